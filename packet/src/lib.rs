@@ -1,1 +1,38 @@
-//! placeholder
+//! What a call packet is. No I/O.
+//!
+//! A **packet** is all that is known about one call: one Automerge document per
+//! [`Compartment`]. A document is *add-only*: every change adds exactly one
+//! [`Entry`] and never touches another, so a change can be judged by its own
+//! operations and nothing that was written can be replaced by what comes later.
+//!
+//! ```text
+//! Entry ──compose──▶ change bytes ──sign──▶ Offer ──admit──▶ Document
+//!   (typed)            (Automerge)                              │
+//!   ◀───────────────────────inspect─────────────────────────────┘
+//! ```
+//!
+//! * [`ids`]: who and what things are called.
+//! * [`entry`]: the kinds of entry, their fields and limits, who may write which.
+//! * [`change`]: one entry as the bytes of one Automerge change, and back, guarded.
+//! * [`document`]: what is known of a document's history, and the document itself.
+//! * [`admission`]: whether the center takes a device's change.
+//! * [`signature`]: a device's signature and the center's MAC over a change.
+
+pub mod admission;
+pub mod change;
+pub mod document;
+pub mod entry;
+pub mod ids;
+pub mod signature;
+
+pub use admission::{Admission, Offer, Refusal, admit};
+pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
+pub use document::{Document, Lineage};
+pub use entry::{
+    Acknowledgement, CallState, Caution, Confidence, Correction, Entry, EntryError, Facts, Finding,
+    Kind, Note, Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus, Written, may_write,
+};
+pub use ids::{
+    Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,
+    IdError,
+};

@@ -1,1 +1,5 @@
 //! placeholder
+pub mod accept;
+pub mod identity;
+pub mod intake;
+pub mod triage;

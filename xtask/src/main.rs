@@ -1,1 +1,83 @@
-fn main() {}
+//! `cargo xtask`: what a contributor runs, one command each.
+//!
+//! Standard library only: this crate is compiled before anything else can be
+//! checked, so it must build in a second and never wait for a download.
+//! `.ci/run` calls `cargo xtask test` and nothing else, so that what the CI
+//! runs and what a contributor runs cannot drift apart.
+
+mod bindings;
+mod failure;
+mod process;
+mod requirements;
+mod suite;
+mod tally;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+use suite::Part;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test [PART]                 everything that must hold, or one part of it:
+                                lint     cargo fmt --check, clippy without warnings
+                                rust     the tests of all crates, and the doc tests
+                                browser  the pages, in Chromium
+                                python   the Python package, and that it is current
+                              The last line reads `N passed, N failed, N skipped`.
+  ci                          test, and then cargo deny (bans, licenses, sources)
+  bench NAME [--json FILE] [--peers]
+                              one benchmark of tests/; `bench --help` lists them
+  bindings python [--check]   generate bindings/python from mobile-core; with
+                              --check, only say whether the committed one is current
+
+What is missing on this machine (Chromium, Node, Python, a C compiler) is named,
+and on Debian as root installed, by `test` and `ci` before they start.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // `Reported` has said everything already, and its last line must stay the last.
+            if !matches!(failure, Failure::Reported) {
+                eprintln!("xtask: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        ["test"] => suite::test(&Part::ALL),
+        ["test", part] => suite::test(&[Part::parse(part)?]),
+        ["ci"] => suite::ci(),
+        ["bench", rest @ ..] => bench(rest),
+        ["bindings", "python"] => bindings::write_python(),
+        ["bindings", "python", "--check"] => bindings::check_python(),
+        ["bindings", language, ..] if *language != "python" => Err(Failure::Usage(format!(
+            "there is no package for `{language}` yet: only `python`"
+        ))),
+        other => Err(Failure::Usage(format!(
+            "`{}` is not a command; `cargo xtask --help` lists them",
+            other.join(" ")
+        ))),
+    }
+}
+
+/// The benchmarks need many crates, so they live in `tests/`; this only saves typing.
+fn bench(arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = workspace::cargo();
+    command.args(["run", "--release", "-p", "forerunner-tests", "--bin", "bench", "--"]);
+    command.args(arguments);
+    process::run(&mut command)
+}

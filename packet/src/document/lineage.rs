@@ -1,0 +1,130 @@
+//! What a document's history says without its contents: enough to write to it and to judge.
+
+use std::collections::HashMap;
+
+use crate::admission::Refusal;
+use crate::change::Inspected;
+use crate::ids::{Actor, ChangeHash, EntryId};
+
+/// Most changes that a document takes: months of a long call; more is a fault in a loop.
+pub const DOCUMENT_CHANGES_MAX: usize = 20_000;
+
+/// What must be known of a document's history to write to it and to judge changes: no contents.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    /// Each known change and the last operation of it.
+    max_ops: HashMap<ChangeHash, u64>,
+    /// Each actor's last change.
+    last: HashMap<Actor, Last>,
+    newest: Option<ChangeHash>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    number: u64,
+    hash: ChangeHash,
+}
+
+/// What a next change stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    pub deps: Vec<ChangeHash>,
+    pub number: u64,
+    pub start_op: u64,
+}
+
+impl Lineage {
+    pub fn add(&mut self, hash: ChangeHash, id: EntryId, max_op: u64) {
+        self.max_ops.insert(hash, max_op);
+        self.newest = Some(hash);
+        let last = self.last.entry(id.actor).or_insert(Last {
+            number: id.number,
+            hash,
+        });
+        if id.number > last.number {
+            *last = Last {
+                number: id.number,
+                hash,
+            };
+        }
+    }
+
+    #[must_use]
+    pub fn knows(&self, hash: &ChangeHash) -> bool {
+        self.max_ops.contains_key(hash)
+    }
+
+    /// The number that this actor's next change has; 1 if the actor is new.
+    #[must_use]
+    pub fn next_number(&self, actor: Actor) -> u64 {
+        self.last
+            .get(&actor)
+            .map_or(1, |last| last.number.saturating_add(1))
+    }
+
+    /// How many changes are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.max_ops.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.max_ops.is_empty()
+    }
+
+    /// What a next change by this actor stands on: its own last change, without which its
+    /// operations' numbers could repeat, and the newest change known.
+    #[must_use]
+    pub fn basis(&self, actor: Actor) -> Basis {
+        let own = self.last.get(&actor).map(|last| last.hash);
+        let mut deps: Vec<_> = own.into_iter().chain(self.newest).collect();
+        deps.sort_unstable();
+        deps.dedup();
+        let max_op = deps
+            .iter()
+            .filter_map(|dep| self.max_ops.get(dep))
+            .max()
+            .copied()
+            .unwrap_or(0);
+        Basis {
+            deps,
+            number: self.next_number(actor),
+            start_op: max_op.saturating_add(1),
+        }
+    }
+
+    /// Whether this change can come next: its number, its dependencies, its first operation.
+    ///
+    /// # Errors
+    /// Names the first of these that is wrong, or that the document is full.
+    pub fn check(&self, change: &Inspected) -> Result<(), Refusal> {
+        if self.len() >= DOCUMENT_CHANGES_MAX {
+            return Err(Refusal::DocumentFull);
+        }
+        let wanted = self.next_number(change.id.actor);
+        if change.id.number != wanted {
+            return Err(Refusal::WrongNumber {
+                wanted,
+                found: change.id.number,
+            });
+        }
+        let mut max_op = 0;
+        for dep in &change.deps {
+            max_op = max_op.max(*self.max_ops.get(dep).ok_or(Refusal::UnknownDependency)?);
+        }
+        if let Some(own) = self.last.get(&change.id.actor)
+            && !change.deps.contains(&own.hash)
+        {
+            return Err(Refusal::SkipsOwnChange);
+        }
+        let wanted = max_op.saturating_add(1);
+        if change.start_op != wanted {
+            return Err(Refusal::StartOperation {
+                wanted,
+                found: change.start_op,
+            });
+        }
+        Ok(())
+    }
+}

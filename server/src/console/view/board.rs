@@ -1,0 +1,152 @@
+//! The board of live calls: one region, sent whole. Order changes with every call
+//! that comes, and 200 rows are a few kilobytes compressed: moving single rows
+//! about would cost more in mistakes than it saves in bytes.
+
+use askama::Template;
+
+use super::{HeaderView, PriorityView, UNACKNOWLEDGED_MS_MAX, plural};
+
+#[derive(Debug, Clone, Template)]
+#[template(path = "board_page.html")]
+pub struct BoardPage {
+    pub header: HeaderView,
+    pub board: BoardView,
+}
+
+#[derive(Debug, Clone, Template)]
+#[template(path = "board.html")]
+pub struct BoardView {
+    /// In the order in which they are shown; at most [`BoardView::ROWS_MAX`].
+    pub rows: Vec<CallRowView>,
+    /// Open calls beyond the rows: said at the end, never left out silently.
+    pub calls_not_shown: u64,
+}
+
+impl BoardView {
+    pub const ROWS_MAX: usize = 200;
+}
+
+#[derive(Debug, Clone)]
+pub struct CallRowView {
+    /// As in the address of the call's page.
+    pub id: String,
+    pub priority: PriorityView,
+    pub nature: String,
+    pub location: String,
+    pub agency: String,
+    /// When the center received the call, milliseconds since 1970.
+    pub received_ms: i64,
+    /// Units with their status, such as `4A12 on scene`.
+    pub units: Vec<String>,
+    pub findings: usize,
+    pub cautions: usize,
+    /// Cautions that no officer has acknowledged.
+    pub unacknowledged: usize,
+    /// The center's receipt of the oldest of those.
+    pub unacknowledged_since_ms: Option<i64>,
+}
+
+impl CallRowView {
+    fn cautions_text(&self) -> String {
+        plural(self.cautions, "caution", "cautions")
+    }
+
+    fn findings_text(&self) -> String {
+        plural(self.findings, "finding", "findings")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn row() -> CallRowView {
+        CallRowView {
+            id: "17".into(),
+            priority: PriorityView {
+                number: 1,
+                word: "Emergency".into(),
+            },
+            nature: "<script>alert(1)</script>".into(),
+            location: "2900 W OKLAHOMA AV".into(),
+            agency: "Police".into(),
+            received_ms: 1_000,
+            units: vec!["4A12 on scene".into()],
+            findings: 3,
+            cautions: 1,
+            unacknowledged: 1,
+            unacknowledged_since_ms: Some(2_000),
+        }
+    }
+
+    fn header() -> HeaderView {
+        HeaderView {
+            center_name: "Real Time Crime Center".into(),
+            open_calls: 1,
+            connected_devices: 2,
+            now_ms: 3_000,
+        }
+    }
+
+    #[test]
+    fn a_board_shows_its_rows_and_escapes_what_callers_say() {
+        let html = BoardView {
+            rows: vec![row()],
+            calls_not_shown: 12,
+        }
+        .render()
+        .unwrap();
+        assert!(html.contains("&#60;script&#62;alert(1)"));
+        assert!(!html.contains("<script>"));
+        for word in [
+            "href=\"/calls/17\"",
+            "Emergency",
+            "2900 W OKLAHOMA AV",
+            "4A12 on scene",
+            "3 findings",
+            "1 caution",
+            "1 not acknowledged",
+            "use the radio",
+            "data-since=\"2000\"",
+            "12 more open calls",
+        ] {
+            assert!(html.contains(word), "{word} is missing in {html}");
+        }
+    }
+
+    #[test]
+    fn a_row_with_nothing_to_acknowledge_has_no_mark() {
+        let quiet = CallRowView {
+            unacknowledged: 0,
+            unacknowledged_since_ms: None,
+            ..row()
+        };
+        let html = BoardView {
+            rows: vec![quiet],
+            calls_not_shown: 0,
+        }
+        .render()
+        .unwrap();
+        assert!(!html.contains("not acknowledged"));
+        assert!(!html.contains("more open calls"));
+    }
+
+    #[test]
+    fn the_board_page_connects_and_does_not_claim_to_be_live_before_it_is() {
+        let page = BoardPage {
+            header: header(),
+            board: BoardView {
+                rows: vec![],
+                calls_not_shown: 0,
+            },
+        };
+        let html = page.render().unwrap();
+        assert!(html.contains("ws-connect=\"/live?page=board\""));
+        assert!(html.contains("Connecting"));
+        assert!(!html.contains(">Live<"));
+        assert!(html.contains("No open calls"));
+        assert!(!html.contains("style="));
+        assert!(!html.contains("onclick"));
+    }
+}

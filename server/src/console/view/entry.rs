@@ -1,0 +1,77 @@
+//! One entry of a packet as the analyst sees it: what was said, by whom, by which
+//! of the two clocks, and how far it has come on each device.
+
+/// A note, a caution, a query, or an entry of a kind that this version does not
+/// know (shown plainly under the kind's own name).
+#[derive(Debug, Clone)]
+pub struct EntryView {
+    pub id: String,
+    /// `Note`, `Query` and so on; cautions need none.
+    pub kind: String,
+    pub text: String,
+    pub author: String,
+    /// By the author's clock, such as `12:03:02`.
+    pub author_time: String,
+    /// What that clock was off by, such as `4 s ahead`; none when it was right.
+    pub author_clock_off: Option<String>,
+    /// The center's receipt, by the center's clock.
+    pub center_time: String,
+    /// One for each device that should have it.
+    pub receipts: Vec<ReceiptView>,
+    /// Set when this entry was corrected or withdrawn: it is struck through.
+    pub corrected: Option<CorrectionView>,
+    /// Cautions only: the center's receipt while no officer has acknowledged.
+    pub unacknowledged_since_ms: Option<i64>,
+}
+
+impl EntryView {
+    pub(super) fn delivered_to_nobody(&self) -> bool {
+        self.receipts.iter().all(|receipt| receipt.delivered.is_none())
+    }
+}
+
+/// The entry that names another and says what holds instead.
+#[derive(Debug, Clone)]
+pub struct CorrectionView {
+    /// None: withdrawn, nothing in its place.
+    pub text: Option<String>,
+    pub author: String,
+    pub center_time: String,
+}
+
+/// How far an entry has come on one device: three things, never confused.
+#[derive(Debug, Clone)]
+pub struct ReceiptView {
+    /// Such as `4A12 MDT`.
+    pub device: String,
+    /// Durable there since, by the center's clock.
+    pub delivered: Option<String>,
+    /// On a lit, unlocked screen at.
+    pub shown: Option<String>,
+    pub acknowledged: Option<AcknowledgementView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AcknowledgementView {
+    /// The named officer who tapped.
+    pub officer: String,
+    pub time: String,
+}
+
+/// One result from a source, or what follows from it.
+#[derive(Debug, Clone)]
+pub struct FindingView {
+    pub entry: EntryView,
+    pub source: String,
+    /// What was asked, such as `plate ABC-1234`.
+    pub query: String,
+    pub confidence: ConfidenceView,
+}
+
+#[derive(Debug, Clone)]
+pub enum ConfidenceView {
+    /// The source holds exactly what was asked for.
+    Exact,
+    /// Anything less: why, such as `similar name, 80 %`. Shown as a lead to verify.
+    Lead(String),
+}

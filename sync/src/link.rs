@@ -1,0 +1,144 @@
+//! How much may be under way on a link, learnt from what comes back.
+//!
+//! What was sent and not yet answered sits in somebody's buffer, where a caution
+//! cannot pass it. So a session keeps at most [`WINDOW_MS`] of the link's measured
+//! rate under way, and packs frames that the link takes in a fraction of that.
+
+use std::collections::VecDeque;
+
+use crate::limits::{
+    FRAME_BYTES_TARGET_MAX, FRAME_BYTES_TARGET_MIN, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    WINDOW_BYTES_START, WINDOW_MS,
+};
+
+#[derive(Debug)]
+struct Sent {
+    bytes: u64,
+    at_ms: u64,
+}
+
+/// The frames that are under way, and the window that they have to fit in.
+#[derive(Debug)]
+pub(crate) struct Link {
+    under_way: VecDeque<Sent>,
+    bytes_under_way: u64,
+    window_bytes: u64,
+    /// Bytes a second, smoothed; `None` until the first answer.
+    rate: Option<u64>,
+    last_answer_ms: u64,
+    frames_answered: u64,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self {
+            under_way: VecDeque::new(),
+            bytes_under_way: 0,
+            window_bytes: WINDOW_BYTES_START,
+            rate: None,
+            last_answer_ms: 0,
+            frames_answered: 0,
+        }
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize, now_ms: u64) {
+        let bytes = bytes as u64;
+        self.bytes_under_way += bytes;
+        self.under_way.push_back(Sent {
+            bytes,
+            at_ms: now_ms,
+        });
+    }
+
+    /// The peer has the first `frames` frames of the session. Returns how many of
+    /// those are news, or `None` when more are claimed than were sent.
+    pub(crate) fn answered(&mut self, frames: u64, now_ms: u64) -> Option<usize> {
+        let news = frames.checked_sub(self.frames_answered)?;
+        let news = usize::try_from(news)
+            .ok()
+            .filter(|news| *news <= self.under_way.len())?;
+        let mut bytes = 0;
+        let mut since_ms = self.last_answer_ms;
+        for sent in self.under_way.drain(..news) {
+            bytes += sent.bytes;
+            // The link was idle before these left: its rate says nothing of that time.
+            if bytes == sent.bytes {
+                since_ms = since_ms.max(sent.at_ms);
+            }
+        }
+        if news > 0 {
+            self.frames_answered = frames;
+            self.bytes_under_way -= bytes;
+            self.learn(bytes, now_ms.saturating_sub(since_ms).max(1));
+            self.last_answer_ms = now_ms;
+        }
+        Some(news)
+    }
+
+    fn learn(&mut self, bytes: u64, took_ms: u64) {
+        let sample = bytes.saturating_mul(1_000) / took_ms;
+        // A burst that fits in one round trip measures the round trip, so the rate
+        // rises at once and falls slowly.
+        let rate = match self.rate {
+            Some(rate) if sample < rate => rate - (rate - sample) / 4,
+            _ => sample,
+        };
+        self.rate = Some(rate);
+        self.window_bytes =
+            (rate.saturating_mul(WINDOW_MS) / 1_000).clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+    }
+
+    /// Whether another frame may be sent now. With nothing under way, always.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes_under_way == 0 || self.bytes_under_way < self.window_bytes
+    }
+
+    /// How large the next frame of changes should be.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        let room = usize::try_from(self.window_bytes / 4).unwrap_or(FRAME_BYTES_TARGET_MAX);
+        room.clamp(FRAME_BYTES_TARGET_MIN, FRAME_BYTES_TARGET_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_slow_link_gets_a_small_window_and_a_fast_one_a_large() {
+        let run = |bytes_per_s: u64| {
+            let mut link = Link::new();
+            let (mut now, mut frames) = (1_000, 0);
+            for _ in 0..40 {
+                let bytes = link.frame_bytes();
+                link.sent(bytes, now);
+                now += (bytes as u64 * 1_000 / bytes_per_s).max(1);
+                frames += 1;
+                assert_eq!(link.answered(frames, now), Some(1));
+            }
+            link
+        };
+        let slow = run(1_200);
+        assert!(slow.window_bytes <= 2_400, "{slow:?}");
+        assert_eq!(slow.frame_bytes(), FRAME_BYTES_TARGET_MIN);
+        let fast = run(12_000_000);
+        assert!(fast.window_bytes > 500_000, "{fast:?}");
+        assert_eq!(fast.frame_bytes(), FRAME_BYTES_TARGET_MAX);
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded_by_the_window() {
+        let mut link = Link::new();
+        let mut sent = 0;
+        while link.has_room() {
+            link.sent(1_000, 0);
+            sent += 1_000;
+        }
+        assert!(sent < WINDOW_BYTES_START + 1_000);
+        assert_eq!(link.answered(99, 5), None, "more than was sent");
+        assert_eq!(link.answered(1, 5), Some(1));
+        assert_eq!(link.answered(1, 5), Some(0));
+        assert_eq!(link.answered(0, 5), None, "never backwards");
+    }
+}
