@@ -17,6 +17,7 @@
   const SILENCE_MS_MAX = 12000;
   const RECONNECT_MS_MAX = 3000;
   const HOLD_MS_MAX = 3000;
+  const ANSWER_MS_MAX = 6000;
 
   let socket = null;
   let isUp = false;
@@ -93,7 +94,8 @@
       if (again) again.focus({ preventScroll: true });
     }
     tick();
-    tell("live:content");
+    // While a swap is held back, the page does not show yet what it was sent.
+    if (held.size === 0) tell("live:content");
   }
 
   // ---- a swap waits for the finger -----------------------------------------
@@ -171,6 +173,12 @@
 
   document.addEventListener("htmx:timeout", function (event) {
     sayFailed(event.detail.elt, "No answer yet. Your text is kept: see whether it is in the list before you send it again.");
+  });
+
+  // "Done" goes by itself; what went wrong stays until the next try.
+  document.addEventListener("htmx:afterSwap", function (event) {
+    const done = event.detail.target.querySelector(".answer.good");
+    if (done) setTimeout(function () { done.remove(); }, ANSWER_MS_MAX);
   });
 
   // A half-written note is not lost by a stray tap on a link.

@@ -70,7 +70,7 @@ impl Default for AcceptLimits {
         Self {
             connections_max: 16 * 1024,
             connections_per_address_max: 4 * 1024,
-            // At 9,600 bit/s a handshake with certificates takes about 3 s.
+            // At 9,600 bit/s a full handshake takes about 2 s; radio loses some on the way.
             handshake_ms_max: 20_000,
             header_ms_max: 20_000,
             header_bytes_max: 32 * 1024,

@@ -15,6 +15,7 @@
 pub mod certificates;
 mod files;
 pub mod keys;
+mod stored;
 pub mod tls;
 
 pub use certificates::{CertificateError, DevicePeer, IssuedCertificate, peer_of};

@@ -150,6 +150,7 @@ pub struct Relay {
     session_head: u64,
     head: u64,
     position_sent: u64,
+    dictionary: u16,
     welcome: Option<Welcome>,
     reach: BTreeMap<DocumentId, Reach>,
     pending: BTreeSet<(Urgency, DocumentId)>,
@@ -192,6 +193,7 @@ impl Relay {
             session_head: standing.head,
             head: standing.head,
             position_sent: if reset { 0 } else { hello.position },
+            dictionary: hello.dictionary.min(DICTIONARY_NEWEST),
             welcome: Some(Welcome {
                 version: PROTOCOL_VERSION,
                 incarnation: standing.incarnation,
@@ -252,6 +254,12 @@ impl Relay {
             self.pending.insert((granted.urgency, granted.document));
         }
         self.reach.insert(granted.document, reach);
+    }
+
+    /// The dictionary that this session's bodies are packed with.
+    #[must_use]
+    pub fn dictionary(&self) -> u16 {
+        self.dictionary
     }
 
     /// What the device held when it said hello: delivered, if that was not known.

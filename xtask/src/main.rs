@@ -77,7 +77,15 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
 /// The benchmarks need many crates, so they live in `tests/`; this only saves typing.
 fn bench(arguments: &[&str]) -> Result<(), Failure> {
     let mut command = workspace::cargo();
-    command.args(["run", "--release", "-p", "forerunner-tests", "--bin", "bench", "--"]);
+    command.args([
+        "run",
+        "--release",
+        "-p",
+        "forerunner-tests",
+        "--bin",
+        "bench",
+        "--",
+    ]);
     command.args(arguments);
     process::run(&mut command)
 }

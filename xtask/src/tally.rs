@@ -40,7 +40,8 @@ impl Tally {
         let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
         self.passed = self.passed.saturating_sub(count);
         self.skipped += count;
-        self.skipped_names.extend(names.into_iter().map(str::to_owned));
+        self.skipped_names
+            .extend(names.into_iter().map(str::to_owned));
     }
 
     /// libtest: one `test result:` line a test binary.
@@ -52,7 +53,8 @@ impl Tally {
         } else if let Some(test) = line.strip_prefix("test ")
             && let Some((name, reason)) = test.split_once(" ... ignored")
         {
-            self.skipped_names.push(named(name, reason.trim_start_matches(", ")));
+            self.skipped_names
+                .push(named(name, reason.trim_start_matches(", ")));
         }
     }
 
@@ -90,7 +92,8 @@ impl Tally {
             self.skipped += skipped;
             self.passed = self.passed.saturating_sub(failed + skipped);
         } else if let Some((test, reason)) = line.split_once(" ... skipped ") {
-            self.skipped_names.push(named(test, reason.trim_matches(['\'', '"'])));
+            self.skipped_names
+                .push(named(test, reason.trim_matches(['\'', '"'])));
         }
     }
 }
@@ -147,10 +150,16 @@ mod tests {
 
     #[test]
     fn a_test_that_announced_its_skip_did_not_pass() {
-        let mut tally = Tally { passed: 5, ..Tally::default() };
+        let mut tally = Tally {
+            passed: 5,
+            ..Tally::default()
+        };
         tally.take_announced("tests::b: no network\ntests::a: no clock\ntests::b: no network\n\n");
         assert_eq!(counts(&tally), (3, 0, 2));
-        assert_eq!(tally.skipped_names, ["tests::a: no clock", "tests::b: no network"]);
+        assert_eq!(
+            tally.skipped_names,
+            ["tests::a: no clock", "tests::b: no network"]
+        );
     }
 
     #[test]
@@ -190,7 +199,10 @@ mod tests {
             tally
         };
         assert_eq!(counts(&read(&["Ran 4 tests in 0.1s", "OK"])), (4, 0, 0));
-        assert_eq!(counts(&read(&["Ran 1 test in 0.1s", "FAILED (errors=1)"])), (0, 1, 0));
+        assert_eq!(
+            counts(&read(&["Ran 1 test in 0.1s", "FAILED (errors=1)"])),
+            (0, 1, 0)
+        );
         let tally = read(&[
             "test_b (t.T.test_b) ... skipped 'no server'",
             "Ran 9 tests in 0.1s",

@@ -22,7 +22,13 @@ pub(crate) fn cargo() -> Command {
 /// The folder of release builds, wherever the target directory is set to be.
 pub(crate) fn release_dir() -> Result<PathBuf, Failure> {
     let mut command = cargo();
-    command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    command.args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ]);
     process::output(&mut command)
         .and_then(|metadata| target_directory(&metadata))
         .map(|target| target.join("release"))

@@ -15,23 +15,18 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
-use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
-use rcgen::{Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde::{Deserialize, Serialize};
 
-use super::certificates::{self, CertificateError};
+use super::certificates::CertificateError;
 use super::files::PrivateFolder;
+use super::stored::{self, StoredKeys, StoredServer};
 
 const KEYS_FILE: &str = "center-keys.json";
 const SERVER_FILE: &str = "server-identity.json";
-const FORMAT_VERSION: u32 = 1;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// A server certificate with less than this left is made anew at start.
-const SERVER_RENEWAL_MS: i64 = 30 * DAY_MS;
 /// Bytes of an uncompressed P-256 point (SEC 1, 2.3.3), which is what DHKEM(P-256) sends.
 pub(super) const P256_POINT_BYTES: usize = 65;
 
@@ -113,11 +108,11 @@ impl CenterKeys {
         let folder = PrivateFolder::open_or_create(dir)?;
         let server = folder.read(SERVER_FILE)?;
         let stored = match folder.read(KEYS_FILE)? {
-            Some(bytes) => parse::<StoredKeys>(&folder, KEYS_FILE, &bytes)?,
+            Some(bytes) => stored::parse::<StoredKeys>(&folder, KEYS_FILE, &bytes)?,
             None if server.is_some() => return Err(KeysError::Lost(folder.path_of(KEYS_FILE))),
             None => {
                 let made = StoredKeys::generate(now_ms)?;
-                folder.write(KEYS_FILE, &to_json(&made)?)?;
+                folder.write(KEYS_FILE, &stored::to_json(&made)?)?;
                 made
             }
         };
@@ -125,25 +120,25 @@ impl CenterKeys {
             path: folder.path_of(KEYS_FILE),
             why: why.into(),
         };
-        if stored.version != FORMAT_VERSION {
+        if stored.version != stored::FORMAT_VERSION {
             return Err(damaged("unknown version"));
         }
 
         let authority_certificate = CertificateDer::from(stored.authority_certificate);
-        let authority_key = key_pair(&stored.authority_key)
+        let authority_key = stored::key_pair(&stored.authority_key)
             .ok_or_else(|| damaged("the authority's key does not parse"))?;
         let authority = Issuer::from_ca_cert_der(&authority_certificate, authority_key)
             .map_err(|_| damaged("the authority's certificate does not parse"))?;
 
         let server = match server {
-            Some(bytes) => Some(parse::<StoredServer>(&folder, SERVER_FILE, &bytes)?),
+            Some(bytes) => Some(stored::parse::<StoredServer>(&folder, SERVER_FILE, &bytes)?),
             None => None,
         };
-        let server = match server.filter(|server| server.serves(names, now_ms)) {
+        let server = match server.filter(|server| server.serves(&stored.center_id, names, now_ms)) {
             Some(server) => server,
             None => {
-                let made = StoredServer::generate(&authority, names, now_ms)?;
-                folder.write(SERVER_FILE, &to_json(&made)?)?;
+                let made = StoredServer::generate(&stored.center_id, &authority, names, now_ms)?;
+                folder.write(SERVER_FILE, &stored::to_json(&made)?)?;
                 made
             }
         };
@@ -246,133 +241,6 @@ impl CenterKeys {
     }
 }
 
-/// [`KEYS_FILE`], as stored; byte strings in base64.
-#[derive(Serialize, Deserialize)]
-struct StoredKeys {
-    version: u32,
-    #[serde(with = "base64")]
-    center_id: Vec<u8>,
-    /// PKCS#8.
-    #[serde(with = "base64")]
-    authority_key: Vec<u8>,
-    #[serde(with = "base64")]
-    authority_certificate: Vec<u8>,
-    #[serde(with = "base64")]
-    mac_key: Vec<u8>,
-    #[serde(with = "base64")]
-    store_key: Vec<u8>,
-    /// The P-256 scalar, 32 bytes, big endian; its point follows from it.
-    #[serde(with = "base64")]
-    sealing_key: Vec<u8>,
-}
-
-impl StoredKeys {
-    fn generate(now_ms: i64) -> Result<Self, KeysError> {
-        let center_id = random::<16>()?;
-        let authority_key =
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| KeysError::KeyGeneration)?;
-        let name = format!("Forerunner center {}", HEXLOWER.encode(&center_id[..4]));
-        let authority_certificate =
-            certificates::authority_certificate(&authority_key, &name, now_ms)?;
-        let (_, sealing_key) = DH_KEM_P256_HKDF_SHA256_AES_256
-            .generate_key_pair()
-            .map_err(|_| KeysError::KeyGeneration)?;
-        Ok(Self {
-            version: FORMAT_VERSION,
-            center_id,
-            authority_key: authority_key.serialize_der(),
-            authority_certificate: authority_certificate.to_vec(),
-            mac_key: random::<32>()?,
-            store_key: random::<32>()?,
-            sealing_key: sealing_key.secret_bytes().to_vec(),
-        })
-    }
-}
-
-/// [`SERVER_FILE`], as stored.
-#[derive(Serialize, Deserialize)]
-struct StoredServer {
-    version: u32,
-    names: Vec<String>,
-    not_after_ms: i64,
-    /// PKCS#8.
-    #[serde(with = "base64")]
-    key: Vec<u8>,
-    #[serde(with = "base64")]
-    certificate: Vec<u8>,
-}
-
-impl StoredServer {
-    fn generate(
-        authority: &Issuer<'_, KeyPair>,
-        names: &[String],
-        now_ms: i64,
-    ) -> Result<Self, KeysError> {
-        let key =
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| KeysError::KeyGeneration)?;
-        let (certificate, not_after_ms) =
-            certificates::server_certificate(authority, &key, names, now_ms)?;
-        Ok(Self {
-            version: FORMAT_VERSION,
-            names: names.to_vec(),
-            not_after_ms,
-            key: key.serialize_der(),
-            certificate: certificate.to_vec(),
-        })
-    }
-
-    fn serves(&self, names: &[String], now_ms: i64) -> bool {
-        self.version == FORMAT_VERSION
-            && self.names == names
-            && self.not_after_ms.saturating_sub(now_ms) >= SERVER_RENEWAL_MS
-    }
-}
-
-fn random<const N: usize>() -> Result<Vec<u8>, KeysError> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| KeysError::KeyGeneration)?;
-    Ok(bytes.to_vec())
-}
-
-fn key_pair(pkcs8: &[u8]) -> Option<KeyPair> {
-    let key = PrivatePkcs8KeyDer::from(pkcs8);
-    KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256).ok()
-}
-
-fn to_json(stored: &impl Serialize) -> Result<Vec<u8>, KeysError> {
-    serde_json::to_vec_pretty(stored).map_err(|_| KeysError::KeyGeneration)
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(
-    folder: &PrivateFolder,
-    name: &str,
-    bytes: &[u8],
-) -> Result<T, KeysError> {
-    // Only where it went wrong: serde's own words could quote a key.
-    serde_json::from_slice(bytes).map_err(|error| KeysError::Damaged {
-        path: folder.path_of(name),
-        why: format!("line {}, column {}", error.line(), error.column()),
-    })
-}
-
-mod base64 {
-    use data_encoding::BASE64;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64
-            .decode(text.as_bytes())
-            .map_err(|_| D::Error::custom("not base64"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -381,6 +249,7 @@ mod tests {
 
     use rustls::crypto::hpke::HpkePublicKey;
 
+    use super::super::stored::DAY_MS;
     use super::*;
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -455,6 +324,18 @@ mod tests {
         fs::remove_file(path.join(KEYS_FILE)).unwrap();
         assert!(matches!(open(&path, NOW_MS), Err(KeysError::Lost(_))));
         assert!(!path.join(KEYS_FILE).exists());
+    }
+
+    #[test]
+    fn a_server_certificate_of_another_center_is_made_anew_when_keys_are_restored_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, backup) = (dir.path().join("keys"), dir.path().join("backup"));
+        let fresh = open(&path, NOW_MS).unwrap();
+        let kept = open(&backup, NOW_MS).unwrap();
+        fs::copy(backup.join(KEYS_FILE), path.join(KEYS_FILE)).unwrap();
+        let restored = open(&path, NOW_MS).unwrap();
+        assert_eq!(restored.center_id(), kept.center_id());
+        assert_ne!(restored.server_certificate, fresh.server_certificate);
     }
 
     #[test]

@@ -55,9 +55,10 @@ pub enum TlsConfigError {
 
 /// The sync port's TLS, for as long as the server certificate lasts.
 ///
-/// Resumption is stateful: a ticket is then 32 random bytes, where one that
-/// carries its own state holds the device's certificate and costs some 600 bytes
-/// on both the way down and the way back. No 0-RTT: it can be replayed.
+/// Resumption is stateful: a ticket is then 32 random bytes. One that carries its
+/// own state carries the device's certificate too, down and up again (measured:
+/// resuming took 426 bytes up and 337 down, against 938 and 849 so, and 802 and
+/// 853 for a full handshake). No 0-RTT: it can be replayed.
 ///
 /// # Errors
 /// When the keys do not fit together; not to be expected of [`CenterKeys`] that opened.

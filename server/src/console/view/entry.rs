@@ -10,8 +10,8 @@ pub struct EntryView {
     pub kind: String,
     pub text: String,
     pub author: String,
-    /// By the author's clock, such as `12:03:02`.
-    pub author_time: String,
+    /// By the author's clock, such as `12:03:02`; none when the center itself wrote it.
+    pub author_time: Option<String>,
     /// What that clock was off by, such as `4 s ahead`; none when it was right.
     pub author_clock_off: Option<String>,
     /// The center's receipt, by the center's clock.
@@ -26,7 +26,9 @@ pub struct EntryView {
 
 impl EntryView {
     pub(super) fn delivered_to_nobody(&self) -> bool {
-        self.receipts.iter().all(|receipt| receipt.delivered.is_none())
+        self.receipts
+            .iter()
+            .all(|receipt| receipt.delivered.is_none())
     }
 }
 

@@ -139,7 +139,7 @@ mod tests {
             kind: "Note".into(),
             text: text.into(),
             author: "R. Diaz, 4A12".into(),
-            author_time: "12:03:02".into(),
+            author_time: Some("12:03:02".into()),
             author_clock_off: Some("4 s ahead".into()),
             center_time: "12:03:06".into(),
             receipts: vec![],
@@ -237,8 +237,26 @@ mod tests {
         }
         .render()
         .unwrap();
-        assert_words(&html, &["<s>Armed</s>", "Corrected: It is a toy", "K. Lund"]);
+        assert_words(
+            &html,
+            &["<s>Armed</s>", "Corrected: It is a toy", "K. Lund"],
+        );
         assert!(!html.contains("radio"));
+    }
+
+    #[test]
+    fn what_the_center_wrote_names_the_center_clock_only() {
+        let html = NotesView {
+            entries: vec![EntryView {
+                author_time: None,
+                author_clock_off: None,
+                ..entry("Three prior calls")
+            }],
+        }
+        .render()
+        .unwrap();
+        assert_words(&html, &["written 12:03:06 at the center"]);
+        assert!(!html.contains("their clock"));
     }
 
     #[test]
@@ -260,7 +278,11 @@ mod tests {
         .unwrap();
         assert_words(
             &html,
-            &["City records", "exact match", "a lead to verify: similar name"],
+            &[
+                "City records",
+                "exact match",
+                "a lead to verify: similar name",
+            ],
         );
     }
 
@@ -363,7 +385,13 @@ mod tests {
             ],
         );
         for region in [
-            "header", "facts", "cautions", "findings", "notes", "sources", "units",
+            "header",
+            "facts",
+            "cautions",
+            "findings",
+            "notes",
+            "sources",
+            "units",
             "shown-through",
         ] {
             let id = format!("id=\"{region}\" hx-swap-oob=\"true\"");

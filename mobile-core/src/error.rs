@@ -1,0 +1,59 @@
+//! What a host hears when something does not work: few kinds, each one to act on,
+//! with nothing of a packet or a person in them.
+
+use packet::EntryError;
+
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// Nothing is written without a name: the officer signs on first.
+    #[error("sign on first")]
+    SignOnFirst,
+    #[error("this device is not enrolled")]
+    NotEnrolled,
+    #[error("the enrolment ticket cannot be read: {0}")]
+    Ticket(String),
+    /// What was typed is missing or too long; the field is named.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The packet or the entry is not on this device (any more).
+    #[error("this is no longer on the device")]
+    NotHere,
+    #[error("too much waits to be sent: nothing more can be written before there is a link")]
+    OutboxFull,
+    #[error("the device's disk is full: nothing can be written")]
+    DiskFull,
+    /// Between [`crate::Core::pause`] and [`crate::Core::resume`].
+    #[error("the store is closed while the app is suspended")]
+    Paused,
+    /// No answer; it may work later.
+    #[error("the center cannot be reached: {0}")]
+    Unreachable(String),
+    /// The center answered no.
+    #[error("{reason}")]
+    Refused { status: u16, reason: String },
+    #[error("the device's keys cannot be used: {0}")]
+    Keys(String),
+    #[error("the store does not work: {0}")]
+    Store(String),
+}
+
+impl From<StoreError> for CoreError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DiskFull => Self::DiskFull,
+            StoreError::Paused => Self::Paused,
+            StoreError::OutboxFull => Self::OutboxFull,
+            StoreError::NotHere => Self::NotHere,
+            StoreError::Entry(error) => Self::Entry(error),
+            StoreError::Keys(error) => Self::Keys(error.to_string()),
+            StoreError::Signer(error) => Self::Keys(error.to_string()),
+            StoreError::Seal(error) => Self::Keys(error.to_string()),
+            error @ (StoreError::Sqlite(_)
+            | StoreError::Io(_)
+            | StoreError::Damaged(_)
+            | StoreError::Gone) => Self::Store(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What this device has: one encrypted SQLite file, in a folder of its own.
+//!
+//! One writer behind a lock, since SQLite has one anyway, and a few readers that
+//! see the last commit (WAL) and never wait for it. All calls block, for as long as
+//! a disk takes: async callers go through [`Store::run`].
+//!
+//! `synchronous=FULL`: a commit is durable when it returns, which is what the sync
+//! driver tells the center and the screen tells the officer. SQLCipher encrypts each
+//! page with a raw 32-byte key from the host's key store.
+//!
+//! A store that does not open is renamed aside and never deleted: it may hold
+//! unsent work. Its sealed copies lie in `sealed/`, beside the store ([`seal`]).
+
+mod apply;
+mod connection;
+mod lineages;
+mod meta;
+mod read;
+mod rows;
+mod schema;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use packet::EntryError;
+use rusqlite::{Connection, ErrorCode};
+
+use crate::identity::{KeyStore, KeyStoreError, SealError, SignerError};
+use lineages::Lineages;
+
+pub(crate) use apply::Applied;
+pub(crate) use meta::Contact;
+pub(crate) use read::{Loaded, PacketRows, ShownRow};
+pub(crate) use rows::{Row, Standing};
+pub(crate) use seal::{SEALING_INFO, Sealed};
+pub(crate) use write::{Intent, Pen};
+
+/// Most entries that wait on a device, refused ones among them. A shift writes
+/// some dozens; more is a fault in a loop.
+pub const OUTBOX_ENTRIES_MAX: usize = 10_000;
+/// Screens read side by side; more wait.
+const READERS_MAX: usize = 4;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the store is closed while the app is suspended")]
+    Paused,
+    #[error("the outbox holds {OUTBOX_ENTRIES_MAX} entries")]
+    OutboxFull,
+    #[error("this is not on the device")]
+    NotHere,
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("a file beside the store: {0}")]
+    Io(std::io::Error),
+    #[error("what is stored cannot be read: {0}")]
+    Damaged(&'static str),
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    #[error("the task that worked on the store is gone")]
+    Gone,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// The connection that writes, and what it remembers between writes.
+struct Writer {
+    connection: Connection,
+    lineages: Lineages,
+}
+
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    open: usize,
+    paused: bool,
+}
+
+struct Inner {
+    file: PathBuf,
+    keys: Arc<dyn KeyStore>,
+    sealed: Sealed,
+    writer: Mutex<Option<Writer>>,
+    readers: Mutex<Readers>,
+    reader_back: Condvar,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store(Arc<Inner>);
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// A panic while the lock was held rolled its transaction back: what it guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Opens the store in `directory`, or makes it. Says where an older one was put
+    /// that did not open.
+    pub(crate) fn open(
+        directory: &Path,
+        keys: Arc<dyn KeyStore>,
+        now_ms: i64,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        let opened = connection::open(directory, keys.as_ref(), now_ms)?;
+        let inner = Inner {
+            file: opened.file,
+            keys,
+            sealed: Sealed::open(directory)?,
+            writer: Mutex::new(Some(Writer {
+                connection: opened.connection,
+                lineages: Lineages::default(),
+            })),
+            readers: Mutex::default(),
+            reader_back: Condvar::new(),
+        };
+        Ok((Self(Arc::new(inner)), opened.set_aside))
+    }
+
+    /// Work on the store, off the async threads.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|_| StoreError::Gone)?
+    }
+
+    pub(crate) fn sealed(&self) -> &Sealed {
+        &self.0.sealed
+    }
+
+    /// One transaction. What the writer remembers is forgotten when it fails.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Lineages) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut guard = lock(&self.0.writer);
+        let writer = guard.as_mut().ok_or(StoreError::Paused)?;
+        let result = (|| {
+            let transaction = writer
+                .connection
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let done = work(&transaction, &mut writer.lineages)?;
+            transaction.commit()?;
+            Ok(done)
+        })();
+        if result.is_err() {
+            writer.lineages.clear();
+        }
+        result
+    }
+
+    /// One consistent look at what is committed.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.take_reader()?;
+        let result = (|| {
+            let transaction = connection.transaction()?;
+            work(&transaction)
+        })();
+        self.give_back(connection);
+        result
+    }
+
+    fn take_reader(&self) -> Result<Connection, StoreError> {
+        let mut readers = lock(&self.0.readers);
+        loop {
+            if readers.paused {
+                return Err(StoreError::Paused);
+            }
+            if let Some(connection) = readers.idle.pop() {
+                return Ok(connection);
+            }
+            if readers.open < READERS_MAX {
+                let connection = connection::reopen(&self.0.file, self.0.keys.as_ref())?;
+                readers.open += 1;
+                return Ok(connection);
+            }
+            readers = self
+                .0
+                .reader_back
+                .wait(readers)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut readers = lock(&self.0.readers);
+        if readers.paused {
+            readers.open -= 1;
+        } else {
+            readers.idle.push(connection);
+        }
+        self.0.reader_back.notify_all();
+    }
+
+    /// Ends what runs, writes the WAL back and closes every file: an app that is
+    /// suspended while it holds a file lock is killed (iOS).
+    pub(crate) fn pause(&self) -> Result<(), StoreError> {
+        let mut readers = lock(&self.0.readers);
+        readers.paused = true;
+        readers.open -= readers.idle.len();
+        readers.idle.clear();
+        while readers.open > 0 {
+            readers = self
+                .0
+                .reader_back
+                .wait(readers)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(readers);
+        if let Some(writer) = lock(&self.0.writer).take() {
+            connection::close(writer.connection)?;
+        }
+        self.0.reader_back.notify_all();
+        Ok(())
+    }
+
+    pub(crate) fn resume(&self) -> Result<(), StoreError> {
+        let mut writer = lock(&self.0.writer);
+        if writer.is_none() {
+            *writer = Some(Writer {
+                connection: connection::reopen(&self.0.file, self.0.keys.as_ref())?,
+                lineages: Lineages::default(),
+            });
+        }
+        lock(&self.0.readers).paused = false;
+        Ok(())
+    }
+}

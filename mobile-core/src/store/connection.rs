@@ -1,0 +1,123 @@
+//! Opening the file: its key, its folder, and what to do when it does not open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use data_encoding::HEXLOWER;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use zeroize::Zeroizing;
+
+use super::{StoreError, schema};
+use crate::identity::{KeyStore, SignerError};
+
+/// The store's key in the host's key store.
+const KEY_NAME: &str = "store-key";
+const KEY_BYTES: usize = 32;
+/// How long a connection waits for another's lock; the writer's checkpoint is the longest.
+const BUSY_MS_MAX: u64 = 5_000;
+
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) file: PathBuf,
+    pub(super) set_aside: Option<PathBuf>,
+}
+
+/// Opens the store, made where it is missing; one that cannot be read is set aside first.
+pub(super) fn open(
+    directory: &Path,
+    keys: &dyn KeyStore,
+    now_ms: i64,
+) -> Result<Opened, StoreError> {
+    let folder = directory.join("store");
+    let file = folder.join("packets.db");
+    fs::create_dir_all(&folder)?;
+    if keys.load(KEY_NAME)?.is_none() {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        SystemRandom::new()
+            .fill(&mut *key)
+            .map_err(|_| SignerError::Failed("the machine gives no randomness".into()))?;
+        keys.save(KEY_NAME, &*key)?;
+    }
+    match open_whole(&file, keys) {
+        Ok(connection) => Ok(Opened {
+            connection,
+            file,
+            set_aside: None,
+        }),
+        Err(error) if is_unreadable(&error) => {
+            let aside = set_aside(directory, &folder, now_ms)?;
+            fs::create_dir_all(&folder)?;
+            Ok(Opened {
+                connection: open_whole(&file, keys)?,
+                file,
+                set_aside: Some(aside),
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One that was open before.
+pub(super) fn reopen(file: &Path, keys: &dyn KeyStore) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    let key = Zeroizing::new(
+        keys.load(KEY_NAME)?
+            .ok_or(StoreError::Damaged("its key is gone"))?,
+    );
+    if key.len() != KEY_BYTES {
+        return Err(StoreError::Damaged("its key is none"));
+    }
+    // A raw key: no passphrase to stretch, so opening costs milliseconds.
+    let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\"", HEXLOWER.encode(&key)));
+    connection.execute_batch(&pragma)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;",
+    )?;
+    Ok(connection)
+}
+
+fn open_whole(file: &Path, keys: &dyn KeyStore) -> Result<Connection, StoreError> {
+    let mut connection = reopen(file, keys)?;
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        return Err(StoreError::Damaged("its pages do not fit together"));
+    }
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Whether opening it again would fail again. A full disk, a lock, a missing right may pass.
+fn is_unreadable(error: &StoreError) -> bool {
+    match error {
+        StoreError::Damaged(_) => true,
+        StoreError::Sqlite(error) => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+        ),
+        _ => false,
+    }
+}
+
+fn set_aside(directory: &Path, folder: &Path, now_ms: i64) -> Result<PathBuf, StoreError> {
+    // Two in one millisecond: the next free name, within reason.
+    for later_ms in 0..1_000 {
+        let aside = directory.join(format!("store.set-aside-{}", now_ms + later_ms));
+        if !aside.exists() {
+            fs::rename(folder, &aside)?;
+            return Ok(aside);
+        }
+    }
+    Err(StoreError::Damaged("it could not be set aside"))
+}
+
+pub(super) fn close(connection: Connection) -> Result<(), StoreError> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error.into())
+}

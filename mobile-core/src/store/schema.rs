@@ -1,0 +1,81 @@
+//! The tables. A migration that was released is never edited: the next is added.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// `user_version` is how many of these a store has had.
+const MIGRATIONS: [&str; 1] = [
+    // `doc` is a document id in its nine bytes; so all of a call's documents stand
+    // side by side. Unsigned 64-bit numbers are kept by their bits.
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+     CREATE TABLE documents (
+         doc BLOB PRIMARY KEY,
+         -- 0 not granted, 1 granted, 2 left over from before a reset
+         standing INTEGER NOT NULL,
+         -- where it stands when that is not the position
+         apart INTEGER,
+         -- this device's actor in it
+         actor BLOB,
+         -- this device opened the packet
+         opened INTEGER NOT NULL DEFAULT 0
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE changes (
+         n INTEGER PRIMARY KEY AUTOINCREMENT,
+         hash BLOB NOT NULL UNIQUE,
+         doc BLOB NOT NULL,
+         -- NULL where this app cannot read the change
+         entry TEXT,
+         kind TEXT NOT NULL,
+         fields TEXT,
+         clock_off_ms INTEGER,
+         max_op INTEGER,
+         author_ms INTEGER,
+         mine INTEGER NOT NULL,
+         -- NULL until the center accepted it
+         seq INTEGER,
+         received_ms INTEGER,
+         bytes BLOB NOT NULL,
+         mac BLOB
+     ) STRICT;
+     CREATE INDEX changes_by_document ON changes (doc, seq);
+     CREATE TABLE outbox (
+         n INTEGER PRIMARY KEY AUTOINCREMENT,
+         hash BLOB NOT NULL UNIQUE,
+         doc BLOB NOT NULL,
+         entry TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         -- the intent, to write it anew from
+         fields TEXT NOT NULL,
+         clock_off_ms INTEGER,
+         author_ms INTEGER NOT NULL,
+         bytes BLOB NOT NULL,
+         signature BLOB NOT NULL,
+         rewrites INTEGER NOT NULL DEFAULT 0,
+         -- NULL while it is unsent
+         refused TEXT
+     ) STRICT;
+     CREATE INDEX outbox_by_document ON outbox (doc);
+     CREATE TABLE seen (
+         doc BLOB NOT NULL, who TEXT NOT NULL, through INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+         PRIMARY KEY (doc, who)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE shown (
+         doc BLOB PRIMARY KEY, through INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+         told INTEGER NOT NULL DEFAULT 0
+     ) STRICT, WITHOUT ROWID;",
+];
+
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > MIGRATIONS.len() {
+        return Err(StoreError::Damaged("a newer app wrote it"));
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! PIDF-LO: a place as XML (RFC 4119, RFC 5139 civic addresses, RFC 5491 shapes).
+//!
+//! The XML comes from strangers: no DTD (so no entity expands), and a limit on
+//! nodes.
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use crate::intake::report::{LATITUDE_DEGREES_MAX, LONGITUDE_DEGREES_MAX, in_range};
+
+const NODES_MAX: u32 = 2000;
+/// Shapes whose `pos` is their middle; a polygon's corner is not where it is.
+const SHAPES_WITH_MIDDLE: [&str; 5] = ["Point", "Circle", "Ellipse", "Sphere", "Ellipsoid"];
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct PidfLo {
+    pub(super) civic: Option<String>,
+    /// Latitude, longitude.
+    pub(super) point: Option<(f64, f64)>,
+    pub(super) radius_meters: Option<f64>,
+}
+
+/// The first address and the first point in `xml`.
+pub(super) fn read(xml: &str) -> Result<PidfLo, &'static str> {
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES_MAX,
+        ..ParsingOptions::default()
+    };
+    let document =
+        Document::parse_with_options(xml.trim(), options).map_err(|_| "its XML is broken")?;
+    let civic = document.descendants().find(|node| is(node, "civicAddress"));
+    let pos = document.descendants().find(|node| {
+        is(node, "pos")
+            && node
+                .parent()
+                .is_some_and(|shape| SHAPES_WITH_MIDDLE.iter().any(|name| is(&shape, name)))
+    });
+    let radius = pos
+        .and_then(|pos| pos.parent())
+        .and_then(|shape| shape.children().find(|node| is(node, "radius")));
+    Ok(PidfLo {
+        civic: civic.and_then(address),
+        point: pos.map(point).transpose()?,
+        radius_meters: radius
+            .and_then(|radius| radius.text()?.trim().parse().ok())
+            .filter(|meters: &f64| meters.is_finite() && *meters >= 0.0),
+    })
+}
+
+fn is(node: &Node<'_, '_>, name: &str) -> bool {
+    node.is_element() && node.tag_name().name() == name
+}
+
+fn point(pos: Node<'_, '_>) -> Result<(f64, f64), &'static str> {
+    let system = pos
+        .attribute("srsName")
+        .or_else(|| pos.parent()?.attribute("srsName"));
+    if system.is_some_and(|name| !name.ends_with("4326") && !name.ends_with("4979")) {
+        return Err("its coordinates are not WGS 84");
+    }
+    let text = pos.text().unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(latitude)), Some(Ok(longitude)))
+            if in_range(latitude, LATITUDE_DEGREES_MAX)
+                && in_range(longitude, LONGITUDE_DEGREES_MAX) =>
+        {
+            Ok((latitude, longitude))
+        }
+        _ => Err("its coordinates are no latitude and longitude"),
+    }
+}
+
+/// `42 N Main Street, Unit 3, Wilmington, DE`.
+fn address(civic: Node<'_, '_>) -> Option<String> {
+    let part = |name: &str| {
+        let node = civic.children().find(|node| is(node, name))?;
+        let text = node.text()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let street: Vec<_> = [
+        part("HNO"),
+        part("HNS"),
+        part("PRD"),
+        part("RD").or_else(|| part("A6")),
+        part("STS"),
+        part("POD"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let named = |label: &str, name: &str| part(name).map(|text| format!("{label} {text}"));
+    let parts: Vec<_> = [
+        (!street.is_empty()).then(|| street.join(" ")),
+        part("BLD"),
+        named("Unit", "UNIT"),
+        named("Floor", "FLR"),
+        named("Room", "ROOM"),
+        part("LOC"),
+        part("NAM").or_else(|| part("LMK")),
+        part("A5"),
+        part("A4"),
+        part("A3").or_else(|| part("A2")),
+        part("A1"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GML: &str =
+        r#"<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:gml="g" xmlns:gs="s">"#;
+
+    fn shape(inside: &str) -> String {
+        format!("{GML}{inside}</presence>")
+    }
+
+    #[test]
+    fn a_point_is_latitude_then_longitude() {
+        let xml = shape(r#"<gml:Point srsName="urn:ogc:def:crs:EPSG::4326"><gml:pos>43.04 -87.91</gml:pos></gml:Point>"#);
+        assert_eq!(read(&xml).unwrap().point, Some((43.04, -87.91)));
+    }
+
+    #[test]
+    fn a_circle_says_how_good_it_is() {
+        let xml = shape("<gs:Circle><gml:pos>43.04 -87.91 200</gml:pos><gs:radius uom=\"m\">350</gs:radius></gs:Circle>");
+        let place = read(&xml).unwrap();
+        assert_eq!((place.point, place.radius_meters), (Some((43.04, -87.91)), Some(350.0)));
+    }
+
+    #[test]
+    fn the_corner_of_a_polygon_is_no_point() {
+        let xml = shape("<gml:Polygon><gml:exterior><gml:LinearRing><gml:pos>43 -87</gml:pos></gml:LinearRing></gml:exterior></gml:Polygon>");
+        assert_eq!(read(&xml).unwrap().point, None);
+    }
+
+    #[test]
+    fn an_address_reads_as_people_write_it() {
+        let xml = shape("<civicAddress><country>US</country><A1>WI</A1><A3>Cedarport</A3><A6>Elm</A6><STS>St</STS><HNO>12</HNO><UNIT>3</UNIT><PRD> N </PRD><POD/></civicAddress>");
+        assert_eq!(read(&xml).unwrap().civic.unwrap(), "12 N Elm St, Unit 3, Cedarport, WI");
+    }
+
+    #[test]
+    fn points_that_are_not_on_earth_or_in_another_system_are_not_read() {
+        for pos in ["91 0", "0 181", "NaN 0", "inf 0", "43.0", "", "north west", "43,04 -87,91"] {
+            assert!(read(&shape(&format!("<gml:Point><gml:pos>{pos}</gml:pos></gml:Point>"))).is_err(), "{pos}");
+        }
+        let grid = r#"<gml:Point srsName="urn:ogc:def:crs:EPSG::32616"><gml:pos>43 -87</gml:pos></gml:Point>"#;
+        assert!(read(&shape(grid)).is_err());
+    }
+
+    #[test]
+    fn hostile_xml_is_refused_and_not_expanded() {
+        let bomb = r#"<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a>&c;</a>"#;
+        assert!(read(bomb).is_err());
+        assert!(read(&"<a>".repeat(200_000)).is_err());
+        assert!(read(&format!("<a>{}</a>", "<b/>".repeat(5000))).is_err());
+        assert!(read("").is_err());
+        assert!(read("<presence").is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! The center's one ordered, durable list of accepted changes, and all that is
+//! decided with it.
+//!
+//! One thread writes. Work reaches it as closures over a [`Ledger`]; it takes as
+//! many as wait, runs each in a savepoint, commits them **as one group** with
+//! `synchronous=FULL`, and only then answers and publishes. So whoever hears *yes*
+//! hears of something durable, `seq` is gapless without a lock, and a busy center
+//! pays one `fsync` for many changes.
+//!
+//! ```text
+//! work ─▶ [bounded queue] ─▶ writer thread: savepoint each … COMMIT ─▶ answers
+//!                                                                  └─▶ publish ─▶ hub, board, enrichment
+//! ```
+
+mod documents;
+mod ledger;
+mod read;
+mod recent;
+mod schema;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use packet::{Author, CenterId};
+use packet::signature::MacKey;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
+pub use read::{Logged, Readers, document, slice};
+pub use recent::{Recent, Slice};
+
+use documents::Documents;
+
+/// Most pieces of work that wait for the writer; beyond it callers wait.
+const QUEUE_MAX: usize = 1_024;
+/// Most pieces of work in one commit.
+const GROUP_MAX: usize = 512;
+/// How far a subscriber may fall behind before it has to read the log again.
+const PUBLISHED_MAX: usize = 4_096;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("the center's log cannot be opened at {path}: {reason}")]
+    Open { path: String, reason: String },
+    /// Nothing of it was written; nothing before it is lost.
+    #[error("the center cannot write: its disk is full")]
+    Full,
+    #[error("the center's store failed: {0}")]
+    Store(String),
+    #[error("the center is stopping")]
+    Stopping,
+    #[error("{0}")]
+    Entry(#[from] packet::EntryError),
+    #[error("{what} {id} is not known here")]
+    Unknown { what: &'static str, id: String },
+    /// What was asked does not go with what is there.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl From<rusqlite::Error> for LogError {
+    fn from(e: rusqlite::Error) -> Self {
+        match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Store(e.to_string()),
+        }
+    }
+}
+
+/// What the log needs to know of the center that owns it.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    pub center: CenterId,
+    /// SQLCipher's raw key.
+    pub store_key: [u8; 32],
+    pub mac_key: [u8; 32],
+}
+
+type AfterCommit = Box<dyn FnOnce(Result<(), &LogError>) + Send>;
+type Work = Box<dyn FnOnce(&mut Ledger<'_>) -> AfterCommit + Send>;
+
+/// A handle on the log; cheap to clone. The writer stops when the last one is gone.
+#[derive(Debug, Clone)]
+pub struct Log {
+    work: mpsc::Sender<WorkItem>,
+    readers: Readers,
+    recent: Arc<Recent>,
+    published: broadcast::Sender<Arc<[Happening]>>,
+    incarnation: u64,
+    _writer: Arc<Writer>,
+}
+
+struct WorkItem(Work);
+
+impl std::fmt::Debug for WorkItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WorkItem")
+    }
+}
+
+/// Joined by nobody: the thread ends by itself when the queue closes, after the
+/// commit that it is in.
+#[derive(Debug)]
+struct Writer {
+    _thread: JoinHandle<()>,
+}
+
+impl Log {
+    /// Opens the log, or makes it. `publish` is called by the writer after each
+    /// commit and before the answers, in the order of the log.
+    ///
+    /// # Errors
+    /// When the file cannot be opened with this key, in one sentence.
+    pub fn open(
+        path: &Path,
+        options: &LogOptions,
+        mut publish: impl FnMut(&[Happening]) + Send + 'static,
+    ) -> Result<Self, LogError> {
+        let at = |reason: String| LogError::Open { path: path.display().to_string(), reason };
+        let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
+        let incarnation = schema::incarnation(&mut connection).map_err(|e| at(e.to_string()))?;
+        let recent = Arc::new(Recent::new(ledger::head(&connection)?));
+        let readers = Readers::new(path, &options.store_key);
+        let (work, queue) = mpsc::channel(QUEUE_MAX);
+        let (published, _) = broadcast::channel(PUBLISHED_MAX);
+        let writer = {
+            let (recent, published) = (recent.clone(), published.clone());
+            let mut documents = Documents::new(
+                options.center,
+                Author::Center(incarnation_issuer(incarnation)),
+                MacKey::new(&options.mac_key),
+            );
+            std::thread::Builder::new()
+                .name("log-writer".into())
+                .spawn(move || {
+                    write_groups(connection, queue, &mut documents, |happenings| {
+                        recent.add(happenings);
+                        publish(happenings);
+                        // Nobody listening is no error.
+                        let _ = published.send(happenings.into());
+                    });
+                })
+                .map_err(|e| at(e.to_string()))?
+        };
+        Ok(Self { work, readers, recent, published, incarnation, _writer: Arc::new(Writer { _thread: writer }) })
+    }
+
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// What was committed lately, packed once for all who receive it.
+    #[must_use]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    #[must_use]
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// What happens from now on, a group at a time. One that falls too far behind is
+    /// told so and reads the log again.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Happening]>> {
+        self.published.subscribe()
+    }
+
+    /// Runs `work` in the next group and answers after its commit. An error takes
+    /// back all that this work did and nothing else.
+    ///
+    /// # Errors
+    /// The work's own, or why the group was not committed.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut Ledger<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<LogError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let item = WorkItem(Box::new(move |ledger| {
+            let result = ledger.in_savepoint(work);
+            Box::new(move |committed| {
+                let result = result.and_then(|value| match committed {
+                    Ok(()) => Ok(value),
+                    Err(LogError::Full) => Err(LogError::Full.into()),
+                    Err(e) => Err(LogError::Store(e.to_string()).into()),
+                });
+                // The caller may have gone: what is committed stays committed.
+                let _ = answer.send(result);
+            })
+        }));
+        self.work.send(item).await.map_err(|_| LogError::Stopping)?;
+        answered.await.map_err(|_| LogError::Stopping)?
+    }
+}
+
+/// The center writes as another author in each incarnation, so that its changes
+/// never collide with those of before a restore.
+fn incarnation_issuer(incarnation: u64) -> u32 {
+    u32::try_from(incarnation & 0x7fff_ffff).unwrap_or_default() | 1 << 31
+}
+
+fn write_groups(
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<WorkItem>,
+    documents: &mut Documents,
+    mut publish: impl FnMut(&[Happening]),
+) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        let mut answers = Vec::with_capacity(group.len());
+        let committed = write_group(&mut connection, documents, group.drain(..), &mut answers);
+        let result = match &committed {
+            Ok(happenings) => {
+                if !happenings.is_empty() {
+                    publish(happenings);
+                }
+                Ok(())
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "the log could not commit");
+                documents.forget_all();
+                Err(e)
+            }
+        };
+        for answer in answers {
+            answer(result);
+        }
+    }
+}
+
+fn write_group(
+    connection: &mut Connection,
+    documents: &mut Documents,
+    group: impl Iterator<Item = WorkItem>,
+    answers: &mut Vec<AfterCommit>,
+) -> Result<Vec<Happening>, LogError> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
+    let transaction = match transaction {
+        Ok(transaction) => transaction,
+        Err(e) => {
+            // Not even begun: still every caller gets an answer, by running on nothing.
+            drop(group);
+            return Err(e.into());
+        }
+    };
+    let mut ledger = Ledger::new(&transaction, documents)?;
+    for WorkItem(work) in group {
+        let answer = work(&mut ledger);
+        answers.push(answer);
+    }
+    let happenings = ledger.finish();
+    transaction.commit()?;
+    Ok(happenings)
+}

@@ -1,0 +1,300 @@
+//! What the writer can do within one commit.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use packet::{
+    Admission, CallId, ChangeHash, Compartment, DeviceNumber, Document, DocumentId, Draft, Entry,
+    EntryId, Inspected, Offer, Refusal, Written, admit, change_hash, compose, inspect,
+};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::LogError;
+use super::documents::Documents;
+use crate::clock;
+
+/// A change that the log took.
+#[derive(Debug)]
+pub struct Committed {
+    pub seq: u64,
+    pub document: DocumentId,
+    pub id: EntryId,
+    /// Who offered it; `None` where the center wrote.
+    pub device: Option<DeviceNumber>,
+    pub received_ms: i64,
+    pub bytes: Vec<u8>,
+    pub mac: [u8; packet::signature::MAC_BYTES],
+    pub entry: Entry,
+    /// By this process's clock, for measuring.
+    pub at: Instant,
+}
+
+/// What is told after a commit, in the order of the log.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    Change(Arc<Committed>),
+    /// A unit's devices may have this call's documents from now on.
+    Granted { unit: String, call: CallId, from: u64, priority: u8 },
+    /// … and from now on no longer.
+    Ended { unit: String, call: CallId },
+    /// A call is new, or what the board shows of it changed. `opened`: ask the sources.
+    Call { call: CallId, open: bool, priority: u8, opened: bool },
+    /// A device has, or somebody saw, a document through this `seq`.
+    Receipt(crate::receipts::Receipt),
+    /// The device is no longer in good standing.
+    DeviceRevoked(DeviceNumber),
+}
+
+/// Where an entry came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub seq: u64,
+    pub id: EntryId,
+    pub received_ms: i64,
+}
+
+/// Who offers a change, by certificate and shift.
+#[derive(Debug, Clone)]
+pub struct OfferedBy {
+    pub device: DeviceNumber,
+    pub public_key: Vec<u8>,
+}
+
+/// One group's transaction and what happens in it.
+#[derive(Debug)]
+pub struct Ledger<'a> {
+    transaction: &'a Transaction<'a>,
+    documents: &'a mut Documents,
+    head: u64,
+    happenings: Vec<Happening>,
+    /// Documents that the work at hand has touched.
+    touched: Vec<DocumentId>,
+}
+
+pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
+    let head: i64 = connection.query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| row.get(0))?;
+    Ok(head.unsigned_abs())
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>, documents: &'a mut Documents) -> Result<Self, LogError> {
+        let head = head(transaction)?;
+        Ok(Self { transaction, documents, head, happenings: Vec::new(), touched: Vec::new() })
+    }
+
+    pub(super) fn finish(self) -> Vec<Happening> {
+        self.happenings
+    }
+
+    /// Runs one piece of work; an error takes back all that it did.
+    pub(super) fn in_savepoint<T, E: From<LogError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (head, happened) = (self.head, self.happenings.len());
+        self.touched.clear();
+        self.transaction.execute_batch("SAVEPOINT work").map_err(LogError::from)?;
+        match work(self) {
+            Ok(value) => {
+                self.transaction.execute_batch("RELEASE work").map_err(LogError::from)?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.head = head;
+                self.happenings.truncate(happened);
+                for document in self.touched.drain(..) {
+                    self.documents.forget(document);
+                }
+                self.transaction
+                    .execute_batch("ROLLBACK TO work; RELEASE work")
+                    .map_err(LogError::from)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The store itself, for tables that are not the log's.
+    #[must_use]
+    pub fn sql(&self) -> &Transaction<'a> {
+        self.transaction
+    }
+
+    /// The last `seq` given.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// To be told after the commit.
+    pub fn tell(&mut self, happening: Happening) {
+        self.happenings.push(happening);
+    }
+
+    /// A number that no call of this log has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn new_call(&mut self) -> Result<CallId, LogError> {
+        let issuer = CallId::new(self.documents.author, 0).0.cast_signed();
+        let last: Option<i64> = self.transaction.query_row(
+            "SELECT max(call) FROM calls WHERE call >= ?1 AND call <= ?1 + 4294967295",
+            [issuer],
+            |row| row.get(0),
+        )?;
+        Ok(CallId(last.unwrap_or(issuer).cast_unsigned() + 1))
+    }
+
+    /// The center writes an entry.
+    ///
+    /// # Errors
+    /// When the entry breaks a limit or the store fails.
+    pub fn append(&mut self, document: DocumentId, entry: Entry) -> Result<Appended, LogError> {
+        let actor = self.documents.actor;
+        let known = self.documents.get(self.transaction, document)?;
+        let basis = known.lineage().basis(actor);
+        let written = Written { entry, clock_off_ms: None };
+        let now_ms = clock::now_ms();
+        let composed = compose(&Draft {
+            actor,
+            number: basis.number,
+            deps: basis.deps,
+            start_op: basis.start_op,
+            time_ms: now_ms,
+            written: &written,
+        })?;
+        let unreadable = |e: Refusal| LogError::Store(format!("the center's own change was refused: {e}"));
+        let inspected = inspect(&composed.bytes).map_err(unreadable)?;
+        known.apply(&inspected, &composed.bytes).map_err(unreadable)?;
+        self.log(document, inspected, composed.bytes, None)
+    }
+
+    /// A device offers a change: admitted, it gets its place in the log. A change that
+    /// the log has is answered with the place that it has.
+    ///
+    /// # Errors
+    /// The store's; a refusal is a result, and what was refused is kept for audit.
+    pub fn admit(&mut self, offer: &Offer, by: &OfferedBy, allowed: Result<(), Refusal>) -> Result<Result<Appended, Refusal>, LogError> {
+        if let Ok(hash) = change_hash(&offer.bytes)
+            && let Some(known) = self.find(offer.document, &hash)?
+        {
+            return Ok(Ok(known));
+        }
+        let admission = Admission {
+            center: self.documents.center,
+            device: by.device,
+            public_key: &by.public_key,
+            now_ms: clock::now_ms(),
+            opened_by_device: offer.document.call.author() == packet::Author::Device(by.device),
+        };
+        let document: &mut Document = self.documents.get(self.transaction, offer.document)?;
+        let admitted = allowed.and_then(|()| admit(document, offer, &admission));
+        match admitted {
+            Ok(inspected) => {
+                let signature = Some((by.device, offer.signature.as_slice()));
+                self.log(offer.document, inspected, offer.bytes.clone(), signature).map(Ok)
+            }
+            Err(refusal) => {
+                self.quarantine(offer, by.device, &refusal)?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    fn find(&self, document: DocumentId, hash: &ChangeHash) -> Result<Option<Appended>, LogError> {
+        let found: Option<(i64, i64, Vec<u8>)> = self
+            .transaction
+            .prepare_cached("SELECT seq, received_ms, bytes FROM changes WHERE hash = ?1 AND document = ?2")?
+            .query_row(params![hash.0, document.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        found
+            .map(|(seq, received_ms, bytes)| {
+                let id = inspect(&bytes).map_err(|e| LogError::Store(e.to_string()))?.id;
+                Ok(Appended { seq: seq.unsigned_abs(), id, received_ms })
+            })
+            .transpose()
+    }
+
+    fn quarantine(&mut self, offer: &Offer, device: DeviceNumber, refusal: &Refusal) -> Result<(), LogError> {
+        /// Most refused changes that are kept for audit, the newest.
+        const REFUSALS_MAX: i64 = 10_000;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO refusals (at_ms, device, document, bytes, signature, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                clock::now_ms(),
+                device.0,
+                offer.document.to_bytes(),
+                offer.bytes,
+                offer.signature,
+                refusal.to_string()
+            ])?;
+        let newest = self.transaction.last_insert_rowid();
+        self.transaction
+            .prepare_cached("DELETE FROM refusals WHERE id <= ?1")?
+            .execute([newest - REFUSALS_MAX])?;
+        Ok(())
+    }
+
+    fn log(
+        &mut self,
+        document: DocumentId,
+        inspected: Inspected,
+        bytes: Vec<u8>,
+        signature: Option<(DeviceNumber, &[u8])>,
+    ) -> Result<Appended, LogError> {
+        self.touched.push(document);
+        let seq = self.head + 1;
+        let received_ms = clock::now_ms();
+        let mac = self.documents.mac.mac(document, &inspected.hash);
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                seq.cast_signed(),
+                document.to_bytes(),
+                inspected.hash.0,
+                bytes,
+                mac,
+                signature.map(|(device, _)| device.0),
+                signature.map(|(_, signature)| signature),
+                received_ms
+            ])?;
+        self.head = seq;
+        let id = inspected.id;
+        let entry = inspected.written.entry;
+        crate::calls::count(self, seq, document, id, &entry, received_ms)?;
+        self.happenings.push(Happening::Change(Arc::new(Committed {
+            seq,
+            document,
+            id,
+            device: signature.map(|(device, _)| device),
+            received_ms,
+            bytes,
+            mac,
+            entry,
+            at: Instant::now(),
+        })));
+        Ok(Appended { seq, id, received_ms })
+    }
+
+    /// The last change of a document, 0 when it has none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn last(&self, document: DocumentId) -> Result<u64, LogError> {
+        let last: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT max(seq) FROM changes WHERE document = ?1")?
+            .query_row([document.to_bytes()], |row| row.get(0))?;
+        Ok(last.unwrap_or(0).unsigned_abs())
+    }
+
+    /// What the compartments that devices carry now are called.
+    #[must_use]
+    pub fn carried() -> [Compartment; 2] {
+        [Compartment::Safety, Compartment::Call]
+    }
+}

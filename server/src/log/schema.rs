@@ -1,0 +1,165 @@
+//! The log's tables. SQLCipher, WAL, `synchronous=FULL`.
+
+use std::path::Path;
+
+use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Each step takes the store from the version that is its index to the next.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE changes (
+    seq INTEGER PRIMARY KEY,
+    document BLOB NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    bytes BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    -- Of a device's change; NULL where the center wrote.
+    device INTEGER,
+    signature BLOB,
+    received_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX changes_by_document ON changes (document, seq);
+CREATE INDEX changes_by_device ON changes (device, document, seq) WHERE device IS NOT NULL;
+CREATE TABLE calls (
+    call INTEGER PRIMARY KEY,
+    agency TEXT NOT NULL,
+    number TEXT NOT NULL,
+    -- The report as it last came, to tell news from a repetition.
+    report TEXT NOT NULL,
+    -- CAD's clock; and the center's at the last report.
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    nature TEXT NOT NULL,
+    location TEXT NOT NULL,
+    address TEXT NOT NULL,
+    findings INTEGER NOT NULL DEFAULT 0,
+    cautions INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX calls_by_number ON calls (agency, number) WHERE number <> '';
+CREATE INDEX calls_open ON calls (priority, received_ms) WHERE open = 1;
+CREATE INDEX calls_by_address ON calls (address, received_ms);
+CREATE TABLE cautions (
+    entry TEXT PRIMARY KEY,
+    call INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    settled_ms INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cautions_waiting ON cautions (call) WHERE settled_ms IS NULL;
+CREATE TABLE grants (
+    unit TEXT NOT NULL,
+    call INTEGER NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER,
+    ended_ms INTEGER,
+    PRIMARY KEY (unit, call, from_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_by_call ON grants (call);
+CREATE INDEX grants_ended ON grants (unit, to_seq) WHERE to_seq IS NOT NULL;
+CREATE TABLE receipts (
+    number INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    through INTEGER NOT NULL,
+    -- NULL: an analyst's screen.
+    device INTEGER,
+    who TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX receipts_by_document ON receipts (document, kind, who, through);
+CREATE TABLE devices (
+    device INTEGER PRIMARY KEY,
+    agency TEXT NOT NULL,
+    label TEXT NOT NULL,
+    public_key BLOB NOT NULL,
+    revoked_ms INTEGER
+) STRICT;
+CREATE TABLE enrolment_codes (
+    code BLOB PRIMARY KEY,
+    agency TEXT NOT NULL,
+    label TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE shifts (
+    token BLOB PRIMARY KEY,
+    device INTEGER NOT NULL,
+    officer TEXT NOT NULL,
+    badge TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    agency TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    device INTEGER,
+    act TEXT NOT NULL,
+    object TEXT NOT NULL,
+    allowed INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE TABLE refusals (
+    id INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    bytes BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"];
+
+/// Opens with the key, checks that it fits, and brings the tables up to date.
+pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
+    let mut connection = connect(path, key).map_err(|e| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => "it was written with another key, or is damaged".to_owned(),
+        _ => e.to_string(),
+    })?;
+    migrate(&mut connection).map_err(|e| e.to_string())?;
+    Ok(connection)
+}
+
+pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(key)))?;
+    // Reads the first page: a wrong key is told here, not later.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let at: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for (version, step) in MIGRATIONS.iter().enumerate().skip(at) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The id of this log: random, made with it.
+pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> {
+    let kept: Option<i64> = connection
+        .query_row("SELECT value FROM meta WHERE name = 'incarnation'", [], |row| row.get(0))
+        .optional()?;
+    if let Some(kept) = kept {
+        return Ok(kept.unsigned_abs());
+    }
+    let mut random = [0; 8];
+    // 62 bits: SQLite's integers are signed, and zero means that a device has none.
+    let _ = rand::fill(&mut random);
+    let fresh = (u64::from_be_bytes(random) >> 2) | 1;
+    connection.execute("INSERT INTO meta VALUES ('incarnation', ?1)", params![fresh.cast_signed()])?;
+    Ok(fresh)
+}

@@ -1,0 +1,90 @@
+//! Officers' shifts: at sign-on an officer is bound to a unit and a device.
+//!
+//! The device's certificate vouches for the sign-on until passkeys do (a later
+//! issue); the token that comes of it is a proof apart from the certificate, and
+//! every hello carries it.
+
+use aws_lc_rs::{digest, rand};
+use packet::DeviceNumber;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::clock;
+use crate::log::{Ledger, LogError};
+
+/// A shift ends at the latest then (CJIS IA-5: 12 hours).
+pub const SHIFT_MS: i64 = 12 * 60 * 60 * 1_000;
+
+/// An officer on a unit, on one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shift {
+    pub device: DeviceNumber,
+    /// As screens show it.
+    pub officer: String,
+    pub badge: String,
+    pub unit: String,
+    pub agency: String,
+    pub expires_ms: i64,
+}
+
+/// Begins a shift; one that was open on this device ends. Returns the token.
+///
+/// # Errors
+/// When the store fails.
+pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 32], LogError> {
+    let mut token = [0; 32];
+    rand::fill(&mut token).map_err(|_| LogError::Store("no randomness".into()))?;
+    sign_off(ledger, shift.device)?;
+    ledger.sql().execute(
+        "INSERT INTO shifts (token, device, officer, badge, unit, agency, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![hash(&token), shift.device.0, shift.officer, shift.badge, shift.unit, shift.agency, shift.expires_ms],
+    )?;
+    Ok(token)
+}
+
+/// Ends the device's shift.
+///
+/// # Errors
+/// When the store fails.
+pub fn sign_off(ledger: &mut Ledger<'_>, device: DeviceNumber) -> Result<(), LogError> {
+    ledger.sql().execute("DELETE FROM shifts WHERE device = ?1", [device.0])?;
+    Ok(())
+}
+
+fn hash(token: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, token).as_ref().to_vec()
+}
+
+/// The shift that this token proves, while it lasts.
+///
+/// # Errors
+/// When the store fails.
+pub fn find(connection: &Connection, device: DeviceNumber, token: &[u8]) -> Result<Option<Shift>, LogError> {
+    let shift = connection
+        .prepare_cached(
+            "SELECT officer, badge, unit, agency, expires_ms FROM shifts WHERE token = ?1 AND device = ?2 AND expires_ms > ?3",
+        )?
+        .query_row(params![hash(token), device.0, clock::now_ms()], |row| {
+            Ok(Shift {
+                device,
+                officer: row.get(0)?,
+                badge: row.get(1)?,
+                unit: row.get(2)?,
+                agency: row.get(3)?,
+                expires_ms: row.get(4)?,
+            })
+        })
+        .optional()?;
+    Ok(shift)
+}
+
+/// The unit that a device is signed on for.
+///
+/// # Errors
+/// When the store fails.
+pub fn unit_of(connection: &Connection, device: DeviceNumber) -> Result<Option<String>, LogError> {
+    let unit = connection
+        .prepare_cached("SELECT unit FROM shifts WHERE device = ?1 ORDER BY expires_ms DESC LIMIT 1")?
+        .query_row([device.0], |row| row.get(0))
+        .optional()?;
+    Ok(unit)
+}
