@@ -14,11 +14,8 @@ pub mod csv;
 pub mod eido;
 pub mod json;
 mod reading;
-mod report;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod shared_files;
 
-pub use report::{
-    BODY_BYTES_MAX, CallReport, CallStatus, IntakeError, LOCATION_CHARS_MAX, NARRATIVE_CHARS_MAX,
-    NARRATIVE_ITEMS_MAX, NATURE_CHARS_MAX, NUMBER_CHARS_MAX, PLATES_MAX, UNITS_MAX,
-};
+pub use report::{CallReport, CallStatus, IntakeError};

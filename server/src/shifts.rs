@@ -14,6 +14,9 @@ use crate::log::{Ledger, LogError};
 /// A shift ends at the latest then (CJIS IA-5: 12 hours).
 pub const SHIFT_MS: i64 = 12 * 60 * 60 * 1_000;
 
+/// How long after a unit has left a call its devices' notes are still taken.
+pub const LATE_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+
 /// An officer on a unit, on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shift {
@@ -46,7 +49,9 @@ pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 32], LogEr
 /// # Errors
 /// When the store fails.
 pub fn sign_off(ledger: &mut Ledger<'_>, device: DeviceNumber) -> Result<(), LogError> {
-    ledger.sql().execute("DELETE FROM shifts WHERE device = ?1", [device.0])?;
+    ledger
+        .sql()
+        .execute("UPDATE shifts SET ended_ms = ?2 WHERE device = ?1 AND ended_ms IS NULL", params![device.0, clock::now_ms()])?;
     Ok(())
 }
 
@@ -61,7 +66,7 @@ fn hash(token: &[u8]) -> Vec<u8> {
 pub fn find(connection: &Connection, device: DeviceNumber, token: &[u8]) -> Result<Option<Shift>, LogError> {
     let shift = connection
         .prepare_cached(
-            "SELECT officer, badge, unit, agency, expires_ms FROM shifts WHERE token = ?1 AND device = ?2 AND expires_ms > ?3",
+            "SELECT officer, badge, unit, agency, expires_ms FROM shifts WHERE token = ?1 AND device = ?2 AND expires_ms > ?3 AND ended_ms IS NULL",
         )?
         .query_row(params![hash(token), device.0, clock::now_ms()], |row| {
             Ok(Shift {
@@ -83,8 +88,23 @@ pub fn find(connection: &Connection, device: DeviceNumber, token: &[u8]) -> Resu
 /// When the store fails.
 pub fn unit_of(connection: &Connection, device: DeviceNumber) -> Result<Option<String>, LogError> {
     let unit = connection
-        .prepare_cached("SELECT unit FROM shifts WHERE device = ?1 ORDER BY expires_ms DESC LIMIT 1")?
+        .prepare_cached("SELECT unit FROM shifts WHERE device = ?1 AND ended_ms IS NULL")?
         .query_row([device.0], |row| row.get(0))
         .optional()?;
     Ok(unit)
+}
+
+/// Whether a change of this device is about a call that it may write to: its unit has
+/// the call, or had it lately (what was written offline comes late).
+///
+/// # Errors
+/// When the store fails.
+pub fn may_write_to(connection: &Connection, device: DeviceNumber, call: packet::CallId) -> Result<bool, LogError> {
+    let may = connection
+        .prepare_cached(
+            "SELECT 1 FROM grants JOIN shifts ON shifts.unit = grants.unit
+             WHERE shifts.device = ?1 AND grants.call = ?2 AND (grants.to_seq IS NULL OR grants.ended_ms > ?3)",
+        )?
+        .exists(params![device.0, call.0.cast_signed(), clock::now_ms() - LATE_MS_MAX])?;
+    Ok(may || call.author() == packet::Author::Device(device))
 }

@@ -138,7 +138,6 @@ struct Session {
     offered: VecDeque<ChangeHash>,
     offers_answered: u64,
     link: Link,
-    shown: BTreeMap<DocumentId, (u64, i64)>,
 }
 
 /// The device's state machine. One for each store; sessions come and go within it.
@@ -151,6 +150,8 @@ pub struct Device {
     documents: BTreeMap<DocumentId, Option<u64>>,
     receipts: u64,
     outbox: Vec<Unsent>,
+    /// What was read and not yet reported: what is read offline is told later.
+    shown: BTreeMap<DocumentId, (u64, i64)>,
     session: Option<Session>,
     codec: Codec,
 }
@@ -167,6 +168,7 @@ impl Device {
             documents: kept.documents.into_iter().collect(),
             receipts: kept.receipts,
             outbox: kept.outbox,
+            shown: BTreeMap::new(),
             session: None,
             codec: Codec::new()?,
         })
@@ -184,7 +186,6 @@ impl Device {
             offered: VecDeque::new(),
             offers_answered: 0,
             link: Link::new(),
-            shown: BTreeMap::new(),
         });
         // What does not fit is sent again: it is either ahead of the position, or was
         // granted after it and counts as new.
@@ -235,10 +236,11 @@ impl Device {
         self.outbox.extend(unsent);
     }
 
-    /// The document was on a lit, unlocked screen through this `seq`.
+    /// The document was on a lit, unlocked screen through this `seq`. Told once there
+    /// is a link; not kept in the store, and only of granted documents.
     pub fn shown(&mut self, document: DocumentId, through: u64, at_ms: i64) {
-        if let Some(session) = &mut self.session {
-            session.shown.insert(document, (through, at_ms));
+        if self.documents.contains_key(&document) {
+            self.shown.insert(document, (through, at_ms));
         }
     }
 
@@ -266,6 +268,9 @@ impl Device {
         }
         let mut effects = Effects::default();
         match frame {
+            DownFrame::Welcome(_) if session.welcomed => {
+                return Err(FrameError::OutOfTurn("a second welcome"));
+            }
             DownFrame::Welcome(welcome) => {
                 session.welcomed = true;
                 self.incarnation = welcome.incarnation;
@@ -274,6 +279,7 @@ impl Device {
                     self.position = 0;
                     self.digest = 0;
                     self.documents.clear();
+                    self.shown.clear();
                 }
                 effects.store.push(Store::Welcome {
                     incarnation: welcome.incarnation,
@@ -289,6 +295,7 @@ impl Device {
             }
             DownFrame::Revoke(document) => {
                 self.documents.remove(&document);
+                self.shown.remove(&document);
                 effects.store.push(Store::Revoke(document));
             }
             DownFrame::Changes(changes) => self.changes(changes, &mut effects)?,
@@ -417,7 +424,7 @@ impl Device {
             return Next::Send(encode(&UpFrame::Delivered(session.frames_reported)));
         }
         if session.welcomed
-            && let Some((document, (through, at_ms))) = session.shown.pop_first()
+            && let Some((document, (through, at_ms))) = self.shown.pop_first()
         {
             return Next::Send(encode(&UpFrame::Shown(ShownFrame {
                 document,

@@ -9,6 +9,9 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 pub const HELLO_BYTES_MAX: usize = 4 * 1024;
 /// Most documents that a hello lists apart from its position.
 pub const EXCEPTIONS_MAX: usize = 64;
+/// Most frames that may be under way, however small: a peer that reports nothing
+/// as delivered costs no more than this.
+pub const FRAMES_UNDER_WAY_MAX: usize = 4 * 1_024;
 /// Most changes in one frame.
 pub const CHANGES_PER_FRAME_MAX: usize = 256;
 /// Most documents that one session may be granted at a time.

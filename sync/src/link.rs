@@ -7,14 +7,18 @@
 use std::collections::VecDeque;
 
 use crate::limits::{
-    FRAME_BYTES_TARGET_MAX, FRAME_BYTES_TARGET_MIN, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    FRAME_BYTES_TARGET_MAX, FRAME_BYTES_TARGET_MIN, FRAMES_UNDER_WAY_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
     WINDOW_BYTES_START, WINDOW_MS,
 };
 
 #[derive(Debug)]
 struct Sent {
     bytes: u64,
-    at_ms: u64,
+    /// What had been answered when it left, and when that was known: the rate is
+    /// measured from there, over a round trip at least. The time between two answers
+    /// alone says nothing: they may have waited for each other on the way.
+    answered_bytes: u64,
+    answered_ms: u64,
 }
 
 /// The frames that are under way, and the window that they have to fit in.
@@ -25,6 +29,7 @@ pub(crate) struct Link {
     window_bytes: u64,
     /// Bytes a second, smoothed; `None` until the first answer.
     rate: Option<u64>,
+    answered_bytes: u64,
     last_answer_ms: u64,
     frames_answered: u64,
 }
@@ -36,6 +41,7 @@ impl Link {
             bytes_under_way: 0,
             window_bytes: WINDOW_BYTES_START,
             rate: None,
+            answered_bytes: 0,
             last_answer_ms: 0,
             frames_answered: 0,
         }
@@ -43,10 +49,15 @@ impl Link {
 
     pub(crate) fn sent(&mut self, bytes: usize, now_ms: u64) {
         let bytes = bytes as u64;
+        // The link was idle before this left: its rate says nothing of that time.
+        if self.under_way.is_empty() {
+            self.last_answer_ms = now_ms;
+        }
         self.bytes_under_way += bytes;
         self.under_way.push_back(Sent {
             bytes,
-            at_ms: now_ms,
+            answered_bytes: self.answered_bytes,
+            answered_ms: self.last_answer_ms,
         });
     }
 
@@ -57,20 +68,19 @@ impl Link {
         let news = usize::try_from(news)
             .ok()
             .filter(|news| *news <= self.under_way.len())?;
-        let mut bytes = 0;
-        let mut since_ms = self.last_answer_ms;
+        let mut since = (self.answered_bytes, now_ms);
         for sent in self.under_way.drain(..news) {
-            bytes += sent.bytes;
-            // The link was idle before these left: its rate says nothing of that time.
-            if bytes == sent.bytes {
-                since_ms = since_ms.max(sent.at_ms);
-            }
+            self.bytes_under_way -= sent.bytes;
+            self.answered_bytes += sent.bytes;
+            since = (sent.answered_bytes, sent.answered_ms);
         }
         if news > 0 {
             self.frames_answered = frames;
-            self.bytes_under_way -= bytes;
-            self.learn(bytes, now_ms.saturating_sub(since_ms).max(1));
             self.last_answer_ms = now_ms;
+            self.learn(
+                self.answered_bytes - since.0,
+                now_ms.saturating_sub(since.1).max(1),
+            );
         }
         Some(news)
     }
@@ -90,7 +100,12 @@ impl Link {
 
     /// Whether another frame may be sent now. With nothing under way, always.
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes_under_way == 0 || self.bytes_under_way < self.window_bytes
+        self.bytes_under_way == 0 || (self.bytes_under_way < self.window_bytes && !self.is_full())
+    }
+
+    /// Whether the peer owes so many answers that it gets nothing more, however small.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.len() >= FRAMES_UNDER_WAY_MAX
     }
 
     /// How large the next frame of changes should be.
@@ -125,6 +140,26 @@ mod tests {
         let fast = run(12_000_000);
         assert!(fast.window_bytes > 500_000, "{fast:?}");
         assert_eq!(fast.frame_bytes(), FRAME_BYTES_TARGET_MAX);
+    }
+
+    #[test]
+    fn answers_that_come_in_a_bunch_do_not_open_the_window() {
+        let (mut link, mut now, mut frames, mut sent) = (Link::new(), 1_000, 0, 0);
+        for _ in 0..40 {
+            let mut bytes = 0;
+            while link.has_room() {
+                link.sent(512, now);
+                (sent, bytes) = (sent + 1, bytes + 512);
+            }
+            // A link of 1,200 bytes a second, whose answers wait for each other.
+            now += bytes * 1_000 / 1_200;
+            while frames < sent {
+                frames += 1;
+                now += 1;
+                link.answered(frames, now).unwrap();
+            }
+            assert!(link.window_bytes <= 2 * 1_024 + 512, "{link:?}");
+        }
     }
 
     #[test]

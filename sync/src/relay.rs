@@ -18,7 +18,10 @@ use crate::frame::{
     SeenFrame, UpFrame, Welcome, decode, document_digest, encode, encode_changes,
 };
 use crate::life::{Life, Pulse};
-use crate::limits::{ANSWERS_QUEUE_MAX, GRANTS_MAX, PROTOCOL_VERSION, SEEN_QUEUE_MAX};
+use crate::limits::{
+    ANSWERS_QUEUE_MAX, CHANGES_PER_FRAME_MAX, EXCEPTIONS_MAX, GRANTS_MAX, PROTOCOL_VERSION,
+    SEEN_QUEUE_MAX,
+};
 use crate::link::Link;
 
 /// How urgent a document is; lower goes first. Compartment before call: what can
@@ -113,9 +116,9 @@ pub enum Event {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     Send(Vec<u8>),
-    /// Fetch changes of this document after `after`, about `bytes_max` of them but at
-    /// least one, without what this device offered after `session_head`; then call
-    /// [`Relay::fetched`] at once.
+    /// Fetch changes of this document after `after`, about `bytes_max` bytes of them
+    /// ([`PackedChange::encoded`]) but at least one, without what this device offered
+    /// after `session_head`; then call [`Relay::fetched`] before anything else.
     Fetch {
         document: DocumentId,
         after: u64,
@@ -149,7 +152,10 @@ impl Reach {
 pub struct Relay {
     session_head: u64,
     head: u64,
-    position_sent: u64,
+    /// `None` after a reset: even an empty log's position has to be told.
+    position_sent: Option<u64>,
+    /// The newest grant: a position before it would not be the documents'.
+    granted_from: u64,
     dictionary: u16,
     welcome: Option<Welcome>,
     reach: BTreeMap<DocumentId, Reach>,
@@ -192,7 +198,8 @@ impl Relay {
         let mut relay = Self {
             session_head: standing.head,
             head: standing.head,
-            position_sent: if reset { 0 } else { hello.position },
+            position_sent: (!reset).then_some(hello.position),
+            granted_from: 0,
             dictionary: hello.dictionary.min(DICTIONARY_NEWEST),
             welcome: Some(Welcome {
                 version: PROTOCOL_VERSION,
@@ -229,9 +236,13 @@ impl Relay {
         }
         if !reset {
             let listed = hello.exceptions.iter().map(|e| e.document);
+            // A grant after the position that the device does not list never reached
+            // it, unless its list was too short: then it is told of all that ended.
+            let overflowed = hello.exceptions.len() >= EXCEPTIONS_MAX;
             let gone: BTreeSet<DocumentId> = standing
                 .ended
                 .iter()
+                .filter(|e| overflowed || e.from <= hello.position)
                 .map(|e| e.document)
                 .chain(listed)
                 .collect();
@@ -244,6 +255,7 @@ impl Relay {
     }
 
     fn reach(&mut self, granted: &Granted, through: u64, grant_due: bool) {
+        self.granted_from = self.granted_from.max(granted.from);
         let reach = Reach {
             grant_due,
             through,
@@ -273,7 +285,9 @@ impl Relay {
     }
 
     /// The log has grown to `head`; these of the device's documents grew with it.
-    /// All growth up to `head` must have been told by this call or an earlier one.
+    /// All growth up to `head` must have been told by this call or an earlier one, and
+    /// the grants and revokes up to `head` before it: the position that follows stands
+    /// for exactly the documents that are granted at `head`.
     pub fn grown(&mut self, head: u64, documents: &[(DocumentId, u64)]) {
         self.head = self.head.max(head);
         for (document, last) in documents {
@@ -313,7 +327,9 @@ impl Relay {
         }
     }
 
-    /// The log has taken the device's change; its commit is durable.
+    /// The log has taken the device's change; its commit is durable. Within a document
+    /// answers follow the order of the offers, refusals too: a device writes anew what
+    /// stands behind a refused change, and must not have its earlier ones among that.
     pub fn accepted(&mut self, accepted: AcceptedFrame) {
         self.answers.push_back(DownFrame::Accepted(accepted));
     }
@@ -405,11 +421,13 @@ impl Relay {
             self.over = true;
             return self.send(&DownFrame::Bye(bye), now_ms);
         }
-        if self.pong_due {
+        if self.pong_due && !self.link.is_full() {
             self.pong_due = false;
             return self.send(&DownFrame::Pong, now_ms);
         }
-        if let Some(answer) = self.answers.pop_front() {
+        if !self.link.is_full()
+            && let Some(answer) = self.answers.pop_front()
+        {
             return self.send(&answer, now_ms);
         }
         if self.link.has_room()
@@ -447,9 +465,8 @@ impl Relay {
                 bytes_max: self.link.frame_bytes(),
             });
         }
-        if self.position_sent < self.head {
-            self.position_sent = self.head;
-            return Some(self.send(&DownFrame::Position(self.head), now_ms));
+        if let Some(position) = self.take_position() {
+            return Some(self.send(&DownFrame::Position(position), now_ms));
         }
         let seen = self.seen.pop_front()?;
         Some(self.send(&DownFrame::Seen(seen), now_ms))
@@ -466,6 +483,16 @@ impl Relay {
         now_ms: u64,
     ) -> Option<Vec<u8>> {
         let reach = self.reach.get_mut(&document)?;
+        // Revoked and granted anew since it was asked for.
+        if reach.grant_due {
+            return None;
+        }
+        let (changes, through) = match changes.get(..CHANGES_PER_FRAME_MAX) {
+            Some(most) if most.len() < changes.len() => {
+                (most, most.last().map_or(through, |change| change.seq))
+            }
+            _ => (changes, through),
+        };
         reach.through = reach.through.max(through);
         // A caller that finds nothing where something was announced must not be asked for ever.
         if changes.is_empty() {
@@ -477,14 +504,24 @@ impl Relay {
         if changes.is_empty() {
             return None;
         }
-        let position =
-            (self.pending.is_empty() && self.revokes.is_empty() && self.position_sent < self.head)
-                .then_some(self.head);
-        self.position_sent = position.unwrap_or(self.position_sent);
+        let position = self.take_position();
         let frame = encode_changes(document, changes, through, position);
         self.link.sent(frame.len(), now_ms);
         self.under_way.push_back(Some((document, through)));
         Some(frame)
+    }
+
+    /// The position to tell now: nothing else is left to send, and the documents
+    /// that the device then has are those that were granted at it.
+    fn take_position(&mut self) -> Option<u64> {
+        let due = self.pending.is_empty()
+            && self.revokes.is_empty()
+            && self.head >= self.granted_from
+            && self.position_sent < Some(self.head);
+        due.then(|| {
+            self.position_sent = Some(self.head);
+            self.head
+        })
     }
 
     fn send(&mut self, frame: &DownFrame, now_ms: u64) -> Next {

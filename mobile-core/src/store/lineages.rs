@@ -16,7 +16,8 @@ pub(super) struct Lineages {
 }
 
 impl Lineages {
-    /// The document's history with all that is on this device.
+    /// The document's history: what the center has, and what it is going to be offered.
+    /// A change that only a center before a restore had is no ground to stand on.
     pub(super) fn of(
         &mut self,
         tx: &Transaction<'_>,
@@ -51,6 +52,7 @@ fn rebuild(tx: &Transaction<'_>, document: DocumentId) -> Result<Lineage, StoreE
     let mut lineage = Lineage::default();
     let mut statement = tx.prepare_cached(
         "SELECT hash, entry, max_op FROM changes WHERE doc = ?1 AND entry IS NOT NULL
+         AND (seq IS NOT NULL OR hash IN (SELECT hash FROM outbox WHERE doc = ?1 AND refused IS NULL))
          ORDER BY seq IS NULL, seq, n",
     )?;
     let mut rows = statement.query([document.to_bytes()])?;

@@ -36,7 +36,9 @@ const MIGRATIONS: [&str; 1] = [
          seq INTEGER,
          received_ms INTEGER,
          bytes BLOB NOT NULL,
-         mac BLOB
+         mac BLOB,
+         -- of what this device wrote: to offer it again to a center that lost it
+         signature BLOB
      ) STRICT;
      CREATE INDEX changes_by_document ON changes (doc, seq);
      CREATE TABLE outbox (

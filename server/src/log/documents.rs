@@ -51,12 +51,9 @@ impl Documents {
 
 fn load(connection: &Connection, id: DocumentId) -> Result<Document, LogError> {
     let damaged = |e: Refusal| LogError::Store(format!("a change of {id} in the log cannot be read: {e}"));
-    let mut document = Document::new();
     let mut statement = connection.prepare_cached("SELECT bytes FROM changes WHERE document = ?1 ORDER BY seq")?;
-    let mut rows = statement.query([id.to_bytes()])?;
-    while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(0)?.as_blob().map_err(|e| LogError::Store(e.to_string()))?;
-        document.apply(&inspect(bytes).map_err(damaged)?, bytes).map_err(damaged)?;
-    }
-    Ok(document)
+    let all: Vec<Vec<u8>> = statement.query_map([id.to_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let inspected = all.iter().map(|bytes| inspect(bytes).map(|change| (change, bytes.as_slice())));
+    let changes: Vec<_> = inspected.collect::<Result<_, _>>().map_err(damaged)?;
+    Document::from_changes(changes).map_err(damaged)
 }

@@ -91,8 +91,10 @@ CREATE TABLE shifts (
     badge TEXT NOT NULL,
     unit TEXT NOT NULL,
     agency TEXT NOT NULL,
-    expires_ms INTEGER NOT NULL
+    expires_ms INTEGER NOT NULL,
+    ended_ms INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX shifts_by_device ON shifts (device, unit);
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,

@@ -1,0 +1,475 @@
+//! What the center says, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_lc_rs::digest;
+use packet::{Author, ChangeHash, DocumentId, Entry, EntryId, Refusal, change_hash, inspect};
+use rusqlite::{OptionalExtension, Transaction};
+use sync::device::{Received, Store as Operation, Unsent};
+
+use super::meta::{contact, document, get_u64, set, set_u64};
+use super::write::Desk;
+use super::{Pen, Store, StoreError, rows};
+
+/// How often an entry is written anew when it is only its place in the document that
+/// the center did not take. After that it counts as refused.
+const REWRITES_MAX: u32 = 3;
+
+/// What the sync machine must be told after the commit.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// After a refusal: all that is unsent now, of every document that was written anew
+    /// or has unsent work, and how far that reads the outbox.
+    pub(crate) outbox: Option<(BTreeMap<DocumentId, Vec<Unsent>>, i64)>,
+    /// Entries were put into the outbox again.
+    pub(crate) offered_again: bool,
+}
+
+impl Store {
+    /// Applies the operations in their order, in one transaction.
+    pub(crate) fn apply(
+        &self,
+        pen: &Pen,
+        operations: &[Operation],
+        wall_ms: i64,
+    ) -> Result<Applied, StoreError> {
+        let mut newly_sealed = Vec::new();
+        let mut done = Vec::new();
+        let applied = self.write(|tx, lineages| {
+            let desk = Desk {
+                tx,
+                lineages,
+                pen,
+                sealed: &self.0.sealed,
+                newly_sealed: &mut newly_sealed,
+            };
+            let mut session = Session {
+                desk,
+                wall_ms,
+                done: &mut done,
+                rewritten: BTreeSet::new(),
+                offered_again: false,
+            };
+            for operation in operations {
+                session.apply(operation)?;
+            }
+            session.finish()
+        });
+        let gone = if applied.is_ok() { done } else { newly_sealed };
+        gone.iter().for_each(|hash| self.0.sealed.remove(hash));
+        applied
+    }
+}
+
+struct Session<'a> {
+    desk: Desk<'a>,
+    wall_ms: i64,
+    /// Whose sealed files go after the commit.
+    done: &'a mut Vec<ChangeHash>,
+    rewritten: BTreeSet<DocumentId>,
+    offered_again: bool,
+}
+
+/// An entry of the outbox, to be written anew.
+struct Waiting {
+    n: i64,
+    hash: ChangeHash,
+    id: EntryId,
+    kind: String,
+    fields: String,
+    clock_off_ms: Option<i64>,
+    author_ms: i64,
+    rewrites: u32,
+}
+
+impl Session<'_> {
+    fn apply(&mut self, operation: &Operation) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        match operation {
+            Operation::Welcome {
+                incarnation,
+                center_now_ms,
+                dictionary,
+                reset,
+            } => {
+                set(tx, "clock_off_ms", self.wall_ms - center_now_ms)?;
+                set_u64(tx, "dictionary", u64::from(*dictionary))?;
+                let before = get_u64(tx, "incarnation")?;
+                set_u64(tx, "incarnation", *incarnation)?;
+                if *reset {
+                    self.reset(before != 0 && before != *incarnation)?;
+                }
+                Ok(())
+            }
+            Operation::Grant(document) => {
+                tx.prepare_cached(
+                    "INSERT INTO documents (doc, standing, apart) VALUES (?1, 1, 0)
+                     ON CONFLICT (doc) DO UPDATE SET standing = 1, apart = 0",
+                )?
+                .execute([document.to_bytes()])?;
+                Ok(())
+            }
+            Operation::Revoke(document) => self.ungrant(*document),
+            Operation::Changes {
+                document,
+                changes,
+                through,
+            } => {
+                for change in changes {
+                    self.received(*document, change)?;
+                }
+                tx.prepare_cached("UPDATE documents SET apart = ?2 WHERE doc = ?1")?
+                    .execute((document.to_bytes(), through.cast_signed()))?;
+                Ok(())
+            }
+            Operation::Position { position, digest } => self.position(*position, *digest),
+            Operation::Accepted {
+                hash,
+                seq,
+                received_ms,
+            } => self.accepted(*hash, *seq, *received_ms),
+            Operation::Refused { hash, code, reason } => self.refused(*hash, *code, reason),
+            Operation::Seen {
+                number,
+                document,
+                through,
+                who,
+                at_ms,
+            } => {
+                set_u64(tx, "receipts", get_u64(tx, "receipts")?.max(*number))?;
+                tx.prepare_cached(
+                    "INSERT INTO seen (doc, who, through, at_ms) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (doc, who) DO UPDATE SET through = excluded.through, at_ms = excluded.at_ms
+                     WHERE excluded.through >= seen.through",
+                )?
+                .execute((document.to_bytes(), who, through.cast_signed(), at_ms))?;
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Applied, StoreError> {
+        let tx = self.desk.tx;
+        if let Some(off_ms) = contact(tx)?.clock_off_ms {
+            set(tx, "last_contact_ms", self.wall_ms - off_ms)?;
+        }
+        let outbox = if self.rewritten.is_empty() {
+            None
+        } else {
+            let (all, high) = super::read::outbox_after(tx, 0)?;
+            let mut outbox: BTreeMap<DocumentId, Vec<Unsent>> =
+                self.rewritten.iter().map(|id| (*id, Vec::new())).collect();
+            for unsent in all {
+                outbox.entry(unsent.document).or_default().push(unsent);
+            }
+            Some((outbox, high))
+        };
+        Ok(Applied {
+            outbox,
+            offered_again: self.offered_again,
+        })
+    }
+
+    /// All is granted and sent anew. With another log, nothing of what is here counts as
+    /// being there, and what was written here is offered again.
+    fn reset(&mut self, other_log: bool) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        set_u64(tx, "position", 0)?;
+        set_u64(tx, "digest", 0)?;
+        tx.execute(
+            "UPDATE documents SET standing = 2, apart = NULL WHERE standing = 1",
+            [],
+        )?;
+        if !other_log {
+            return Ok(());
+        }
+        let mut statement = tx.prepare(
+            "SELECT hash, doc, bytes, signature FROM changes
+             WHERE seq IS NOT NULL AND entry IS NOT NULL AND signature IS NOT NULL ORDER BY seq",
+        )?;
+        let again = statement
+            .query_and_then([], |row| {
+                Ok(Unsent {
+                    hash: ChangeHash(row.get(0)?),
+                    document: document(&row.get::<_, Vec<u8>>(1)?)?,
+                    bytes: row.get(2)?,
+                    signature: row.get(3)?,
+                })
+            })?
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        for unsent in &again {
+            self.desk.seal(unsent)?;
+        }
+        self.offered_again = !again.is_empty();
+        tx.execute_batch(
+            "INSERT OR IGNORE INTO outbox (hash, doc, entry, kind, fields, clock_off_ms, author_ms, bytes, signature)
+                 SELECT hash, doc, entry, kind, fields, clock_off_ms, author_ms, bytes, signature FROM changes
+                 WHERE seq IS NOT NULL AND entry IS NOT NULL AND signature IS NOT NULL ORDER BY seq;
+             UPDATE changes SET seq = NULL;",
+        )?;
+        self.desk.lineages.clear();
+        Ok(())
+    }
+
+    fn ungrant(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        let key = document.to_bytes();
+        let tx = self.desk.tx;
+        tx.execute(
+            "UPDATE documents SET standing = 0, opened = 0, apart = NULL, actor = NULL WHERE doc = ?1",
+            [key],
+        )?;
+        tx.execute("DELETE FROM seen WHERE doc = ?1", [key])?;
+        tx.execute("DELETE FROM shown WHERE doc = ?1", [key])?;
+        self.sweep(document)
+    }
+
+    /// Takes what may not be here off the device, all but what is unsent.
+    fn sweep(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        let key = document.to_bytes();
+        let tx = self.desk.tx;
+        tx.execute(
+            "DELETE FROM changes WHERE doc = ?1
+             AND hash NOT IN (SELECT hash FROM outbox WHERE doc = ?1 AND refused IS NULL)",
+            [key],
+        )?;
+        tx.execute(
+            "DELETE FROM documents WHERE doc = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)",
+            [key],
+        )?;
+        self.desk.lineages.forget(document);
+        Ok(())
+    }
+
+    fn position(&mut self, position: u64, digest: u64) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        set_u64(tx, "position", position)?;
+        set_u64(tx, "digest", digest)?;
+        tx.execute(
+            "UPDATE documents SET apart = NULL WHERE standing = 1 AND apart IS NOT NULL",
+            [],
+        )?;
+        let mut statement = tx.prepare_cached("SELECT doc FROM documents WHERE standing = 2")?;
+        let left = statement
+            .query_and_then([], |row| document(&row.get::<_, Vec<u8>>(0)?))?
+            .collect::<Result<Vec<_>, _>>()?;
+        left.into_iter().try_for_each(|id| self.ungrant(id))
+    }
+
+    fn received(&mut self, document: DocumentId, change: &Received) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        let inspected = inspect(&change.bytes);
+        let hash = match &inspected {
+            Ok(inspected) => inspected.hash,
+            Err(_) => change_hash(&change.bytes).unwrap_or_else(|_| digest_of(&change.bytes)),
+        };
+        let known = tx
+            .prepare_cached(
+                "UPDATE changes SET seq = ?2, received_ms = ?3, mac = ?4 WHERE hash = ?1",
+            )?
+            .execute((
+                hash.0,
+                change.seq.cast_signed(),
+                change.received_ms,
+                &change.mac,
+            ))?;
+        if known > 0 {
+            // Of another log before: only now does it count in a history again.
+            if let Ok(inspected) = inspected {
+                let (id, max_op) = (inspected.id, inspected.max_op);
+                self.desk.lineages.add(document, hash, id, max_op);
+            }
+            return Ok(());
+        }
+        let Ok(inspected) = inspected else {
+            tx.prepare_cached(
+                "INSERT INTO changes (hash, doc, kind, mine, seq, received_ms, bytes, mac)
+                 VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((
+                hash.0,
+                document.to_bytes(),
+                rows::UNREADABLE,
+                change.seq.cast_signed(),
+                change.received_ms,
+                &change.bytes,
+                &change.mac,
+            ))?;
+            return Ok(());
+        };
+        let (kind, fields) = rows::fields(&inspected.written.entry)?;
+        let mine = inspected.id.actor.author() == Author::Device(self.desk.pen.device);
+        tx.prepare_cached(
+            "INSERT INTO changes (hash, doc, entry, kind, fields, clock_off_ms, max_op, author_ms, mine, seq, received_ms, bytes, mac)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(rusqlite::params![
+            hash.0,
+            document.to_bytes(),
+            inspected.id.to_string(),
+            kind,
+            fields,
+            inspected.written.clock_off_ms,
+            inspected.max_op.cast_signed(),
+            inspected.time_ms,
+            mine,
+            change.seq.cast_signed(),
+            change.received_ms,
+            change.bytes,
+            change.mac,
+        ])?;
+        self.desk
+            .lineages
+            .add(document, hash, inspected.id, inspected.max_op);
+        Ok(())
+    }
+
+    fn accepted(
+        &mut self,
+        hash: ChangeHash,
+        seq: u64,
+        received_ms: i64,
+    ) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        self.done.push(hash);
+        tx.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?
+            .execute([hash.0])?;
+        let place: Option<Vec<u8>> = tx
+            .prepare_cached(
+                "UPDATE changes SET seq = ?2, received_ms = ?3 WHERE hash = ?1 RETURNING doc",
+            )?
+            .query_row((hash.0, seq.cast_signed(), received_ms), |row| row.get(0))
+            .optional()?;
+        let Some(place) = place else { return Ok(()) };
+        // What stayed only because it was unsent goes now.
+        let stays: bool = tx
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM documents WHERE doc = ?1 AND (standing > 0 OR opened = 1))",
+            )?
+            .query_row([&place], |row| row.get(0))?;
+        if stays {
+            Ok(())
+        } else {
+            self.sweep(document(&place)?)
+        }
+    }
+
+    fn refused(&mut self, hash: ChangeHash, code: u16, reason: &str) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        let found: Option<(i64, Vec<u8>, u32, Option<i64>)> = tx
+            .prepare_cached(
+                "SELECT n, doc, rewrites, clock_off_ms FROM outbox WHERE hash = ?1 AND refused IS NULL",
+            )?
+            .query_row([hash.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        // It was written anew since: the answer names a change that is no more.
+        let Some((n, place, rewrites, clock_off_ms)) = found else {
+            return Ok(());
+        };
+        let id = document(&place)?;
+        let again = rewrites < REWRITES_MAX
+            && (is_about_place(code) || (code == Refusal::Time.code() && clock_off_ms.is_none()));
+        if again {
+            tx.execute(
+                "UPDATE outbox SET rewrites = rewrites + 1 WHERE n = ?1",
+                [n],
+            )?;
+        } else {
+            tx.execute("UPDATE outbox SET refused = ?2 WHERE n = ?1", (n, reason))?;
+            tx.execute("DELETE FROM changes WHERE hash = ?1", [hash.0])?;
+            self.done.push(hash);
+        }
+        self.rewritten.insert(id);
+        self.rewrite(id, n)
+    }
+
+    /// A new actor writes what is unsent of this document from here on anew.
+    fn rewrite(&mut self, document: DocumentId, from: i64) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        let waiting = waiting(tx, document, from)?;
+        for old in &waiting {
+            tx.execute("DELETE FROM changes WHERE hash = ?1", [old.hash.0])?;
+            self.done.push(old.hash);
+        }
+        self.desk.lineages.forget(document);
+        let actor = self.desk.new_actor(document)?;
+        let clock_off_ms = contact(tx)?.clock_off_ms;
+        let mut renamed: BTreeMap<EntryId, EntryId> = BTreeMap::new();
+        for old in waiting {
+            let mut written = rows::written(old.kind, Some(old.fields), old.clock_off_ms.or(clock_off_ms));
+            if let Entry::Correction(packet::Correction { of, .. })
+            | Entry::Acknowledgement(packet::Acknowledgement { of, .. }) = &mut written.entry
+            {
+                *of = renamed.get(of).copied().unwrap_or(*of);
+            }
+            let made = self
+                .desk
+                .make(document, actor, &written, old.author_ms)?;
+            renamed.insert(old.id, made.id);
+            let (_, fields) = rows::fields(&written.entry)?;
+            tx.execute(
+                "UPDATE outbox SET hash = ?2, entry = ?3, fields = ?4, clock_off_ms = ?5, bytes = ?6, signature = ?7
+                 WHERE n = ?1",
+                (
+                    old.n,
+                    made.unsent.hash.0,
+                    made.id.to_string(),
+                    fields,
+                    written.clock_off_ms,
+                    &made.unsent.bytes,
+                    &made.unsent.signature,
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn waiting(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+    from: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT n, hash, entry, kind, fields, clock_off_ms, author_ms, rewrites FROM outbox
+         WHERE doc = ?1 AND n >= ?2 AND refused IS NULL ORDER BY n",
+    )?;
+    statement
+        .query_and_then((document.to_bytes(), from), |row| {
+            Ok(Waiting {
+                n: row.get(0)?,
+                hash: ChangeHash(row.get(1)?),
+                id: row
+                    .get::<_, String>(2)?
+                    .parse()
+                    .map_err(|_| StoreError::Damaged("an entry's id"))?,
+                kind: row.get(3)?,
+                fields: row.get(4)?,
+                clock_off_ms: row.get(5)?,
+                author_ms: row.get(6)?,
+                rewrites: row.get(7)?,
+            })
+        })?
+        .collect()
+}
+
+/// Whether the center found fault with where the entry stands, not with what it says: a
+/// center that was restored from a backup lacks what the entry stands on.
+fn is_about_place(code: u16) -> bool {
+    let (wanted, found) = (0, 0);
+    [
+        Refusal::WrongNumber { wanted, found },
+        Refusal::UnknownDependency,
+        Refusal::SkipsOwnChange,
+        Refusal::StartOperation { wanted, found },
+    ]
+    .iter()
+    .any(|refusal| refusal.code() == code)
+}
+
+fn digest_of(bytes: &[u8]) -> ChangeHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    ChangeHash(hash)
+}

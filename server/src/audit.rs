@@ -1,0 +1,44 @@
+//! The one place that records: who did or saw what, and whether they might.
+//!
+//! A plain table until the Merkle log stands behind the same seam (a later issue).
+
+use packet::DeviceNumber;
+use rusqlite::params;
+
+use crate::clock;
+use crate::log::{Ledger, LogError};
+use crate::policy::Act;
+
+/// One line of the audit log.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The person, the system or the device, as the center knows it.
+    pub who: String,
+    pub device: Option<DeviceNumber>,
+    pub act: Act,
+    /// The document, call or device that it was done to.
+    pub object: String,
+    pub allowed: bool,
+    /// From which `seq` to which, under which reason.
+    pub detail: String,
+}
+
+/// Records it in the transaction at hand: what is done and its record stand or fall together.
+///
+/// # Errors
+/// When the store fails.
+pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
+    ledger
+        .sql()
+        .prepare_cached("INSERT INTO audit (at_ms, who, device, act, object, allowed, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            clock::now_ms(),
+            record.who,
+            record.device.map(|d| d.0),
+            record.act.name(),
+            record.object,
+            record.allowed,
+            record.detail
+        ])?;
+    Ok(())
+}

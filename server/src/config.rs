@@ -1,0 +1,169 @@
+//! The center's configuration: one TOML file, read at start.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::enrich::SourceConfig;
+
+/// What is wrong with the configuration, in one sentence that names the place.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path} cannot be read: {reason}")]
+    Read { path: String, reason: String },
+    #[error("{path}: {reason}")]
+    Toml { path: String, reason: String },
+    #[error("{field}: {wanted}")]
+    Field { field: String, wanted: String },
+}
+
+/// `center.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The center's name, as the console shows it.
+    pub name: String,
+    /// Where the log and the keys are kept.
+    pub data: PathBuf,
+    /// Where devices connect: TLS 1.3 with client certificates.
+    pub sync: SocketAddr,
+    /// The console and the API. Loopback only, until people can sign in.
+    pub console: SocketAddr,
+    /// TLS on the console's port; plain HTTP is for a demo or a test on this machine.
+    #[serde(default = "yes")]
+    pub console_tls: bool,
+    /// The DNS names and addresses by which devices know the center.
+    #[serde(default = "localhost")]
+    pub names: Vec<String>,
+    /// The triage table; the built-in one when absent.
+    #[serde(default)]
+    pub triage: Option<PathBuf>,
+    /// How long after a call has closed its units keep the packet.
+    #[serde(default = "half_an_hour")]
+    pub keep_closed_s: u32,
+    pub agencies: Vec<AgencyConfig>,
+    #[serde(default)]
+    pub sources: Vec<SourceConfig>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn localhost() -> Vec<String> {
+    vec!["localhost".into(), "127.0.0.1".into()]
+}
+
+fn half_an_hour() -> u32 {
+    1_800
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyConfig {
+    pub id: String,
+    pub name: String,
+    pub units: Vec<String>,
+    pub officers: Vec<OfficerConfig>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfficerConfig {
+    pub badge: String,
+    pub name: String,
+}
+
+impl Config {
+    /// Reads and checks a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// In one sentence that names the line or the field.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| ConfigError::Read { path: shown.clone(), reason: e.to_string() })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|e| ConfigError::Toml { path: shown, reason: e.to_string().trim().replace('\n', " ") })?;
+        if let Some(folder) = path.parent() {
+            config.data = folder.join(&config.data);
+            config.triage = config.triage.map(|triage| folder.join(triage));
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// # Errors
+    /// Names the first field that does not hold.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let field = |field: &str, wanted: &str| Err(ConfigError::Field { field: field.into(), wanted: wanted.into() });
+        if !self.console.ip().is_loopback() {
+            return field("console", "a loopback address (127.0.0.1:PORT): people cannot sign in yet, so nobody else may reach it");
+        }
+        if self.agencies.is_empty() {
+            return field("agencies", "at least one");
+        }
+        let mut agencies = HashSet::new();
+        let mut units = HashSet::new();
+        for agency in &self.agencies {
+            if !agencies.insert(&agency.id) {
+                return field("agencies.id", &format!("{} stands twice", agency.id));
+            }
+            if let Some(twice) = agency.units.iter().find(|unit| !units.insert(*unit)) {
+                return field("agencies.units", &format!("{twice} stands twice"));
+            }
+        }
+        self.sources.iter().try_for_each(|source| {
+            source.check().map_err(|wanted| ConfigError::Field { field: format!("sources.{}", source.name), wanted })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = r#"
+        name = "Test RTCC"
+        data = "data"
+        sync = "127.0.0.1:0"
+        console = "127.0.0.1:0"
+        [[agencies]]
+        id = "pd"
+        name = "Police"
+        units = ["1A", "1B"]
+        officers = [{ badge = "12", name = "Diaz" }]
+    "#;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("center.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path)
+    }
+
+    #[test]
+    fn a_good_file_is_taken_and_its_paths_are_beside_it() {
+        let config = read(GOOD).unwrap();
+        assert!(config.data.is_absolute() && config.data.ends_with("data"));
+        assert!(config.console_tls);
+    }
+
+    #[test]
+    fn a_bad_file_names_what_is_wrong() {
+        for (from, to, says) in [
+            ("127.0.0.1:0\"\n        [[", "0.0.0.0:80\"\n        [[", "console: a loopback address"),
+            ("\"1B\"", "\"1A\"", "1A stands twice"),
+            ("name = \"Test RTCC\"", "nam = \"x\"", "unknown field `nam`"),
+            ("[[agencies]]", "[[agency]]", "agency"),
+        ] {
+            let bad = GOOD.replacen(from, to, 1);
+            assert_ne!(bad, GOOD, "{from}");
+            let says_this = read(&bad).unwrap_err().to_string();
+            assert!(says_this.contains(says), "{says_this}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The one place that decides: may this one do this to that?
+//!
+//! Behind the seam stands a fixed table of roles until the agencies' own policies
+//! do (Cedar, a later issue). Every route, frame and query asks [`decide`], and what
+//! is not in the table is denied.
+
+use packet::{Compartment, Kind};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Nobody that the center knows.
+    Anonymous,
+    /// An enrolled device in good standing, without an officer's shift.
+    Device,
+    /// An officer signed on at such a device.
+    Officer,
+    /// At the center's console.
+    Analyst,
+    /// A dispatch system with the API's token.
+    Dispatch,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] = [Self::Anonymous, Self::Device, Self::Officer, Self::Analyst, Self::Dispatch];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Device => "device",
+            Self::Officer => "officer",
+            Self::Analyst => "analyst",
+            Self::Dispatch => "dispatch",
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// Whether the center is up, and its counters: no call's contents.
+    SeeHealth,
+    SeeApiDescription,
+    Enrol,
+    SignOn,
+    SignOff,
+    OpenSession,
+    /// Hand in what was sealed to the center.
+    HandInSealed,
+    /// Carry this compartment on a device.
+    Carry(Compartment),
+    /// Write an entry of this kind.
+    Write(Kind),
+    SeeBoard,
+    SeePacket,
+    ReportCall,
+    ListCalls,
+    AssignUnit,
+    NewEnrolmentCode,
+    RevokeDevice,
+}
+
+impl Act {
+    /// As the audit log names it.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// May this role do this? Deny is the default.
+#[must_use]
+pub fn decide(role: Role, act: Act) -> bool {
+    use Act::{
+        AssignUnit, Carry, Enrol, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession, ReportCall, RevokeDevice,
+        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+    };
+    match (role, act) {
+        (_, SeeHealth | SeeApiDescription | Enrol)
+        | (Role::Device | Role::Officer, SignOn | SignOff | OpenSession | HandInSealed)
+        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call))
+        | (Role::Analyst, SeeBoard | SeePacket)
+        | (Role::Dispatch, ReportCall | ListCalls | SeePacket | AssignUnit | NewEnrolmentCode | RevokeDevice) => true,
+        (Role::Device | Role::Officer, Write(kind)) => matches!(
+            kind,
+            Kind::Facts | Kind::Note | Kind::Caution | Kind::Query | Kind::UnitStatus | Kind::Correction | Kind::Acknowledgement
+        ),
+        (Role::Analyst, Write(kind)) => matches!(kind, Kind::Note | Kind::Caution | Kind::Correction),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table, as a person can read it: for each act the roles that may.
+    const TABLE: &[(&str, &[Role])] = &[
+        ("SeeHealth", &Role::ALL),
+        ("SeeApiDescription", &Role::ALL),
+        ("Enrol", &Role::ALL),
+        ("SignOn", &[Role::Device, Role::Officer]),
+        ("SignOff", &[Role::Device, Role::Officer]),
+        ("OpenSession", &[Role::Device, Role::Officer]),
+        ("HandInSealed", &[Role::Device, Role::Officer]),
+        ("carry safety", &[Role::Officer]),
+        ("carry call", &[Role::Officer]),
+        ("carry records", &[]),
+        ("carry juvenile", &[]),
+        ("carry intel", &[]),
+        ("write facts", &[Role::Device, Role::Officer]),
+        ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
+        ("write caution", &[Role::Device, Role::Officer, Role::Analyst]),
+        ("write finding", &[]),
+        ("write outcome", &[]),
+        ("write query", &[Role::Device, Role::Officer]),
+        ("write unitstatus", &[Role::Device, Role::Officer]),
+        ("write correction", &[Role::Device, Role::Officer, Role::Analyst]),
+        ("write acknowledgement", &[Role::Device, Role::Officer]),
+        ("write other", &[]),
+        ("SeeBoard", &[Role::Analyst]),
+        ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("ReportCall", &[Role::Dispatch]),
+        ("ListCalls", &[Role::Dispatch]),
+        ("AssignUnit", &[Role::Dispatch]),
+        ("NewEnrolmentCode", &[Role::Dispatch]),
+        ("RevokeDevice", &[Role::Dispatch]),
+    ];
+
+    #[test]
+    fn every_role_may_exactly_what_the_table_says() {
+        let mut acts = vec![
+            Act::SeeHealth,
+            Act::SeeApiDescription,
+            Act::Enrol,
+            Act::SignOn,
+            Act::SignOff,
+            Act::OpenSession,
+            Act::HandInSealed,
+            Act::SeeBoard,
+            Act::SeePacket,
+            Act::ReportCall,
+            Act::ListCalls,
+            Act::AssignUnit,
+            Act::NewEnrolmentCode,
+            Act::RevokeDevice,
+        ];
+        acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Kind::ALL.map(Act::Write));
+        assert_eq!(acts.len(), TABLE.len(), "an act without a row, or a row without an act");
+        for act in acts {
+            let name = act.name();
+            let row = TABLE.iter().find(|(row, _)| *row == name).map(|(_, roles)| *roles);
+            for role in Role::ALL {
+                assert_eq!(row.map(|roles| roles.contains(&role)), Some(decide(role, act)), "{role:?} {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! One device's session: the relay's state machine on a WebSocket.
+//!
+//! Each field of [`Session`] lives as long as the socket. It ends when the link does,
+//! when the relay says so, when the hub closes it (a device revoked, another session
+//! of the same device) or when the center stops; what was committed stays.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use packet::{DocumentId, Offer, Refusal, change_hash, inspect};
+use sync::codec::Codec;
+use sync::frame::{AcceptedFrame, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode};
+use sync::relay::{Ended, Event, Next, Relay, Standing};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::{self, Record};
+use crate::center::Center;
+use crate::clock;
+use crate::devices::Device;
+use crate::hub::Place;
+use crate::log::{LogError, OfferedBy, slice};
+use crate::policy::{Act, Role, decide};
+use crate::receipts::{self, Holder, ReceiptKind};
+use crate::shifts::{self, Shift};
+
+/// Most of this session's writes that wait for the log; beyond it nothing is read.
+const WRITES_MAX: usize = 128;
+/// How long the link may take one frame.
+const SEND_MS_MAX: u64 = 60_000;
+/// Most grants that ended since a device's position; with more it starts anew.
+const ENDED_MAX: usize = 4_096;
+
+/// Who speaks in this session.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    pub device: Device,
+    /// When the device's certificate ends, and the session with it.
+    pub certificate_ends_ms: i64,
+    pub shift: Option<Shift>,
+}
+
+impl Speaker {
+    fn role(&self) -> Role {
+        if self.shift.is_some() { Role::Officer } else { Role::Device }
+    }
+
+    fn who(&self) -> String {
+        self.shift.as_ref().map_or_else(|| self.device.label.clone(), |shift| format!("{} ({})", shift.officer, shift.unit))
+    }
+
+    /// The device as the console names it.
+    fn screen(&self) -> String {
+        match &self.shift {
+            Some(shift) => format!("{} {}", shift.unit, self.device.label),
+            None => self.device.label.clone(),
+        }
+    }
+}
+
+/// What became of a write.
+enum Written {
+    Accepted(AcceptedFrame),
+    Refused(RefusedFrame),
+    Kept,
+    Failed(LogError),
+}
+
+struct Session {
+    center: Arc<Center>,
+    speaker: Speaker,
+    place: Place,
+    relay: Relay,
+    codec: Codec,
+    /// In the order they were asked for: answers keep the order of the offers.
+    writes: FuturesOrdered<BoxFuture<'static, Written>>,
+    /// Sent and not yet on record: document, after, through.
+    disclosed: BTreeMap<DocumentId, (u64, u64)>,
+    delivered: HashMap<DocumentId, u64>,
+    began: Instant,
+}
+
+/// Runs a session to its end.
+pub async fn run(center: Arc<Center>, speaker: Speaker, hello: Hello, mut socket: WebSocket, stop: CancellationToken) {
+    let who = speaker.screen();
+    match Session::open(center, speaker, &hello).await {
+        Ok(mut session) => {
+            session.drive(&mut socket, stop).await;
+            session.end().await;
+        }
+        Err(bye) => {
+            tracing::info!(device = %who, reason = %bye.reason, "a session was not opened");
+            let _ = socket.send(Message::Binary(encode(&DownFrame::Bye(bye)).into())).await;
+        }
+    }
+    let _ = socket.send(Message::Close(None)).await;
+}
+
+impl Session {
+    async fn open(center: Arc<Center>, speaker: Speaker, hello: &Hello) -> Result<Self, Bye> {
+        let busy = |reason: String| Bye { why: ByeWhy::Busy, reason, retry_after_ms: 2_000 };
+        let unit = speaker.shift.as_ref().map(|shift| shift.unit.clone());
+        let (place, head, mut granted) = center.hub.join(speaker.device.number, unit.as_deref());
+        granted.retain(|g| decide(speaker.role(), Act::Carry(g.document.compartment)));
+        let (device, after, receipts) = (speaker.device.number, hello.position, hello.receipts);
+        let (ended, seen) = center
+            .log
+            .readers()
+            .read(move |connection| Ok((ended(connection, unit.as_deref(), after)?, receipts::seen_of(connection, device, receipts)?)))
+            .await
+            .map_err(|e| busy(e.to_string()))?;
+        let standing = Standing {
+            incarnation: center.log.incarnation(),
+            head,
+            center_now_ms: clock::now_ms(),
+            granted,
+            ended,
+        };
+        let mut relay = Relay::open(hello, standing, 0)?;
+        seen.into_iter().for_each(|seen| relay.seen(seen));
+        let codec = Codec::new().map_err(|e| busy(e.to_string()))?;
+        let mut session = Self {
+            center,
+            speaker,
+            place,
+            relay,
+            codec,
+            writes: FuturesOrdered::new(),
+            disclosed: BTreeMap::new(),
+            delivered: HashMap::new(),
+            began: Instant::now(),
+        };
+        let opened = session.record(Act::OpenSession, session.speaker.device.number.to_string(), String::new());
+        let held = session.relay.held();
+        session.keep_receipts(ReceiptKind::Delivered, held, clock::now_ms(), vec![opened]);
+        Ok(session)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn drive(&mut self, socket: &mut WebSocket, stop: CancellationToken) {
+        let mut stopping = false;
+        loop {
+            let until_ms = match self.relay.next(self.now_ms()) {
+                Next::Send(frame) => {
+                    if !send(socket, frame).await {
+                        return;
+                    }
+                    continue;
+                }
+                Next::Fetch { document, after, session_head, bytes_max } => {
+                    match self.fetch(document, after, session_head, bytes_max).await {
+                        Ok(Some(frame)) if !send(socket, frame).await => return,
+                        Ok(_) => {}
+                        Err(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000),
+                    }
+                    continue;
+                }
+                Next::Over => return,
+                Next::Wait { until_ms } => until_ms,
+            };
+            let sleep = Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
+            let reads = self.relay.takes_frames() && self.writes.len() < WRITES_MAX;
+            tokio::select! {
+                () = self.place.news() => self.take_news(),
+                Some(written) = self.writes.next(), if !self.writes.is_empty() => self.written(written),
+                message = socket.recv(), if reads => match message {
+                    Some(Ok(message)) => self.message(message),
+                    Some(Err(_)) | None => return,
+                },
+                () = tokio::time::sleep(sleep) => self.check_certificate(),
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.relay.close(ByeWhy::Busy, "the center is stopping", 500);
+                }
+            }
+        }
+    }
+
+    fn check_certificate(&mut self) {
+        let shift_ends_ms = self.speaker.shift.as_ref().map_or(i64::MAX, |shift| shift.expires_ms);
+        if clock::now_ms() >= self.speaker.certificate_ends_ms.min(shift_ends_ms) {
+            self.relay.close(ByeWhy::Standing, "the device's certificate or the officer's shift has ended", 0);
+        }
+    }
+
+    fn take_news(&mut self) {
+        let news = self.place.take();
+        for granted in &news.granted {
+            if decide(self.speaker.role(), Act::Carry(granted.document.compartment)) {
+                self.relay.grant(granted);
+            }
+        }
+        news.ended.into_iter().for_each(|document| self.relay.revoke(document));
+        self.relay.grown(news.head, &news.grown);
+        news.seen.into_iter().for_each(|seen| self.relay.seen(seen));
+        if let Some((why, reason)) = news.close {
+            self.relay.close(why, &reason, 0);
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        document: DocumentId,
+        after: u64,
+        session_head: u64,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        let skip = (self.speaker.device.number, session_head);
+        let dictionary = self.relay.dictionary();
+        let recent = self.center.log.recent().slice(document, after, bytes_max, skip, dictionary, &mut self.codec);
+        let found = match recent {
+            Some(found) => found,
+            None => {
+                let mut codec = Codec::new().map_err(|e| LogError::Store(e.to_string()))?;
+                let read = move |connection: &rusqlite::Connection| {
+                    slice(connection, document, after, bytes_max, skip, dictionary, &mut codec)
+                };
+                self.center.log.readers().read(read).await?
+            }
+        };
+        if !found.changes.is_empty() {
+            let disclosed = self.disclosed.entry(document).or_insert((after, found.through));
+            disclosed.1 = found.through;
+        }
+        Ok(self.relay.fetched(document, &found.changes, found.through, self.now_ms()))
+    }
+
+    fn message(&mut self, message: Message) {
+        let now_ms = self.now_ms();
+        self.relay.heard(now_ms);
+        let Message::Binary(bytes) = message else { return };
+        self.center.metrics.bytes_up.inc_by(bytes.len() as u64);
+        match self.relay.frame(&bytes, now_ms) {
+            Ok(Event::Offer(offer)) => self.offer(offer),
+            Ok(Event::Delivered(through)) => {
+                self.measure(&through);
+                if !through.is_empty() {
+                    self.keep_receipts(ReceiptKind::Delivered, through, clock::now_ms(), vec![]);
+                }
+            }
+            Ok(Event::Shown { document, through, at_ms }) => {
+                self.keep_receipts(ReceiptKind::Shown, vec![(document, through)], at_ms, vec![]);
+            }
+            Ok(Event::Nothing) => {}
+            Err(e) => self.break_off(&e),
+        }
+    }
+
+    fn break_off(&mut self, error: &FrameError) {
+        tracing::warn!(device = %self.speaker.screen(), %error, "a session broke the protocol");
+        self.center.metrics.protocol_errors.inc();
+        self.relay.close(ByeWhy::Protocol, &error.to_string(), 1_000);
+    }
+
+    fn measure(&mut self, through: &[(DocumentId, u64)]) {
+        for &(document, through) in through {
+            let after = self.delivered.insert(document, through).unwrap_or(through.saturating_sub(1));
+            for change in self.center.log.recent().committed(document, after, through) {
+                self.center.metrics.delivered(&change);
+            }
+        }
+    }
+
+    fn offer(&mut self, offer: Offer) {
+        let by = OfferedBy { device: self.speaker.device.number, public_key: self.speaker.device.public_key.clone() };
+        let (log, metrics) = (self.center.log.clone(), self.center.metrics.clone());
+        let (who, role) = (self.speaker.who(), self.speaker.role());
+        self.writes.push_back(
+            async move {
+                let Ok(hash) = change_hash(&offer.bytes) else {
+                    // What has no hash cannot be answered by hash: the device will not know it.
+                    metrics.refused.inc();
+                    return Written::Kept;
+                };
+                match admit(&log, offer, by, who, role).await {
+                    Ok(Ok(appended)) => Written::Accepted(AcceptedFrame {
+                        hash,
+                        seq: appended.seq,
+                        received_ms: appended.received_ms,
+                    }),
+                    Ok(Err(refusal)) => {
+                        metrics.refused.inc();
+                        Written::Refused(RefusedFrame { hash, code: refusal.code(), reason: words(&refusal) })
+                    }
+                    Err(e) => Written::Failed(e),
+                }
+            }
+            .boxed(),
+        );
+    }
+
+    fn written(&mut self, written: Written) {
+        match written {
+            Written::Accepted(accepted) => self.relay.accepted(accepted),
+            Written::Refused(refused) => self.relay.refused(refused),
+            Written::Kept => {}
+            // Nothing is refused for the center's own trouble: the device comes back with it.
+            Written::Failed(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 5_000),
+        }
+    }
+
+    fn record(&self, act: Act, object: String, detail: String) -> Record {
+        Record {
+            who: self.speaker.who(),
+            device: Some(self.speaker.device.number),
+            act,
+            object,
+            allowed: true,
+            detail,
+        }
+    }
+
+    /// Keeps receipts, and puts on record what was sent since the last time.
+    fn keep_receipts(&mut self, kind: ReceiptKind, through: Vec<(DocumentId, u64)>, at_ms: i64, mut records: Vec<Record>) {
+        for (document, (after, through)) in std::mem::take(&mut self.disclosed) {
+            records.push(self.record(Act::Carry(document.compartment), document.to_string(), format!("{after}..{through}")));
+        }
+        if through.is_empty() && records.is_empty() {
+            return;
+        }
+        let who = match kind {
+            ReceiptKind::Delivered => self.speaker.screen(),
+            ReceiptKind::Shown => self.speaker.who(),
+        };
+        let holder = Holder { device: Some(self.speaker.device.number), who };
+        let log = self.center.log.clone();
+        self.writes.push_back(
+            async move {
+                let written = log
+                    .write(move |ledger| {
+                        for (document, through) in &through {
+                            receipts::add(ledger, kind, &holder, *document, *through, at_ms)?;
+                        }
+                        records.iter().try_for_each(|record| audit::record(ledger, record))
+                    })
+                    .await;
+                written.map_or_else(Written::Failed, |()| Written::Kept)
+            }
+            .boxed(),
+        );
+    }
+
+    async fn end(mut self) {
+        self.keep_receipts(ReceiptKind::Delivered, Vec::new(), 0, Vec::new());
+        while self.writes.next().await.is_some() {}
+        tracing::debug!(device = %self.speaker.screen(), "a session ended");
+    }
+}
+
+/// Admits a device's change and puts it on record, in one commit.
+///
+/// # Errors
+/// The log's; a refusal is a result.
+pub async fn admit(
+    log: &crate::log::Log,
+    offer: Offer,
+    by: OfferedBy,
+    who: String,
+    role: Role,
+) -> Result<Result<crate::log::Appended, Refusal>, LogError> {
+    // What cannot be inspected is refused by admission, with its reason.
+    let kind = inspect(&offer.bytes).ok().map(|change| change.written.entry.kind());
+    log.write(move |ledger| {
+        let (device, document) = (by.device, offer.document);
+        let allowed = if !kind.is_none_or(|kind| decide(role, Act::Write(kind))) {
+            Err(Refusal::Policy("this may not be written from a device".into()))
+        } else if shifts::may_write_to(ledger.sql(), device, document.call)? {
+            Ok(())
+        } else {
+            Err(Refusal::Policy("this call is not, and was not lately, one of this unit's".into()))
+        };
+        let admitted = ledger.admit(&offer, &by, allowed)?;
+        if let Some(kind) = kind {
+            let detail = admitted.as_ref().map_or_else(ToString::to_string, |appended| appended.seq.to_string());
+            audit::record(ledger, &Record {
+                who,
+                device: Some(device),
+                act: Act::Write(kind),
+                object: document.to_string(),
+                allowed: admitted.is_ok(),
+                detail,
+            })?;
+        }
+        Ok(admitted)
+    })
+    .await
+}
+
+/// A refusal as its officer reads it, within the frame's limit.
+fn words(refusal: &Refusal) -> String {
+    refusal.to_string().chars().take(sync::limits::WORDS_BYTES_MAX / 4).collect()
+}
+
+async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
+    let sent = tokio::time::timeout(Duration::from_millis(SEND_MS_MAX), socket.send(Message::Binary(frame.into())));
+    matches!(sent.await, Ok(Ok(())))
+}
+
+/// The grants of a unit that ended after this position; one more than a session takes
+/// makes the digests differ, so the device starts anew.
+fn ended(connection: &rusqlite::Connection, unit: Option<&str>, after: u64) -> Result<Vec<Ended>, LogError> {
+    let Some(unit) = unit else { return Ok(Vec::new()) };
+    let mut statement = connection
+        .prepare_cached("SELECT call, from_seq, to_seq FROM grants WHERE unit = ?1 AND to_seq > ?2 ORDER BY to_seq LIMIT ?3")?;
+    let rows = statement.query_map(rusqlite::params![unit, after.cast_signed(), ENDED_MAX], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let mut all = Vec::new();
+    for row in rows {
+        let (call, from, to) = row?;
+        for compartment in crate::log::Ledger::carried() {
+            all.push(Ended {
+                document: DocumentId::new(packet::CallId(call.cast_unsigned()), compartment),
+                from: from.unsigned_abs(),
+                to: to.unsigned_abs(),
+            });
+        }
+    }
+    Ok(all)
+}

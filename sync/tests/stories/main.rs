@@ -1,0 +1,15 @@
+//! The two state machines over a simulated network, told as stories.
+#![allow(clippy::unwrap_used)]
+
+mod catch_up;
+mod center;
+mod durability;
+mod grants;
+mod hostile;
+mod life;
+mod network;
+mod note;
+mod officer;
+mod refusal;
+mod urgent;
+mod walk;
