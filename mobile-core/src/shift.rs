@@ -74,7 +74,9 @@ impl Enrolment {
     pub(crate) fn from_json(bytes: &[u8]) -> Option<Self> {
         use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
-        let center_id = HEXLOWER_PERMISSIVE.decode(stored.center_id.as_bytes()).ok()?;
+        let center_id = HEXLOWER_PERMISSIVE
+            .decode(stored.center_id.as_bytes())
+            .ok()?;
         Some(Self {
             center: stored.center,
             ca: BASE64.decode(stored.ca.as_bytes()).ok()?,

@@ -33,9 +33,8 @@ use rusqlite::{Connection, ErrorCode};
 use crate::identity::{KeyStore, KeyStoreError, SealError, SignerError};
 use lineages::Lineages;
 
-pub(crate) use apply::Applied;
 pub(crate) use meta::Contact;
-pub(crate) use read::{Loaded, PacketRows, ShownRow};
+pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
 pub(crate) use seal::{SEALING_INFO, Sealed};
 pub(crate) use write::{Intent, Pen};

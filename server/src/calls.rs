@@ -42,17 +42,28 @@ struct Kept {
 ///
 /// # Errors
 /// When the store fails or the report does not fit into an entry.
-pub fn report(ledger: &mut Ledger<'_>, report: &CallReport, triage: &Triage) -> Result<Reported, LogError> {
+pub fn report(
+    ledger: &mut Ledger<'_>,
+    report: &CallReport,
+    triage: &Triage,
+) -> Result<Reported, LogError> {
     let text = serde_json::to_string(report).map_err(|e| LogError::Store(e.to_string()))?;
     let updated_ms = report.updated.as_millisecond();
     match find(ledger, &report.agency, &report.number)? {
-        None => open(ledger, report, triage, &text).map(|call| Reported { call, news: News::New }),
-        Some(kept) if kept.report == text || updated_ms < kept.updated_ms => {
-            Ok(Reported { call: kept.call, news: News::Unchanged })
-        }
+        None => open(ledger, report, triage, &text).map(|call| Reported {
+            call,
+            news: News::New,
+        }),
+        Some(kept) if kept.report == text || updated_ms < kept.updated_ms => Ok(Reported {
+            call: kept.call,
+            news: News::Unchanged,
+        }),
         Some(kept) => {
             update(ledger, kept.call, report, triage, &text)?;
-            Ok(Reported { call: kept.call, news: News::Updated })
+            Ok(Reported {
+                call: kept.call,
+                news: News::Updated,
+            })
         }
     }
 }
@@ -62,13 +73,22 @@ fn find(ledger: &Ledger<'_>, agency: &str, number: &str) -> Result<Option<Kept>,
         ledger.sql().prepare_cached("SELECT call, report, updated_ms FROM calls WHERE agency = ?1 AND number = ?2 AND number <> ''")?;
     let kept = statement
         .query_row([agency, number], |row| {
-            Ok(Kept { call: CallId(row.get::<_, i64>(0)?.cast_unsigned()), report: row.get(1)?, updated_ms: row.get(2)? })
+            Ok(Kept {
+                call: CallId(row.get::<_, i64>(0)?.cast_unsigned()),
+                report: row.get(1)?,
+                updated_ms: row.get(2)?,
+            })
         })
         .optional()?;
     Ok(kept)
 }
 
-fn open(ledger: &mut Ledger<'_>, report: &CallReport, triage: &Triage, text: &str) -> Result<CallId, LogError> {
+fn open(
+    ledger: &mut Ledger<'_>,
+    report: &CallReport,
+    triage: &Triage,
+    text: &str,
+) -> Result<CallId, LogError> {
     let call = ledger.new_call()?;
     let facts = facts(report, triage);
     insert(ledger, call, &facts, text, report.updated.as_millisecond())?;
@@ -79,7 +99,12 @@ fn open(ledger: &mut Ledger<'_>, report: &CallReport, triage: &Triage, text: &st
     for unit in &report.units {
         assign(ledger, call, unit)?;
     }
-    ledger.tell(Happening::Call { call, open: is_open(&facts), priority: facts.priority, opened: true });
+    ledger.tell(Happening::Call {
+        call,
+        open: is_open(&facts),
+        priority: facts.priority,
+        opened: true,
+    });
     if !is_open(&facts) {
         closed(ledger, call)?;
     }
@@ -119,13 +144,22 @@ fn update(
             clock::now_ms()
         ])?;
     write_facts(ledger, call, &facts)?;
-    for caution in triage.cautions.iter().filter(|caution| !known.contains(&caution.text)) {
+    for caution in triage
+        .cautions
+        .iter()
+        .filter(|caution| !known.contains(&caution.text))
+    {
         write_caution(ledger, call, &caution.text)?;
     }
     for unit in &report.units {
         assign(ledger, call, unit)?;
     }
-    ledger.tell(Happening::Call { call, open: is_open(&facts), priority: facts.priority, opened: false });
+    ledger.tell(Happening::Call {
+        call,
+        open: is_open(&facts),
+        priority: facts.priority,
+        opened: false,
+    });
     if !is_open(&facts) {
         closed(ledger, call)?;
     }
@@ -134,14 +168,23 @@ fn update(
 
 fn entries(ledger: &Ledger<'_>, document: DocumentId) -> Result<Vec<Entry>, LogError> {
     let logged = crate::log::document(ledger.sql(), document)?;
-    Ok(logged.into_iter().map(|l| l.inspected.written.entry).collect())
+    Ok(logged
+        .into_iter()
+        .map(|l| l.inspected.written.entry)
+        .collect())
 }
 
 fn is_open(facts: &Facts) -> bool {
     facts.state == CallState::Open
 }
 
-fn insert(ledger: &Ledger<'_>, call: CallId, facts: &Facts, report: &str, updated_ms: i64) -> Result<(), LogError> {
+fn insert(
+    ledger: &Ledger<'_>,
+    call: CallId,
+    facts: &Facts,
+    report: &str,
+    updated_ms: i64,
+) -> Result<(), LogError> {
     ledger
         .sql()
         .prepare_cached(
@@ -168,15 +211,32 @@ fn insert(ledger: &Ledger<'_>, call: CallId, facts: &Facts, report: &str, update
 /// The facts in the call's document; and in `safety`, without the words, so that a
 /// caution can be read with the place it is about and nothing else.
 fn write_facts(ledger: &mut Ledger<'_>, call: CallId, facts: &Facts) -> Result<(), LogError> {
-    let brief = Facts { narrative: None, reason: String::new(), district: None, ..facts.clone() };
-    ledger.append(DocumentId::new(call, Compartment::Safety), Entry::Facts(brief))?;
-    ledger.append(DocumentId::new(call, Compartment::Call), Entry::Facts(facts.clone()))?;
+    let brief = Facts {
+        narrative: None,
+        reason: String::new(),
+        district: None,
+        ..facts.clone()
+    };
+    ledger.append(
+        DocumentId::new(call, Compartment::Safety),
+        Entry::Facts(brief),
+    )?;
+    ledger.append(
+        DocumentId::new(call, Compartment::Call),
+        Entry::Facts(facts.clone()),
+    )?;
     Ok(())
 }
 
 fn write_caution(ledger: &mut Ledger<'_>, call: CallId, text: &str) -> Result<(), LogError> {
-    let caution = packet::Caution { text: text.to_owned(), by: "Triage".to_owned() };
-    ledger.append(DocumentId::new(call, Compartment::Safety), Entry::Caution(caution))?;
+    let caution = packet::Caution {
+        text: text.to_owned(),
+        by: "Triage".to_owned(),
+    };
+    ledger.append(
+        DocumentId::new(call, Compartment::Safety),
+        Entry::Caution(caution),
+    )?;
     Ok(())
 }
 
@@ -187,7 +247,10 @@ fn facts(report: &CallReport, triage: &Triage) -> Facts {
     };
     let (state, disposition) = match &report.status {
         CallStatus::Open => (CallState::Open, None),
-        CallStatus::Closed { disposition } => (CallState::Closed, Some(cut(disposition, packet::entry::NAME_CHARS_MAX))),
+        CallStatus::Closed { disposition } => (
+            CallState::Closed,
+            Some(cut(disposition, packet::entry::NAME_CHARS_MAX)),
+        ),
     };
     let narrative = report.narrative.join("\n");
     Facts {
@@ -221,7 +284,11 @@ fn cut(text: &str, chars_max: usize) -> String {
 #[must_use]
 pub fn address_key(location: &str) -> String {
     let street = location.split(',').next().unwrap_or_default();
-    street.split_whitespace().map(str::to_uppercase).collect::<Vec<_>>().join(" ")
+    street
+        .split_whitespace()
+        .map(str::to_uppercase)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Puts a unit on a call: its devices may have the packet from this change on.
@@ -239,19 +306,39 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
         return Ok(());
     }
     if on_it >= UNITS_MAX {
-        return Err(LogError::Conflict(format!("call {call} has {UNITS_MAX} units, which is the most")));
+        return Err(LogError::Conflict(format!(
+            "call {call} has {UNITS_MAX} units, which is the most"
+        )));
     }
-    let status = UnitStatus { unit: unit.to_owned(), status: UnitState::Assigned, by: DISPATCH.to_owned() };
-    let assigned = ledger.append(DocumentId::new(call, Compartment::Call), Entry::UnitStatus(status))?;
+    let status = UnitStatus {
+        unit: unit.to_owned(),
+        status: UnitState::Assigned,
+        by: DISPATCH.to_owned(),
+    };
+    let assigned = ledger.append(
+        DocumentId::new(call, Compartment::Call),
+        Entry::UnitStatus(status),
+    )?;
     grant(ledger, call, unit, assigned.seq, priority)
 }
 
-fn grant(ledger: &mut Ledger<'_>, call: CallId, unit: &str, from: u64, priority: u8) -> Result<(), LogError> {
+fn grant(
+    ledger: &mut Ledger<'_>,
+    call: CallId,
+    unit: &str,
+    from: u64,
+    priority: u8,
+) -> Result<(), LogError> {
     ledger
         .sql()
         .prepare_cached("INSERT INTO grants (unit, call, from_seq) VALUES (?1, ?2, ?3)")?
         .execute(params![unit, call.0.cast_signed(), from.cast_signed()])?;
-    ledger.tell(Happening::Granted { unit: unit.to_owned(), call, from, priority });
+    ledger.tell(Happening::Granted {
+        unit: unit.to_owned(),
+        call,
+        from,
+        priority,
+    });
     Ok(())
 }
 
@@ -269,7 +356,10 @@ fn priority(ledger: &Ledger<'_>, call: CallId) -> Result<u8, LogError> {
         .prepare_cached("SELECT priority FROM calls WHERE call = ?1")?
         .query_row([call.0.cast_signed()], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| LogError::Unknown { what: "call", id: call.to_string() })
+        .ok_or_else(|| LogError::Unknown {
+            what: "call",
+            id: call.to_string(),
+        })
 }
 
 /// Takes a unit off a call: the packet leaves its devices.
@@ -279,10 +369,20 @@ fn priority(ledger: &Ledger<'_>, call: CallId) -> Result<u8, LogError> {
 pub fn release(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), LogError> {
     priority(ledger, call)?;
     if !granted(ledger, call, unit)? {
-        return Err(LogError::Unknown { what: "unit on this call", id: unit.to_owned() });
+        return Err(LogError::Unknown {
+            what: "unit on this call",
+            id: unit.to_owned(),
+        });
     }
-    let status = UnitStatus { unit: unit.to_owned(), status: UnitState::Clear, by: DISPATCH.to_owned() };
-    let cleared = ledger.append(DocumentId::new(call, Compartment::Call), Entry::UnitStatus(status))?;
+    let status = UnitStatus {
+        unit: unit.to_owned(),
+        status: UnitState::Clear,
+        by: DISPATCH.to_owned(),
+    };
+    let cleared = ledger.append(
+        DocumentId::new(call, Compartment::Call),
+        Entry::UnitStatus(status),
+    )?;
     end_grant(ledger, call, unit, cleared.seq)
 }
 
@@ -291,7 +391,10 @@ fn end_grant(ledger: &mut Ledger<'_>, call: CallId, unit: &str, to: u64) -> Resu
         .sql()
         .prepare_cached("UPDATE grants SET to_seq = ?3, ended_ms = ?4 WHERE call = ?1 AND unit = ?2 AND to_seq IS NULL")?
         .execute(params![call.0.cast_signed(), unit, to.cast_signed(), clock::now_ms()])?;
-    ledger.tell(Happening::Ended { unit: unit.to_owned(), call });
+    ledger.tell(Happening::Ended {
+        unit: unit.to_owned(),
+        call,
+    });
     Ok(())
 }
 
@@ -299,7 +402,9 @@ fn end_grant(ledger: &mut Ledger<'_>, call: CallId, unit: &str, to: u64) -> Resu
 fn closed(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
     ledger
         .sql()
-        .prepare_cached("UPDATE cautions SET settled_ms = ?2 WHERE call = ?1 AND settled_ms IS NULL")?
+        .prepare_cached(
+            "UPDATE cautions SET settled_ms = ?2 WHERE call = ?1 AND settled_ms IS NULL",
+        )?
         .execute(params![call.0.cast_signed(), clock::now_ms()])?;
     Ok(())
 }
@@ -309,14 +414,20 @@ fn closed(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn end_closed(ledger: &mut Ledger<'_>, closed_before_ms: i64, at_most: usize) -> Result<usize, LogError> {
+pub fn end_closed(
+    ledger: &mut Ledger<'_>,
+    closed_before_ms: i64,
+    at_most: usize,
+) -> Result<usize, LogError> {
     let ended: Vec<(String, i64)> = ledger
         .sql()
         .prepare_cached(
             "SELECT unit, grants.call FROM grants JOIN calls ON calls.call = grants.call
              WHERE to_seq IS NULL AND open = 0 AND seen_ms <= ?1 LIMIT ?2",
         )?
-        .query_map(params![closed_before_ms, at_most], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![closed_before_ms, at_most], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     for (unit, call) in &ended {
         release(ledger, CallId(call.cast_unsigned()), unit)?;
@@ -342,13 +453,21 @@ pub(crate) fn count(
             }
         }
         Entry::Finding(_) => {
-            ledger.sql().prepare_cached("UPDATE calls SET findings = findings + 1 WHERE call = ?1")?.execute([call])?;
-        }
-        Entry::Caution(_) => {
-            ledger.sql().prepare_cached("UPDATE calls SET cautions = cautions + 1 WHERE call = ?1")?.execute([call])?;
             ledger
                 .sql()
-                .prepare_cached("INSERT INTO cautions (entry, call, received_ms) VALUES (?1, ?2, ?3)")?
+                .prepare_cached("UPDATE calls SET findings = findings + 1 WHERE call = ?1")?
+                .execute([call])?;
+        }
+        Entry::Caution(_) => {
+            ledger
+                .sql()
+                .prepare_cached("UPDATE calls SET cautions = cautions + 1 WHERE call = ?1")?
+                .execute([call])?;
+            ledger
+                .sql()
+                .prepare_cached(
+                    "INSERT INTO cautions (entry, call, received_ms) VALUES (?1, ?2, ?3)",
+                )?
                 .execute(params![id.to_string(), call, received_ms])?;
         }
         Entry::Acknowledgement(packet::Acknowledgement { of, .. })
@@ -358,7 +477,11 @@ pub(crate) fn count(
                 .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
                 .execute(params![of.to_string(), call, received_ms])?;
         }
-        Entry::Note(_) | Entry::Outcome(_) | Entry::Query(_) | Entry::UnitStatus(_) | Entry::Other { .. } => {}
+        Entry::Note(_)
+        | Entry::Outcome(_)
+        | Entry::Query(_)
+        | Entry::UnitStatus(_)
+        | Entry::Other { .. } => {}
     }
     Ok(())
 }
@@ -378,11 +501,19 @@ fn opened_by(
         return Ok(());
     }
     // Its number is CAD's to give: a device that claims one is not believed.
-    let facts = Facts { number: String::new(), ..facts.clone() };
+    let facts = Facts {
+        number: String::new(),
+        ..facts.clone()
+    };
     insert(ledger, call, &facts, "", clock::now_ms())?;
     if let Some(unit) = crate::shifts::unit_of(ledger.sql(), device)? {
         grant(ledger, call, &unit, seq, facts.priority)?;
     }
-    ledger.tell(Happening::Call { call, open: is_open(&facts), priority: facts.priority, opened: true });
+    ledger.tell(Happening::Call {
+        call,
+        open: is_open(&facts),
+        priority: facts.priority,
+        opened: true,
+    });
     Ok(())
 }

@@ -83,10 +83,14 @@ impl Config {
     /// In one sentence that names the line or the field.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| ConfigError::Read { path: shown.clone(), reason: e.to_string() })?;
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|e| ConfigError::Toml { path: shown, reason: e.to_string().trim().replace('\n', " ") })?;
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read {
+            path: shown.clone(),
+            reason: e.to_string(),
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Toml {
+            path: shown,
+            reason: e.to_string().trim().replace('\n', " "),
+        })?;
         if let Some(folder) = path.parent() {
             config.data = folder.join(&config.data);
             config.triage = config.triage.map(|triage| folder.join(triage));
@@ -98,9 +102,17 @@ impl Config {
     /// # Errors
     /// Names the first field that does not hold.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let field = |field: &str, wanted: &str| Err(ConfigError::Field { field: field.into(), wanted: wanted.into() });
+        let field = |field: &str, wanted: &str| {
+            Err(ConfigError::Field {
+                field: field.into(),
+                wanted: wanted.into(),
+            })
+        };
         if !self.console.ip().is_loopback() {
-            return field("console", "a loopback address (127.0.0.1:PORT): people cannot sign in yet, so nobody else may reach it");
+            return field(
+                "console",
+                "a loopback address (127.0.0.1:PORT): people cannot sign in yet, so nobody else may reach it",
+            );
         }
         if self.agencies.is_empty() {
             return field("agencies", "at least one");
@@ -116,7 +128,10 @@ impl Config {
             }
         }
         self.sources.iter().try_for_each(|source| {
-            source.check().map_err(|wanted| ConfigError::Field { field: format!("sources.{}", source.name), wanted })
+            source.check().map_err(|wanted| ConfigError::Field {
+                field: format!("sources.{}", source.name),
+                wanted,
+            })
         })
     }
 }
@@ -155,7 +170,11 @@ mod tests {
     #[test]
     fn a_bad_file_names_what_is_wrong() {
         for (from, to, says) in [
-            ("127.0.0.1:0\"\n        [[", "0.0.0.0:80\"\n        [[", "console: a loopback address"),
+            (
+                "127.0.0.1:0\"\n        [[",
+                "0.0.0.0:80\"\n        [[",
+                "console: a loopback address",
+            ),
             ("\"1B\"", "\"1A\"", "1A stands twice"),
             ("name = \"Test RTCC\"", "nam = \"x\"", "unknown field `nam`"),
             ("[[agencies]]", "[[agency]]", "agency"),

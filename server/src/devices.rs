@@ -31,7 +31,10 @@ pub fn new_code(ledger: &mut Ledger<'_>, agency: &str, label: &str) -> Result<St
     rand::fill(&mut random).map_err(|_| LogError::Store("no randomness".into()))?;
     let code = BASE32_NOPAD.encode(&random);
     let now_ms = clock::now_ms();
-    ledger.sql().execute("DELETE FROM enrolment_codes WHERE expires_ms < ?1", [now_ms])?;
+    ledger.sql().execute(
+        "DELETE FROM enrolment_codes WHERE expires_ms < ?1",
+        [now_ms],
+    )?;
     ledger.sql().execute(
         "INSERT INTO enrolment_codes (code, agency, label, expires_ms) VALUES (?1, ?2, ?3, ?4)",
         params![hash(&code), agency, label, now_ms + CODE_MS],
@@ -40,7 +43,9 @@ pub fn new_code(ledger: &mut Ledger<'_>, agency: &str, label: &str) -> Result<St
 }
 
 fn hash(code: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, code.as_bytes()).as_ref().to_vec()
+    digest::digest(&digest::SHA256, code.as_bytes())
+        .as_ref()
+        .to_vec()
 }
 
 /// Spends the code and gives the device its number.
@@ -56,15 +61,26 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    let (agency, label) =
-        spent.ok_or_else(|| LogError::Unknown { what: "enrolment code", id: "(not repeated here)".into() })?;
-    let last: Option<u32> = ledger.sql().query_row("SELECT max(device) FROM devices", [], |row| row.get(0))?;
+    let (agency, label) = spent.ok_or_else(|| LogError::Unknown {
+        what: "enrolment code",
+        id: "(not repeated here)".into(),
+    })?;
+    let last: Option<u32> =
+        ledger
+            .sql()
+            .query_row("SELECT max(device) FROM devices", [], |row| row.get(0))?;
     let number = DeviceNumber(last.unwrap_or(0) + 1);
     ledger.sql().execute(
         "INSERT INTO devices (device, agency, label, public_key) VALUES (?1, ?2, ?3, ?4)",
         params![number.0, agency, label, public_key],
     )?;
-    Ok(Device { number, agency, label, public_key: public_key.to_vec(), revoked: false })
+    Ok(Device {
+        number,
+        agency,
+        label,
+        public_key: public_key.to_vec(),
+        revoked: false,
+    })
 }
 
 /// Takes a device out of good standing, now: its session ends.
@@ -72,11 +88,15 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
 /// # Errors
 /// When it is not known or the store fails.
 pub fn revoke(ledger: &mut Ledger<'_>, number: DeviceNumber) -> Result<(), LogError> {
-    let changed = ledger
-        .sql()
-        .execute("UPDATE devices SET revoked_ms = coalesce(revoked_ms, ?2) WHERE device = ?1", params![number.0, clock::now_ms()])?;
+    let changed = ledger.sql().execute(
+        "UPDATE devices SET revoked_ms = coalesce(revoked_ms, ?2) WHERE device = ?1",
+        params![number.0, clock::now_ms()],
+    )?;
     if changed == 0 {
-        return Err(LogError::Unknown { what: "device", id: number.to_string() });
+        return Err(LogError::Unknown {
+            what: "device",
+            id: number.to_string(),
+        });
     }
     ledger.tell(Happening::DeviceRevoked(number));
     Ok(())

@@ -66,7 +66,6 @@ struct CallState {
 #[derive(Debug)]
 struct Session {
     device: DeviceNumber,
-    unit: Option<String>,
     inbox: Arc<Inbox>,
 }
 
@@ -94,7 +93,9 @@ impl Hub {
     pub fn load(&self, connection: &Connection) -> Result<(), LogError> {
         let mut state = self.lock();
         state.head = connection
-            .query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| row.get::<_, i64>(0))?
+            .query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| {
+                row.get::<_, i64>(0)
+            })?
             .unsigned_abs();
         let mut grants = connection.prepare(
             "SELECT unit, grants.call, from_seq, open, priority FROM grants JOIN calls ON calls.call = grants.call WHERE to_seq IS NULL",
@@ -111,7 +112,12 @@ impl Hub {
                 last.insert(document, seq.unwrap_or(0).unsigned_abs());
             }
             let (unit, live, priority) = (row.get::<_, String>(0)?, row.get(3)?, row.get(4)?);
-            let known = state.calls.entry(call).or_insert(CallState { live, priority, last, units: HashMap::new() });
+            let known = state.calls.entry(call).or_insert(CallState {
+                live,
+                priority,
+                last,
+                units: HashMap::new(),
+            });
             known.units.insert(unit.clone(), from);
             state.by_unit.entry(unit).or_default().insert(call);
         }
@@ -128,28 +134,53 @@ impl Hub {
         let mut state = self.lock();
         // One session a device: a new one means that the old link is gone.
         for old in state.sessions.values().filter(|s| s.device == device) {
-            old.inbox.close(ByeWhy::Standing, "the device opened another session");
+            old.inbox
+                .close(ByeWhy::Standing, "the device opened another session");
         }
         state.next_session += 1;
         let number = state.next_session;
         let inbox = Arc::new(Inbox::default());
         let unit = unit.map(str::to_owned);
-        state.sessions.insert(number, Session { device, unit: unit.clone(), inbox: inbox.clone() });
+        state.sessions.insert(
+            number,
+            Session {
+                device,
+                unit: unit.clone(),
+                inbox: inbox.clone(),
+            },
+        );
         if let Some(unit) = &unit {
-            state.unit_sessions.entry(unit.clone()).or_default().insert(number);
+            state
+                .unit_sessions
+                .entry(unit.clone())
+                .or_default()
+                .insert(number);
         }
-        let granted = unit.as_ref().and_then(|unit| state.by_unit.get(unit)).map_or_else(Vec::new, |calls| {
-            calls
-                .iter()
-                .filter_map(|call| {
-                    let known = state.calls.get(call)?;
-                    let from = *known.units.get(unit.as_ref()?)?;
-                    Some(known.granted(from))
-                })
-                .flatten()
-                .collect()
-        });
-        (Place { hub: self.clone(), number, device, unit, inbox }, state.head, granted)
+        let granted = unit
+            .as_ref()
+            .and_then(|unit| state.by_unit.get(unit))
+            .map_or_else(Vec::new, |calls| {
+                calls
+                    .iter()
+                    .filter_map(|call| {
+                        let known = state.calls.get(call)?;
+                        let from = *known.units.get(unit.as_ref()?)?;
+                        Some(known.granted(from))
+                    })
+                    .flatten()
+                    .collect()
+            });
+        (
+            Place {
+                hub: self.clone(),
+                number,
+                device,
+                unit,
+                inbox,
+            },
+            state.head,
+            granted,
+        )
     }
 
     /// Takes what was committed. Called by the log's writer, in order.
@@ -169,9 +200,19 @@ impl Hub {
                     }
                     state.head = change.seq;
                 }
-                Happening::Granted { unit, call, from, priority } => state.grant(unit, *call, *from, *priority),
+                Happening::Granted {
+                    unit,
+                    call,
+                    from,
+                    priority,
+                } => state.grant(unit, *call, *from, *priority),
                 Happening::Ended { unit, call } => state.end(unit, *call),
-                Happening::Call { call, open, priority, .. } => {
+                Happening::Call {
+                    call,
+                    open,
+                    priority,
+                    ..
+                } => {
                     if let Some(known) = state.calls.get_mut(call) {
                         known.live = *open;
                         known.priority = *priority;
@@ -179,7 +220,10 @@ impl Hub {
                 }
                 Happening::DeviceRevoked(device) => {
                     for session in state.sessions.values().filter(|s| s.device == *device) {
-                        session.inbox.close(ByeWhy::Standing, "this device is no longer in good standing");
+                        session.inbox.close(
+                            ByeWhy::Standing,
+                            "this device is no longer in good standing",
+                        );
                     }
                 }
                 Happening::Receipt(_) => {}
@@ -190,7 +234,11 @@ impl Hub {
     /// Tells these devices' sessions that somebody saw what they wrote.
     pub fn seen(&self, authors: &[DeviceNumber], seen: &SeenFrame) {
         let state = self.lock();
-        for session in state.sessions.values().filter(|s| authors.contains(&s.device)) {
+        for session in state
+            .sessions
+            .values()
+            .filter(|s| authors.contains(&s.device))
+        {
             session.inbox.tell(|waiting| {
                 if waiting.seen.len() < SEEN_QUEUE_MAX {
                     waiting.seen.push(seen.clone());
@@ -217,7 +265,10 @@ impl Hub {
     /// Whether this unit has the call, or had it when the hub last heard.
     #[must_use]
     pub fn has(&self, unit: &str, call: CallId) -> bool {
-        self.lock().by_unit.get(unit).is_some_and(|calls| calls.contains(&call))
+        self.lock()
+            .by_unit
+            .get(unit)
+            .is_some_and(|calls| calls.contains(&call))
     }
 }
 
@@ -245,7 +296,11 @@ fn sessions_of<'a>(
     unit_sessions: &'a HashMap<String, HashSet<u64>>,
     sessions: &'a HashMap<u64, Session>,
 ) -> impl Iterator<Item = &'a Session> {
-    call.units.keys().filter_map(|unit| unit_sessions.get(unit)).flatten().filter_map(|number| sessions.get(number))
+    call.units
+        .keys()
+        .filter_map(|unit| unit_sessions.get(unit))
+        .flatten()
+        .filter_map(|number| sessions.get(number))
 }
 
 impl State {
@@ -260,7 +315,10 @@ impl State {
             units: HashMap::new(),
         });
         known.units.insert(unit.to_owned(), from);
-        self.by_unit.entry(unit.to_owned()).or_default().insert(call);
+        self.by_unit
+            .entry(unit.to_owned())
+            .or_default()
+            .insert(call);
         let granted = known.granted(from);
         for number in self.unit_sessions.get(unit).into_iter().flatten() {
             if let Some(session) = self.sessions.get(number) {
@@ -288,7 +346,9 @@ impl State {
         for number in self.unit_sessions.get(unit).into_iter().flatten() {
             if let Some(session) = self.sessions.get(number) {
                 session.inbox.tell(|waiting| {
-                    waiting.granted.retain(|granted| granted.document.call != call);
+                    waiting
+                        .granted
+                        .retain(|granted| granted.document.call != call);
                     waiting.grown.retain(|document, _| document.call != call);
                     waiting.ended.extend(documents_of(call));
                 });
@@ -305,7 +365,9 @@ impl Inbox {
 
     fn close(&self, why: ByeWhy, reason: &str) {
         self.tell(|waiting| {
-            waiting.close.get_or_insert_with(|| (why, reason.to_owned()));
+            waiting
+                .close
+                .get_or_insert_with(|| (why, reason.to_owned()));
         });
     }
 }
@@ -321,7 +383,11 @@ impl Place {
     pub fn take(&self) -> News {
         // The head first, under the hub's lock: all that grew up to it has been told.
         let state = self.hub.lock();
-        let mut waiting = self.inbox.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self
+            .inbox
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut *waiting);
         News {
             head: state.head,

@@ -1,5 +1,34 @@
-//! placeholder
+//! The center: it takes calls from dispatch, triages them, asks the agencies' sources,
+//! keeps the one log of all changes and brings it to the officers' devices.
+//!
+//! ```text
+//! intake ─▶ triage ─▶ calls ─▶ log ─▶ hub ─▶ session ─▶ device
+//!                      ▲        │ └──▶ console
+//!                   enrich ◀────┘
+//! ```
+//!
+//! Everything that is known enters through [`log`]: a call's facts, a source's finding,
+//! an analyst's note, an officer's tap. What was committed is published once, in order,
+//! to the hub (devices), the questions (sources) and the console's pages.
+
 pub mod accept;
+pub mod api;
+pub mod audit;
+pub mod calls;
+pub mod center;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod devices;
+pub mod enrich;
+pub mod hub;
 pub mod identity;
 pub mod intake;
+pub mod log;
+pub mod metrics;
+pub mod policy;
+pub mod problem;
+pub mod receipts;
+pub mod session;
+pub mod shifts;
 pub mod triage;

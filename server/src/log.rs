@@ -22,8 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use packet::{Author, CenterId};
 use packet::signature::MacKey;
+use packet::{Author, CenterId};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -118,7 +118,10 @@ impl Log {
         options: &LogOptions,
         mut publish: impl FnMut(&[Happening]) + Send + 'static,
     ) -> Result<Self, LogError> {
-        let at = |reason: String| LogError::Open { path: path.display().to_string(), reason };
+        let at = |reason: String| LogError::Open {
+            path: path.display().to_string(),
+            reason,
+        };
         let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
         let incarnation = schema::incarnation(&mut connection).map_err(|e| at(e.to_string()))?;
         let recent = Arc::new(Recent::new(ledger::head(&connection)?));
@@ -144,7 +147,14 @@ impl Log {
                 })
                 .map_err(|e| at(e.to_string()))?
         };
-        Ok(Self { work, readers, recent, published, incarnation, _writer: Arc::new(Writer { _thread: writer }) })
+        Ok(Self {
+            work,
+            readers,
+            recent,
+            published,
+            incarnation,
+            _writer: Arc::new(Writer { _thread: writer }),
+        })
     }
 
     #[must_use]
@@ -242,7 +252,8 @@ fn write_group(
     group: impl Iterator<Item = WorkItem>,
     answers: &mut Vec<AfterCommit>,
 ) -> Result<Vec<Happening>, LogError> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
     let transaction = match transaction {
         Ok(transaction) => transaction,
         Err(e) => {

@@ -22,7 +22,13 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 5] = [Self::Anonymous, Self::Device, Self::Officer, Self::Analyst, Self::Dispatch];
+    pub const ALL: [Self; 5] = [
+        Self::Anonymous,
+        Self::Device,
+        Self::Officer,
+        Self::Analyst,
+        Self::Dispatch,
+    ];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -77,20 +83,32 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Carry, Enrol, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession, ReportCall, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AssignUnit, Carry, Enrol, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
+        ReportCall, RevokeDevice, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff,
+        SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
         | (Role::Device | Role::Officer, SignOn | SignOff | OpenSession | HandInSealed)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call))
         | (Role::Analyst, SeeBoard | SeePacket)
-        | (Role::Dispatch, ReportCall | ListCalls | SeePacket | AssignUnit | NewEnrolmentCode | RevokeDevice) => true,
+        | (
+            Role::Dispatch,
+            ReportCall | ListCalls | SeePacket | AssignUnit | NewEnrolmentCode | RevokeDevice,
+        ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
             kind,
-            Kind::Facts | Kind::Note | Kind::Caution | Kind::Query | Kind::UnitStatus | Kind::Correction | Kind::Acknowledgement
+            Kind::Facts
+                | Kind::Note
+                | Kind::Caution
+                | Kind::Query
+                | Kind::UnitStatus
+                | Kind::Correction
+                | Kind::Acknowledgement
         ),
-        (Role::Analyst, Write(kind)) => matches!(kind, Kind::Note | Kind::Caution | Kind::Correction),
+        (Role::Analyst, Write(kind)) => {
+            matches!(kind, Kind::Note | Kind::Caution | Kind::Correction)
+        }
         _ => false,
     }
 }
@@ -115,12 +133,18 @@ mod tests {
         ("carry intel", &[]),
         ("write facts", &[Role::Device, Role::Officer]),
         ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
-        ("write caution", &[Role::Device, Role::Officer, Role::Analyst]),
+        (
+            "write caution",
+            &[Role::Device, Role::Officer, Role::Analyst],
+        ),
         ("write finding", &[]),
         ("write outcome", &[]),
         ("write query", &[Role::Device, Role::Officer]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
-        ("write correction", &[Role::Device, Role::Officer, Role::Analyst]),
+        (
+            "write correction",
+            &[Role::Device, Role::Officer, Role::Analyst],
+        ),
         ("write acknowledgement", &[Role::Device, Role::Officer]),
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
@@ -152,12 +176,23 @@ mod tests {
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Kind::ALL.map(Act::Write));
-        assert_eq!(acts.len(), TABLE.len(), "an act without a row, or a row without an act");
+        assert_eq!(
+            acts.len(),
+            TABLE.len(),
+            "an act without a row, or a row without an act"
+        );
         for act in acts {
             let name = act.name();
-            let row = TABLE.iter().find(|(row, _)| *row == name).map(|(_, roles)| *roles);
+            let row = TABLE
+                .iter()
+                .find(|(row, _)| *row == name)
+                .map(|(_, roles)| *roles);
             for role in Role::ALL {
-                assert_eq!(row.map(|roles| roles.contains(&role)), Some(decide(role, act)), "{role:?} {name}");
+                assert_eq!(
+                    row.map(|roles| roles.contains(&role)),
+                    Some(decide(role, act)),
+                    "{role:?} {name}"
+                );
             }
         }
     }

@@ -56,8 +56,13 @@ pub fn add(
 ) -> Result<(), LogError> {
     let after: Option<i64> = ledger
         .sql()
-        .prepare_cached("SELECT max(through) FROM receipts WHERE document = ?1 AND kind = ?2 AND who = ?3")?
-        .query_row(params![document.to_bytes(), kind as i64, holder.who], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT max(through) FROM receipts WHERE document = ?1 AND kind = ?2 AND who = ?3",
+        )?
+        .query_row(
+            params![document.to_bytes(), kind as i64, holder.who],
+            |row| row.get(0),
+        )?;
     let after = after.unwrap_or(0).unsigned_abs();
     if through <= after {
         return Ok(());
@@ -94,7 +99,10 @@ pub fn add(
 ///
 /// # Errors
 /// When the store fails.
-pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<Receipt>, LogError> {
+pub fn of_document(
+    connection: &Connection,
+    document: DocumentId,
+) -> Result<Vec<Receipt>, LogError> {
     let mut statement = connection.prepare_cached(
         "SELECT number, kind, through, device, who, at_ms FROM receipts WHERE document = ?1 ORDER BY number DESC LIMIT ?2",
     )?;
@@ -102,7 +110,11 @@ pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<
         .query_map(params![document.to_bytes(), SHOWN_ON_A_PAGE_MAX], |row| {
             Ok(Receipt {
                 number: row.get::<_, i64>(0)?.unsigned_abs(),
-                kind: if row.get::<_, i64>(1)? == 0 { ReceiptKind::Delivered } else { ReceiptKind::Shown },
+                kind: if row.get::<_, i64>(1)? == 0 {
+                    ReceiptKind::Delivered
+                } else {
+                    ReceiptKind::Shown
+                },
                 document,
                 after: 0,
                 through: row.get::<_, i64>(2)?.unsigned_abs(),
@@ -120,7 +132,11 @@ pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<
 ///
 /// # Errors
 /// When the store fails.
-pub fn seen_of(connection: &Connection, device: DeviceNumber, after: u64) -> Result<Vec<SeenFrame>, LogError> {
+pub fn seen_of(
+    connection: &Connection,
+    device: DeviceNumber,
+    after: u64,
+) -> Result<Vec<SeenFrame>, LogError> {
     let mut statement = connection.prepare_cached(
         "SELECT number, document, through, who, at_ms FROM receipts
          WHERE kind = 1 AND number > ?2 AND device IS NOT ?1
@@ -128,20 +144,31 @@ pub fn seen_of(connection: &Connection, device: DeviceNumber, after: u64) -> Res
          ORDER BY number DESC LIMIT ?3",
     )?;
     let mut seen: Vec<SeenFrame> = statement
-        .query_map(params![device.0, after.cast_signed(), SEEN_QUEUE_MAX], |row| {
-            let document: [u8; DocumentId::BYTES] = row.get(1)?;
-            Ok((row.get::<_, i64>(0)?, document, row.get::<_, i64>(2)?, row.get(3)?, row.get(4)?))
-        })?
-        .filter_map(|row| match row {
-            Ok((number, document, through, who, at_ms)) => DocumentId::from_bytes(&document).ok().map(|document| {
-                Ok(SeenFrame {
-                    number: number.unsigned_abs(),
+        .query_map(
+            params![device.0, after.cast_signed(), SEEN_QUEUE_MAX],
+            |row| {
+                let document: [u8; DocumentId::BYTES] = row.get(1)?;
+                Ok((
+                    row.get::<_, i64>(0)?,
                     document,
-                    through: through.unsigned_abs(),
-                    who,
-                    at_ms,
+                    row.get::<_, i64>(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                ))
+            },
+        )?
+        .filter_map(|row| match row {
+            Ok((number, document, through, who, at_ms)) => {
+                DocumentId::from_bytes(&document).ok().map(|document| {
+                    Ok(SeenFrame {
+                        number: number.unsigned_abs(),
+                        document,
+                        through: through.unsigned_abs(),
+                        who,
+                        at_ms,
+                    })
                 })
-            }),
+            }
             Err(e) => Some(Err(e)),
         })
         .collect::<Result<_, _>>()?;
@@ -153,14 +180,24 @@ pub fn seen_of(connection: &Connection, device: DeviceNumber, after: u64) -> Res
 ///
 /// # Errors
 /// When the store fails.
-pub fn authors(connection: &Connection, document: DocumentId, after: u64, through: u64) -> Result<Vec<DeviceNumber>, LogError> {
+pub fn authors(
+    connection: &Connection,
+    document: DocumentId,
+    after: u64,
+    through: u64,
+) -> Result<Vec<DeviceNumber>, LogError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT device FROM changes WHERE document = ?1 AND seq > ?2 AND seq <= ?3 AND device IS NOT NULL",
     )?;
     let devices = statement
-        .query_map(params![document.to_bytes(), after.cast_signed(), through.cast_signed()], |row| {
-            row.get(0).map(DeviceNumber)
-        })?
+        .query_map(
+            params![
+                document.to_bytes(),
+                after.cast_signed(),
+                through.cast_signed()
+            ],
+            |row| row.get(0).map(DeviceNumber),
+        )?
         .collect::<Result<_, _>>()?;
     Ok(devices)
 }
@@ -169,9 +206,14 @@ pub fn authors(connection: &Connection, document: DocumentId, after: u64, throug
 ///
 /// # Errors
 /// When the store fails.
-pub fn caution_waiting_since(connection: &Connection, call: CallId) -> Result<Option<i64>, LogError> {
+pub fn caution_waiting_since(
+    connection: &Connection,
+    call: CallId,
+) -> Result<Option<i64>, LogError> {
     let since = connection
-        .prepare_cached("SELECT min(received_ms) FROM cautions WHERE call = ?1 AND settled_ms IS NULL")?
+        .prepare_cached(
+            "SELECT min(received_ms) FROM cautions WHERE call = ?1 AND settled_ms IS NULL",
+        )?
         .query_row([call.0.cast_signed()], |row| row.get(0))
         .optional()?
         .flatten();

@@ -45,11 +45,18 @@ pub struct Speaker {
 
 impl Speaker {
     fn role(&self) -> Role {
-        if self.shift.is_some() { Role::Officer } else { Role::Device }
+        if self.shift.is_some() {
+            Role::Officer
+        } else {
+            Role::Device
+        }
     }
 
     fn who(&self) -> String {
-        self.shift.as_ref().map_or_else(|| self.device.label.clone(), |shift| format!("{} ({})", shift.officer, shift.unit))
+        self.shift.as_ref().map_or_else(
+            || self.device.label.clone(),
+            |shift| format!("{} ({})", shift.officer, shift.unit),
+        )
     }
 
     /// The device as the console names it.
@@ -84,7 +91,13 @@ struct Session {
 }
 
 /// Runs a session to its end.
-pub async fn run(center: Arc<Center>, speaker: Speaker, hello: Hello, mut socket: WebSocket, stop: CancellationToken) {
+pub async fn run(
+    center: Arc<Center>,
+    speaker: Speaker,
+    hello: Hello,
+    mut socket: WebSocket,
+    stop: CancellationToken,
+) {
     let who = speaker.screen();
     match Session::open(center, speaker, &hello).await {
         Ok(mut session) => {
@@ -93,7 +106,9 @@ pub async fn run(center: Arc<Center>, speaker: Speaker, hello: Hello, mut socket
         }
         Err(bye) => {
             tracing::info!(device = %who, reason = %bye.reason, "a session was not opened");
-            let _ = socket.send(Message::Binary(encode(&DownFrame::Bye(bye)).into())).await;
+            let _ = socket
+                .send(Message::Binary(encode(&DownFrame::Bye(bye)).into()))
+                .await;
         }
     }
     let _ = socket.send(Message::Close(None)).await;
@@ -101,7 +116,11 @@ pub async fn run(center: Arc<Center>, speaker: Speaker, hello: Hello, mut socket
 
 impl Session {
     async fn open(center: Arc<Center>, speaker: Speaker, hello: &Hello) -> Result<Self, Bye> {
-        let busy = |reason: String| Bye { why: ByeWhy::Busy, reason, retry_after_ms: 2_000 };
+        let busy = |reason: String| Bye {
+            why: ByeWhy::Busy,
+            reason,
+            retry_after_ms: 2_000,
+        };
         let unit = speaker.shift.as_ref().map(|shift| shift.unit.clone());
         let (place, head, mut granted) = center.hub.join(speaker.device.number, unit.as_deref());
         granted.retain(|g| decide(speaker.role(), Act::Carry(g.document.compartment)));
@@ -109,7 +128,12 @@ impl Session {
         let (ended, seen) = center
             .log
             .readers()
-            .read(move |connection| Ok((ended(connection, unit.as_deref(), after)?, receipts::seen_of(connection, device, receipts)?)))
+            .read(move |connection| {
+                Ok((
+                    ended(connection, unit.as_deref(), after)?,
+                    receipts::seen_of(connection, device, receipts)?,
+                ))
+            })
             .await
             .map_err(|e| busy(e.to_string()))?;
         let standing = Standing {
@@ -133,7 +157,11 @@ impl Session {
             delivered: HashMap::new(),
             began: Instant::now(),
         };
-        let opened = session.record(Act::OpenSession, session.speaker.device.number.to_string(), String::new());
+        let opened = session.record(
+            Act::OpenSession,
+            session.speaker.device.number.to_string(),
+            String::new(),
+        );
         let held = session.relay.held();
         session.keep_receipts(ReceiptKind::Delivered, held, clock::now_ms(), vec![opened]);
         Ok(session)
@@ -153,10 +181,19 @@ impl Session {
                     }
                     continue;
                 }
-                Next::Fetch { document, after, session_head, bytes_max } => {
+                Next::Fetch {
+                    document,
+                    after,
+                    session_head,
+                    bytes_max,
+                } => {
                     match self.fetch(document, after, session_head, bytes_max).await {
-                        Ok(Some(frame)) if !send(socket, frame).await => return,
-                        Ok(_) => {}
+                        Ok(Some(frame)) => {
+                            if !send(socket, frame).await {
+                                return;
+                            }
+                        }
+                        Ok(None) => {}
                         Err(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000),
                     }
                     continue;
@@ -164,7 +201,8 @@ impl Session {
                 Next::Over => return,
                 Next::Wait { until_ms } => until_ms,
             };
-            let sleep = Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
+            let sleep =
+                Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
             let reads = self.relay.takes_frames() && self.writes.len() < WRITES_MAX;
             tokio::select! {
                 () = self.place.news() => self.take_news(),
@@ -183,20 +221,33 @@ impl Session {
     }
 
     fn check_certificate(&mut self) {
-        let shift_ends_ms = self.speaker.shift.as_ref().map_or(i64::MAX, |shift| shift.expires_ms);
+        let shift_ends_ms = self
+            .speaker
+            .shift
+            .as_ref()
+            .map_or(i64::MAX, |shift| shift.expires_ms);
         if clock::now_ms() >= self.speaker.certificate_ends_ms.min(shift_ends_ms) {
-            self.relay.close(ByeWhy::Standing, "the device's certificate or the officer's shift has ended", 0);
+            self.relay.close(
+                ByeWhy::Standing,
+                "the device's certificate or the officer's shift has ended",
+                0,
+            );
         }
     }
 
     fn take_news(&mut self) {
         let news = self.place.take();
         for granted in &news.granted {
-            if decide(self.speaker.role(), Act::Carry(granted.document.compartment)) {
+            if decide(
+                self.speaker.role(),
+                Act::Carry(granted.document.compartment),
+            ) {
                 self.relay.grant(granted);
             }
         }
-        news.ended.into_iter().for_each(|document| self.relay.revoke(document));
+        news.ended
+            .into_iter()
+            .for_each(|document| self.relay.revoke(document));
         self.relay.grown(news.head, &news.grown);
         news.seen.into_iter().for_each(|seen| self.relay.seen(seen));
         if let Some((why, reason)) = news.close {
@@ -213,28 +264,44 @@ impl Session {
     ) -> Result<Option<Vec<u8>>, LogError> {
         let skip = (self.speaker.device.number, session_head);
         let dictionary = self.relay.dictionary();
-        let recent = self.center.log.recent().slice(document, after, bytes_max, skip, dictionary, &mut self.codec);
+        let recent = self.center.log.recent().slice(
+            document,
+            after,
+            bytes_max,
+            skip,
+            dictionary,
+            &mut self.codec,
+        );
         let found = match recent {
             Some(found) => found,
             None => {
                 let mut codec = Codec::new().map_err(|e| LogError::Store(e.to_string()))?;
                 let read = move |connection: &rusqlite::Connection| {
-                    slice(connection, document, after, bytes_max, skip, dictionary, &mut codec)
+                    slice(
+                        connection, document, after, bytes_max, skip, dictionary, &mut codec,
+                    )
                 };
                 self.center.log.readers().read(read).await?
             }
         };
         if !found.changes.is_empty() {
-            let disclosed = self.disclosed.entry(document).or_insert((after, found.through));
+            let disclosed = self
+                .disclosed
+                .entry(document)
+                .or_insert((after, found.through));
             disclosed.1 = found.through;
         }
-        Ok(self.relay.fetched(document, &found.changes, found.through, self.now_ms()))
+        Ok(self
+            .relay
+            .fetched(document, &found.changes, found.through, self.now_ms()))
     }
 
     fn message(&mut self, message: Message) {
         let now_ms = self.now_ms();
         self.relay.heard(now_ms);
-        let Message::Binary(bytes) = message else { return };
+        let Message::Binary(bytes) = message else {
+            return;
+        };
         self.center.metrics.bytes_up.inc_by(bytes.len() as u64);
         match self.relay.frame(&bytes, now_ms) {
             Ok(Event::Offer(offer)) => self.offer(offer),
@@ -244,7 +311,11 @@ impl Session {
                     self.keep_receipts(ReceiptKind::Delivered, through, clock::now_ms(), vec![]);
                 }
             }
-            Ok(Event::Shown { document, through, at_ms }) => {
+            Ok(Event::Shown {
+                document,
+                through,
+                at_ms,
+            }) => {
                 self.keep_receipts(ReceiptKind::Shown, vec![(document, through)], at_ms, vec![]);
             }
             Ok(Event::Nothing) => {}
@@ -255,12 +326,16 @@ impl Session {
     fn break_off(&mut self, error: &FrameError) {
         tracing::warn!(device = %self.speaker.screen(), %error, "a session broke the protocol");
         self.center.metrics.protocol_errors.inc();
-        self.relay.close(ByeWhy::Protocol, &error.to_string(), 1_000);
+        self.relay
+            .close(ByeWhy::Protocol, &error.to_string(), 1_000);
     }
 
     fn measure(&mut self, through: &[(DocumentId, u64)]) {
         for &(document, through) in through {
-            let after = self.delivered.insert(document, through).unwrap_or(through.saturating_sub(1));
+            let after = self
+                .delivered
+                .insert(document, through)
+                .unwrap_or(through.saturating_sub(1));
             for change in self.center.log.recent().committed(document, after, through) {
                 self.center.metrics.delivered(&change);
             }
@@ -268,7 +343,10 @@ impl Session {
     }
 
     fn offer(&mut self, offer: Offer) {
-        let by = OfferedBy { device: self.speaker.device.number, public_key: self.speaker.device.public_key.clone() };
+        let by = OfferedBy {
+            device: self.speaker.device.number,
+            public_key: self.speaker.device.public_key.clone(),
+        };
         let (log, metrics) = (self.center.log.clone(), self.center.metrics.clone());
         let (who, role) = (self.speaker.who(), self.speaker.role());
         self.writes.push_back(
@@ -286,7 +364,11 @@ impl Session {
                     }),
                     Ok(Err(refusal)) => {
                         metrics.refused.inc();
-                        Written::Refused(RefusedFrame { hash, code: refusal.code(), reason: words(&refusal) })
+                        Written::Refused(RefusedFrame {
+                            hash,
+                            code: refusal.code(),
+                            reason: words(&refusal),
+                        })
                     }
                     Err(e) => Written::Failed(e),
                 }
@@ -317,9 +399,19 @@ impl Session {
     }
 
     /// Keeps receipts, and puts on record what was sent since the last time.
-    fn keep_receipts(&mut self, kind: ReceiptKind, through: Vec<(DocumentId, u64)>, at_ms: i64, mut records: Vec<Record>) {
+    fn keep_receipts(
+        &mut self,
+        kind: ReceiptKind,
+        through: Vec<(DocumentId, u64)>,
+        at_ms: i64,
+        mut records: Vec<Record>,
+    ) {
         for (document, (after, through)) in std::mem::take(&mut self.disclosed) {
-            records.push(self.record(Act::Carry(document.compartment), document.to_string(), format!("{after}..{through}")));
+            records.push(self.record(
+                Act::Carry(document.compartment),
+                document.to_string(),
+                format!("{after}..{through}"),
+            ));
         }
         if through.is_empty() && records.is_empty() {
             return;
@@ -328,7 +420,10 @@ impl Session {
             ReceiptKind::Delivered => self.speaker.screen(),
             ReceiptKind::Shown => self.speaker.who(),
         };
-        let holder = Holder { device: Some(self.speaker.device.number), who };
+        let holder = Holder {
+            device: Some(self.speaker.device.number),
+            who,
+        };
         let log = self.center.log.clone();
         self.writes.push_back(
             async move {
@@ -337,7 +432,9 @@ impl Session {
                         for (document, through) in &through {
                             receipts::add(ledger, kind, &holder, *document, *through, at_ms)?;
                         }
-                        records.iter().try_for_each(|record| audit::record(ledger, record))
+                        records
+                            .iter()
+                            .try_for_each(|record| audit::record(ledger, record))
                     })
                     .await;
                 written.map_or_else(Written::Failed, |()| Written::Kept)
@@ -365,27 +462,38 @@ pub async fn admit(
     role: Role,
 ) -> Result<Result<crate::log::Appended, Refusal>, LogError> {
     // What cannot be inspected is refused by admission, with its reason.
-    let kind = inspect(&offer.bytes).ok().map(|change| change.written.entry.kind());
+    let kind = inspect(&offer.bytes)
+        .ok()
+        .map(|change| change.written.entry.kind());
     log.write(move |ledger| {
         let (device, document) = (by.device, offer.document);
         let allowed = if !kind.is_none_or(|kind| decide(role, Act::Write(kind))) {
-            Err(Refusal::Policy("this may not be written from a device".into()))
+            Err(Refusal::Policy(
+                "this may not be written from a device".into(),
+            ))
         } else if shifts::may_write_to(ledger.sql(), device, document.call)? {
             Ok(())
         } else {
-            Err(Refusal::Policy("this call is not, and was not lately, one of this unit's".into()))
+            Err(Refusal::Policy(
+                "this call is not, and was not lately, one of this unit's".into(),
+            ))
         };
         let admitted = ledger.admit(&offer, &by, allowed)?;
         if let Some(kind) = kind {
-            let detail = admitted.as_ref().map_or_else(ToString::to_string, |appended| appended.seq.to_string());
-            audit::record(ledger, &Record {
-                who,
-                device: Some(device),
-                act: Act::Write(kind),
-                object: document.to_string(),
-                allowed: admitted.is_ok(),
-                detail,
-            })?;
+            let detail = admitted
+                .as_ref()
+                .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
+            audit::record(
+                ledger,
+                &Record {
+                    who,
+                    device: Some(device),
+                    act: Act::Write(kind),
+                    object: document.to_string(),
+                    allowed: admitted.is_ok(),
+                    detail,
+                },
+            )?;
         }
         Ok(admitted)
     })
@@ -394,23 +502,43 @@ pub async fn admit(
 
 /// A refusal as its officer reads it, within the frame's limit.
 fn words(refusal: &Refusal) -> String {
-    refusal.to_string().chars().take(sync::limits::WORDS_BYTES_MAX / 4).collect()
+    refusal
+        .to_string()
+        .chars()
+        .take(sync::limits::WORDS_BYTES_MAX / 4)
+        .collect()
 }
 
 async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
-    let sent = tokio::time::timeout(Duration::from_millis(SEND_MS_MAX), socket.send(Message::Binary(frame.into())));
+    let sent = tokio::time::timeout(
+        Duration::from_millis(SEND_MS_MAX),
+        socket.send(Message::Binary(frame.into())),
+    );
     matches!(sent.await, Ok(Ok(())))
 }
 
 /// The grants of a unit that ended after this position; one more than a session takes
 /// makes the digests differ, so the device starts anew.
-fn ended(connection: &rusqlite::Connection, unit: Option<&str>, after: u64) -> Result<Vec<Ended>, LogError> {
-    let Some(unit) = unit else { return Ok(Vec::new()) };
+fn ended(
+    connection: &rusqlite::Connection,
+    unit: Option<&str>,
+    after: u64,
+) -> Result<Vec<Ended>, LogError> {
+    let Some(unit) = unit else {
+        return Ok(Vec::new());
+    };
     let mut statement = connection
         .prepare_cached("SELECT call, from_seq, to_seq FROM grants WHERE unit = ?1 AND to_seq > ?2 ORDER BY to_seq LIMIT ?3")?;
-    let rows = statement.query_map(rusqlite::params![unit, after.cast_signed(), ENDED_MAX], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-    })?;
+    let rows = statement.query_map(
+        rusqlite::params![unit, after.cast_signed(), ENDED_MAX],
+        |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+            ))
+        },
+    )?;
     let mut all = Vec::new();
     for row in rows {
         let (call, from, to) = row?;

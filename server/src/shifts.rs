@@ -49,9 +49,10 @@ pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 32], LogEr
 /// # Errors
 /// When the store fails.
 pub fn sign_off(ledger: &mut Ledger<'_>, device: DeviceNumber) -> Result<(), LogError> {
-    ledger
-        .sql()
-        .execute("UPDATE shifts SET ended_ms = ?2 WHERE device = ?1 AND ended_ms IS NULL", params![device.0, clock::now_ms()])?;
+    ledger.sql().execute(
+        "UPDATE shifts SET ended_ms = ?2 WHERE device = ?1 AND ended_ms IS NULL",
+        params![device.0, clock::now_ms()],
+    )?;
     Ok(())
 }
 
@@ -63,7 +64,11 @@ fn hash(token: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn find(connection: &Connection, device: DeviceNumber, token: &[u8]) -> Result<Option<Shift>, LogError> {
+pub fn find(
+    connection: &Connection,
+    device: DeviceNumber,
+    token: &[u8],
+) -> Result<Option<Shift>, LogError> {
     let shift = connection
         .prepare_cached(
             "SELECT officer, badge, unit, agency, expires_ms FROM shifts WHERE token = ?1 AND device = ?2 AND expires_ms > ?3 AND ended_ms IS NULL",
@@ -99,7 +104,11 @@ pub fn unit_of(connection: &Connection, device: DeviceNumber) -> Result<Option<S
 ///
 /// # Errors
 /// When the store fails.
-pub fn may_write_to(connection: &Connection, device: DeviceNumber, call: packet::CallId) -> Result<bool, LogError> {
+pub fn may_write_to(
+    connection: &Connection,
+    device: DeviceNumber,
+    call: packet::CallId,
+) -> Result<bool, LogError> {
     let may = connection
         .prepare_cached(
             "SELECT 1 FROM grants JOIN shifts ON shifts.unit = grants.unit

@@ -9,6 +9,12 @@ use packet::{ChangeHash, DocumentId};
 use crate::limits::{FRAME_BYTES_MAX, HELLO_BYTES_MAX};
 use crate::relay::PackedChange;
 
+/// The header of the upgrade request that carries the hello: base64url, no padding.
+pub const HELLO_HEADER: &str = "forerunner-hello";
+/// HPKE's `info` for what a device seals to the center (an encoded [`UpFrame::Offer`]);
+/// its `aad` is the device's number, four bytes, big-endian.
+pub const SEALED_INFO: &[u8] = b"forerunner sealed outbox 1";
+
 /// A frame that cannot be taken. The session ends; the process goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -409,5 +415,34 @@ mod hash {
             .try_into()
             .map(ChangeHash)
             .map_err(|_| minicbor::decode::Error::message("a change hash has 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use packet::{CallId, Compartment};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn changes_are_encoded_as_the_derived_encoding_has_them(
+            items in vec((any::<u64>(), any::<i64>(), vec(any::<u8>(), 0..300)), 0..40),
+            call in any::<u64>(),
+            through in any::<u64>(),
+            position in proptest::option::of(any::<u64>()),
+        ) {
+            let item = |(seq, received_ms, body)| ChangeItem { seq, received_ms, body, mac: vec![7; 16] };
+            let changes: Vec<_> = items.into_iter().map(item).collect();
+            let packed: Vec<_> = changes.iter().map(PackedChange::new).collect();
+            let document = DocumentId::new(CallId(call), Compartment::Call);
+            let by_hand = encode_changes(document, &packed, through, position);
+            let frame = DownFrame::Changes(ChangesFrame { document, changes, through, position });
+            prop_assert_eq!(&by_hand, &encode(&frame));
+            prop_assert_eq!(decode::<DownFrame>(&by_hand).unwrap(), frame);
+        }
     }
 }

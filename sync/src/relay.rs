@@ -138,6 +138,9 @@ struct Reach {
     grant_due: bool,
     through: u64,
     last: u64,
+    /// What the device itself offered after this it was answered while it had the
+    /// document, so it has it. Earlier ones may have left it with an earlier grant.
+    own_after: u64,
     urgency: Urgency,
 }
 
@@ -150,8 +153,9 @@ impl Reach {
 /// The center's state machine for one session of one device.
 #[derive(Debug)]
 pub struct Relay {
-    session_head: u64,
     head: u64,
+    /// The newest change of the device's own that it was answered.
+    accepted: u64,
     /// `None` after a reset: even an empty log's position has to be told.
     position_sent: Option<u64>,
     /// The newest grant: a position before it would not be the documents'.
@@ -196,8 +200,8 @@ impl Relay {
         })?;
         let reset = !agrees(hello, &standing);
         let mut relay = Self {
-            session_head: standing.head,
             head: standing.head,
+            accepted: 0,
             position_sent: (!reset).then_some(hello.position),
             granted_from: 0,
             dictionary: hello.dictionary.min(DICTIONARY_NEWEST),
@@ -260,6 +264,7 @@ impl Relay {
             grant_due,
             through,
             last: granted.last,
+            own_after: self.head,
             urgency: granted.urgency,
         };
         if reach.is_pending() {
@@ -331,6 +336,7 @@ impl Relay {
     /// answers follow the order of the offers, refusals too: a device writes anew what
     /// stands behind a refused change, and must not have its earlier ones among that.
     pub fn accepted(&mut self, accepted: AcceptedFrame) {
+        self.accepted = self.accepted.max(accepted.seq);
         self.answers.push_back(DownFrame::Accepted(accepted));
     }
 
@@ -453,6 +459,7 @@ impl Relay {
             };
             if reach.grant_due {
                 reach.grant_due = false;
+                reach.own_after = self.head.max(self.accepted);
                 if !reach.is_pending() {
                     self.pending.remove(&(urgency, document));
                 }
@@ -461,7 +468,7 @@ impl Relay {
             return Some(Next::Fetch {
                 document,
                 after: reach.through,
-                session_head: self.session_head,
+                session_head: reach.own_after,
                 bytes_max: self.link.frame_bytes(),
             });
         }

@@ -29,7 +29,7 @@ cargo xtask COMMAND
                               The last line reads `N passed, N failed, N skipped`.
   ci                          test, and then cargo deny (bans, licenses, sources)
   bench NAME [--json FILE] [--peers]
-                              one benchmark of tests/; `bench --help` lists them
+                              a benchmark of tests/, built in release and given all that follows
   bindings python [--check]   generate bindings/python from mobile-core; with
                               --check, only say whether the committed one is current
 

@@ -48,7 +48,9 @@ pub(crate) fn run_reading(
         Stream::Out => child.stdout.take().map(|pipe| Box::new(pipe) as _),
         Stream::Err => child.stderr.take().map(|pipe| Box::new(pipe) as _),
     };
-    let mut reader = BufReader::new(pipe.ok_or(Failure::Reported)?);
+    let mut reader = BufReader::new(
+        pipe.ok_or_else(|| Failure::Failed(format!("{}: no output", show(command))))?,
+    );
     let mut bytes = Vec::new();
     loop {
         bytes.clear();

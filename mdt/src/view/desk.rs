@@ -12,6 +12,8 @@ pub struct DeskView {
     pub alerts: AlertsView,
     pub calls: CallsView,
     pub packet: Option<PacketView>,
+    /// The page's address names a call that is not on this device (any more).
+    pub is_missing: bool,
 }
 
 #[derive(Debug, Clone, Template)]
@@ -20,6 +22,10 @@ pub struct HeaderView {
     /// Such as `4A12`; empty when not signed on.
     pub unit: String,
     pub officer: String,
+    /// The laptop, as its agency calls it.
+    pub device: String,
+    /// What the officer should know of the laptop itself; mostly empty.
+    pub notice: String,
     pub connection: ConnectionView,
     /// Entries of mine that the center does not have yet.
     pub not_at_center: usize,
@@ -33,10 +39,11 @@ pub struct HeaderView {
 pub enum ConnectionView {
     Online { as_of: String },
     Offline { since: String },
-    NotSignedOn,
+    /// … and why not, as a sentence.
+    NotSignedOn { why: String },
 }
 
-/// Cautions that this officer has not acknowledged, on calls other than the open
+/// Cautions that nobody of this officer's unit has acknowledged, on calls other than the open
 /// one (that one shows its own).
 #[derive(Debug, Clone, Template)]
 #[template(path = "alerts.html")]
@@ -69,9 +76,9 @@ pub struct CallView {
     pub nature: String,
     pub address: String,
     pub received_ms: i64,
-    /// Entries that this device has not shown yet.
-    pub unread: usize,
-    /// Cautions that this officer has not acknowledged.
+    /// Entries of mine that the center does not have yet.
+    pub unsent: usize,
+    /// Cautions that nobody of this officer's unit has acknowledged.
     pub unacknowledged: usize,
     pub is_open_on_page: bool,
 }
@@ -85,10 +92,18 @@ mod tests {
         HeaderView {
             unit: "4A12".into(),
             officer: "<script>Diaz".into(),
+            device: "Laptop 7".into(),
+            notice: String::new(),
             connection,
             not_at_center: 2,
             not_accepted: 1,
             now_ms: 1_000,
+        }
+    }
+
+    fn not_signed_on() -> ConnectionView {
+        ConnectionView::NotSignedOn {
+            why: "The center does not know this badge.".into(),
         }
     }
 
@@ -111,8 +126,8 @@ mod tests {
         assert!(html.contains("Your notes are kept and will be sent."));
         assert!(!html.contains("Online"));
 
-        let html = header(ConnectionView::NotSignedOn).render().unwrap();
-        assert!(html.contains("Not signed on"));
+        let html = header(not_signed_on()).render().unwrap();
+        assert!(html.contains("Not signed on. The center does not know this badge."));
     }
 
     #[test]
@@ -142,7 +157,7 @@ mod tests {
     #[test]
     fn a_desk_without_an_open_packet_lists_my_calls_and_offers_to_open_one() {
         let html = DeskView {
-            header: header(ConnectionView::NotSignedOn),
+            header: header(not_signed_on()),
             alerts: AlertsView { alerts: vec![] },
             calls: CallsView {
                 calls: vec![CallView {
@@ -154,19 +169,20 @@ mod tests {
                     nature: "<script>WEAPON".into(),
                     address: "2900 W OKLAHOMA AV".into(),
                     received_ms: 5,
-                    unread: 3,
+                    unsent: 3,
                     unacknowledged: 1,
                     is_open_on_page: false,
                 }],
             },
             packet: None,
+            is_missing: false,
         }
         .render()
         .unwrap();
         for word in [
             "ws-connect=\"/live\"",
             "href=\"/calls/17\"",
-            "3 new",
+            "3 not at the center yet",
             "1 caution to acknowledge",
             "hx-post=\"/packets\"",
             "value=\"traffic-stop\"",

@@ -23,7 +23,7 @@ pub struct EntryView {
     pub corrected: Option<CorrectionView>,
     /// Cautions only: who has acknowledged, such as `Diaz 12:03:15`.
     pub acknowledged: Vec<String>,
-    /// Cautions only: this officer has not acknowledged. It sounds and asks.
+    /// Cautions only: nobody of this officer's unit has acknowledged. It sounds and asks.
     pub asks: bool,
 }
 

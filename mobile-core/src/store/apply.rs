@@ -9,11 +9,11 @@ use sync::device::{Received, Store as Operation, Unsent};
 
 use super::meta::{contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Pen, Store, StoreError, rows};
+use super::{Contact, Pen, Store, StoreError, rows};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
-const REWRITES_MAX: u32 = 3;
+pub(super) const REWRITES_MAX: u32 = 3;
 
 /// What the sync machine must be told after the commit.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) struct Applied {
     pub(crate) outbox: Option<(BTreeMap<DocumentId, Vec<Unsent>>, i64)>,
     /// Entries were put into the outbox again.
     pub(crate) offered_again: bool,
+    pub(crate) contact: Contact,
 }
 
 impl Store {
@@ -79,7 +80,6 @@ struct Waiting {
     fields: String,
     clock_off_ms: Option<i64>,
     author_ms: i64,
-    rewrites: u32,
 }
 
 impl Session<'_> {
@@ -150,8 +150,10 @@ impl Session<'_> {
 
     fn finish(self) -> Result<Applied, StoreError> {
         let tx = self.desk.tx;
-        if let Some(off_ms) = contact(tx)?.clock_off_ms {
-            set(tx, "last_contact_ms", self.wall_ms - off_ms)?;
+        let mut contact = contact(tx)?;
+        if let Some(off_ms) = contact.clock_off_ms {
+            contact.last_ms = Some(self.wall_ms - off_ms);
+            set(tx, "last_contact_ms", contact.last_ms)?;
         }
         let outbox = if self.rewritten.is_empty() {
             None
@@ -167,6 +169,7 @@ impl Session<'_> {
         Ok(Applied {
             outbox,
             offered_again: self.offered_again,
+            contact,
         })
     }
 
@@ -323,12 +326,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn accepted(
-        &mut self,
-        hash: ChangeHash,
-        seq: u64,
-        received_ms: i64,
-    ) -> Result<(), StoreError> {
+    fn accepted(&mut self, hash: ChangeHash, seq: u64, received_ms: i64) -> Result<(), StoreError> {
         let tx = self.desk.tx;
         self.done.push(hash);
         tx.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?
@@ -397,15 +395,17 @@ impl Session<'_> {
         let clock_off_ms = contact(tx)?.clock_off_ms;
         let mut renamed: BTreeMap<EntryId, EntryId> = BTreeMap::new();
         for old in waiting {
-            let mut written = rows::written(old.kind, Some(old.fields), old.clock_off_ms.or(clock_off_ms));
+            let mut written = rows::written(
+                old.kind,
+                Some(old.fields),
+                old.clock_off_ms.or(clock_off_ms),
+            );
             if let Entry::Correction(packet::Correction { of, .. })
             | Entry::Acknowledgement(packet::Acknowledgement { of, .. }) = &mut written.entry
             {
                 *of = renamed.get(of).copied().unwrap_or(*of);
             }
-            let made = self
-                .desk
-                .make(document, actor, &written, old.author_ms)?;
+            let made = self.desk.make(document, actor, &written, old.author_ms)?;
             renamed.insert(old.id, made.id);
             let (_, fields) = rows::fields(&written.entry)?;
             tx.execute(
@@ -432,7 +432,7 @@ fn waiting(
     from: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT n, hash, entry, kind, fields, clock_off_ms, author_ms, rewrites FROM outbox
+        "SELECT n, hash, entry, kind, fields, clock_off_ms, author_ms FROM outbox
          WHERE doc = ?1 AND n >= ?2 AND refused IS NULL ORDER BY n",
     )?;
     statement
@@ -448,7 +448,6 @@ fn waiting(
                 fields: row.get(4)?,
                 clock_off_ms: row.get(5)?,
                 author_ms: row.get(6)?,
-                rewrites: row.get(7)?,
             })
         })?
         .collect()

@@ -1,8 +1,8 @@
 //! Single values: where this device stands, its last contact, the shift.
 
 use packet::DocumentId;
-use rusqlite::{OptionalExtension, Transaction};
 use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Store, StoreError};
 use crate::shift::Shift;
@@ -54,10 +54,8 @@ impl Store {
 
     pub(crate) fn shift(&self) -> Result<Option<Shift>, StoreError> {
         let kept: Option<String> = self.read(|tx| get(tx, "shift"))?;
-        kept.map(|kept| {
-            serde_json::from_str(&kept).map_err(|_| StoreError::Damaged("the shift"))
-        })
-        .transpose()
+        kept.map(|kept| serde_json::from_str(&kept).map_err(|_| StoreError::Damaged("the shift")))
+            .transpose()
     }
 
     /// Keeps the shift, or ends it.

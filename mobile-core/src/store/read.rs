@@ -100,7 +100,8 @@ impl Store {
     pub(crate) fn outbox_len(&self) -> Result<usize, StoreError> {
         self.read(|tx| {
             let sql = "SELECT count(*) FROM outbox WHERE refused IS NULL";
-            Ok(tx.query_row(sql, [], |row| row.get(0))?)
+            let unsent: u32 = tx.query_row(sql, [], |row| row.get(0))?;
+            Ok(unsent as usize)
         })
     }
 
@@ -139,7 +140,7 @@ impl Store {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let call = document(&row.get::<_, Vec<u8>>(0)?)?.call;
-                packets.entry(call).or_default().unsent += row.get::<_, usize>(1)?;
+                packets.entry(call).or_default().unsent += row.get::<_, u32>(1)? as usize;
             }
             let mut statement = tx.prepare_cached(&format!(
                 "SELECT {CHANGE_COLUMNS} FROM changes
@@ -162,7 +163,9 @@ impl Store {
         let (first, last) = documents_of(call);
         self.read(|tx| {
             let here: bool = tx
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM documents WHERE doc BETWEEN ?1 AND ?2)")?
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM documents WHERE doc BETWEEN ?1 AND ?2)",
+                )?
                 .query_row((first, last), |row| row.get(0))?;
             if !here {
                 return Ok(None);
@@ -208,7 +211,9 @@ impl Store {
         let (first, last) = documents_of(call);
         let found: Option<Vec<u8>> = self.read(|tx| {
             Ok(tx
-                .prepare_cached("SELECT doc FROM changes WHERE doc BETWEEN ?1 AND ?2 AND entry = ?3")?
+                .prepare_cached(
+                    "SELECT doc FROM changes WHERE doc BETWEEN ?1 AND ?2 AND entry = ?3",
+                )?
                 .query_row((first, last, id.to_string()), |row| row.get(0))
                 .optional()?)
         })?;

@@ -31,9 +31,11 @@ pub(crate) struct Row {
 }
 
 /// The columns of `changes` that [`change`] reads.
-pub(super) const CHANGE_COLUMNS: &str = "doc, entry, kind, fields, clock_off_ms, author_ms, received_ms, seq, mine, hash";
+pub(super) const CHANGE_COLUMNS: &str =
+    "doc, entry, kind, fields, clock_off_ms, author_ms, received_ms, seq, mine, hash";
 /// The columns of `outbox` that [`refused`] reads.
-pub(super) const REFUSED_COLUMNS: &str = "doc, entry, kind, fields, clock_off_ms, author_ms, refused";
+pub(super) const REFUSED_COLUMNS: &str =
+    "doc, entry, kind, fields, clock_off_ms, author_ms, refused";
 
 pub(super) fn change(row: &SqlRow<'_>) -> Result<Row, StoreError> {
     let entry: Option<String> = row.get(1)?;
@@ -101,7 +103,7 @@ pub(super) fn fields(entry: &Entry) -> Result<(String, String), StoreError> {
     let fields = entry.to_fields()?;
     let kind = fields.get("kind").and_then(|kind| kind.as_str());
     let kind = kind.unwrap_or(UNREADABLE).to_owned();
-    let fields = serde_json::to_string(&fields)
-        .map_err(|_| StoreError::Damaged("an entry's fields"))?;
+    let fields =
+        serde_json::to_string(&fields).map_err(|_| StoreError::Damaged("an entry's fields"))?;
     Ok((kind, fields))
 }

@@ -70,14 +70,14 @@ const MIGRATIONS: [&str; 1] = [
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > MIGRATIONS.len() {
-        return Err(StoreError::Damaged("a newer app wrote it"));
-    }
-    for migration in &MIGRATIONS[version..] {
+    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let due = MIGRATIONS
+        .get(version as usize..)
+        .ok_or(StoreError::Damaged("a newer app wrote it"))?;
+    for migration in due {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    transaction.pragma_update(None, "user_version", version + due.len() as u32)?;
     transaction.commit()?;
     Ok(())
 }

@@ -85,10 +85,10 @@ impl Desk<'_> {
         author_ms: i64,
         opens: bool,
     ) -> Result<Vec<EntryId>, StoreError> {
-        let waiting: usize =
-            self.tx
-                .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
-        if waiting + intents.len() > OUTBOX_ENTRIES_MAX {
+        let waiting: u32 = self
+            .tx
+            .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+        if waiting as usize + intents.len() > OUTBOX_ENTRIES_MAX {
             return Err(StoreError::OutboxFull);
         }
         let clock_off_ms = contact(self.tx)?.clock_off_ms;

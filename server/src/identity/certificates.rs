@@ -170,6 +170,14 @@ fn only<'a>(
     values.next().is_none().then_some(first)
 }
 
+/// The key that a request asks a certificate for: an uncompressed P-256 point of 65 bytes.
+///
+/// # Errors
+/// When the request cannot be read, its key is not P-256, or its signature does not fit.
+pub fn public_key_of_request(csr_der: &[u8]) -> Result<Vec<u8>, CertificateError> {
+    requested_key(csr_der).map(|key| key.der_bytes().to_vec())
+}
+
 /// The key in a request that proves to hold it (RFC 2986, section 4.2).
 fn requested_key(csr_der: &[u8]) -> Result<SubjectPublicKeyInfo, CertificateError> {
     if csr_der.len() > REQUEST_BYTES_MAX {

@@ -152,12 +152,7 @@ impl<R: BufRead> CallRows<R> {
             .iter()
             .find_map(|format| DateTime::strptime(format, text).ok());
         local
-            .and_then(|local| {
-                self.zone
-                    .to_ambiguous_timestamp(local)
-                    .compatible()
-                    .ok()
-            })
+            .and_then(|local| self.zone.to_ambiguous_timestamp(local).compatible().ok())
             .ok_or_else(|| row.bad("time", "a local time as in 2018-05-01 00:00:14", text))
     }
 }
@@ -194,9 +189,12 @@ impl Columns {
                 return Err(CsvError::ColumnTwice(name.clone()));
             }
         }
-        let (Some(id), Some(time), Some(location), Some(nature)) =
-            (place("id"), place("time"), place("location"), place("nature"))
-        else {
+        let (Some(id), Some(time), Some(location), Some(nature)) = (
+            place("id"),
+            place("time"),
+            place("location"),
+            place("nature"),
+        ) else {
             let missing = REQUIRED.into_iter().filter(|name| place(name).is_none());
             return Err(CsvError::MissingColumns {
                 missing: missing.collect(),
@@ -305,12 +303,7 @@ impl Row<'_> {
     }
 }
 
-fn bad(
-    line: u64,
-    field: &str,
-    wanted: impl Into<String>,
-    found: impl Into<String>,
-) -> BadRow {
+fn bad(line: u64, field: &str, wanted: impl Into<String>, found: impl Into<String>) -> BadRow {
     BadRow {
         line,
         field: field.to_owned(),

@@ -47,7 +47,11 @@ pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
     root.need("issuingElementIdentification", "text")?.str()?;
     root.need("agencyComponent", "a list")?;
 
-    let notes = Components::of(&root, "notesComponent", &[("notesActionComments", Shape::Text)])?;
+    let notes = Components::of(
+        &root,
+        "notesComponent",
+        &[("notesActionComments", Shape::Text)],
+    )?;
     let subject = Subject::of(&root, &eido, &notes)?;
     let places = place::read(&root, &subject.location_refs)?;
     let mut lines = text::notes(&notes)?;

@@ -135,7 +135,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
     fn call(changes: Value) -> Vec<u8> {
-        let mut call = json!({"agency": "tpd", "number": "7", "nature": "FIGHT", "location": "1 MAIN ST"});
+        let mut call =
+            json!({"agency": "tpd", "number": "7", "nature": "FIGHT", "location": "1 MAIN ST"});
         for (key, value) in changes.as_object().unwrap() {
             call[key] = value.clone();
         }
@@ -169,7 +170,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(report.received, "2026-01-05T23:22:31Z".parse().unwrap());
-        assert_eq!((report.latitude, report.longitude), (Some(43.0), Some(-87.9)));
+        assert_eq!(
+            (report.latitude, report.longitude),
+            (Some(43.0), Some(-87.9))
+        );
         assert_eq!(report.narrative, ["a", "b"]);
         assert_eq!(
             report.status,
@@ -181,8 +185,15 @@ mod tests {
 
     #[test]
     fn a_written_report_is_a_body_that_this_door_takes() {
-        let report = parse(&call(json!({"status": {"closed": {"disposition": "x"}}})), NOW).unwrap();
-        assert_eq!(parse(&serde_json::to_vec(&report).unwrap(), NOW).unwrap(), report);
+        let report = parse(
+            &call(json!({"status": {"closed": {"disposition": "x"}}})),
+            NOW,
+        )
+        .unwrap();
+        assert_eq!(
+            parse(&serde_json::to_vec(&report).unwrap(), NOW).unwrap(),
+            report
+        );
     }
 
     #[test]
@@ -213,29 +224,55 @@ mod tests {
     fn limits_and_types_name_the_item_at_fault() {
         assert_eq!(wrong(json!({"units": ["a", "b", 3]})).0, "units[2]");
         assert_eq!(wrong(json!({"units": vec!["a"; 21]})).0, "units");
-        assert_eq!(wrong(json!({"narrative": ["ok", "x".repeat(2001)]})).0, "narrative[1]");
+        assert_eq!(
+            wrong(json!({"narrative": ["ok", "x".repeat(2001)]})).0,
+            "narrative[1]"
+        );
         assert_eq!(wrong(json!({"plates": vec!["a"; 11]})).0, "plates");
         assert_eq!(wrong(json!({"number": "9".repeat(65)})).0, "number");
         assert_eq!(wrong(json!({"nature": "x".repeat(121)})).0, "nature");
         assert_eq!(wrong(json!({"location": "x".repeat(201)})).0, "location");
         assert_eq!(wrong(json!({"status": "shut"})).0, "status");
-        assert_eq!(wrong(json!({"status": {"closed": {}}})).0, "status.closed.disposition");
+        assert_eq!(
+            wrong(json!({"status": {"closed": {}}})).0,
+            "status.closed.disposition"
+        );
     }
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        for latitude in [json!(90.1), json!("43.0"), json!("NaN"), json!(1e300), json!(true)] {
-            assert_eq!(wrong(json!({"latitude": latitude, "longitude": 0})).0, "latitude");
+        for latitude in [
+            json!(90.1),
+            json!("43.0"),
+            json!("NaN"),
+            json!(1e300),
+            json!(true),
+        ] {
+            assert_eq!(
+                wrong(json!({"latitude": latitude, "longitude": 0})).0,
+                "latitude"
+            );
         }
         assert_eq!(wrong(json!({"latitude": 43.0})).0, "longitude");
-        for priority in [json!(0), json!(6), json!(1.5), json!(u64::MAX), json!(-1), json!("1")] {
+        for priority in [
+            json!(0),
+            json!(6),
+            json!(1.5),
+            json!(u64::MAX),
+            json!(-1),
+            json!("1"),
+        ] {
             assert_eq!(wrong(json!({"priority": priority})).0, "priority");
         }
     }
 
     #[test]
     fn times_without_an_offset_are_refused() {
-        for time in [json!("2026-01-05 18:22:31"), json!("yesterday"), json!(1_700_000_000)] {
+        for time in [
+            json!("2026-01-05 18:22:31"),
+            json!("yesterday"),
+            json!(1_700_000_000),
+        ] {
             assert_eq!(wrong(json!({"received": time})).0, "received");
         }
     }
@@ -244,15 +281,30 @@ mod tests {
     fn what_is_no_json_object_is_one_clear_error() {
         let whole = call(json!({}));
         for end in 0..whole.len() {
-            assert!(matches!(parse(&whole[..end], NOW), Err(IntakeError::NotJson(_))));
+            assert!(matches!(
+                parse(&whole[..end], NOW),
+                Err(IntakeError::NotJson(_))
+            ));
         }
-        assert!(matches!(parse(b"{\"latitude\": NaN}", NOW), Err(IntakeError::NotJson(_))));
-        assert!(matches!(parse(b"{\"priority\": 1e999}", NOW), Err(IntakeError::NotJson(_))));
-        assert!(matches!(parse(b"\xff\xfe", NOW), Err(IntakeError::NotJson(_))));
+        assert!(matches!(
+            parse(b"{\"latitude\": NaN}", NOW),
+            Err(IntakeError::NotJson(_))
+        ));
+        assert!(matches!(
+            parse(b"{\"priority\": 1e999}", NOW),
+            Err(IntakeError::NotJson(_))
+        ));
+        assert!(matches!(
+            parse(b"\xff\xfe", NOW),
+            Err(IntakeError::NotJson(_))
+        ));
         let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
         assert!(matches!(parse(&deep, NOW), Err(IntakeError::NotJson(_))));
         assert_eq!(parse(b"[]", NOW).unwrap_err().path(), Some("$"));
         let large = vec![b' '; BODY_BYTES_MAX + 1];
-        assert!(matches!(parse(&large, NOW), Err(IntakeError::TooLarge { .. })));
+        assert!(matches!(
+            parse(&large, NOW),
+            Err(IntakeError::TooLarge { .. })
+        ));
     }
 }

@@ -35,7 +35,11 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn path(&self) -> &str {
-        if self.path.is_empty() { "$" } else { &self.path }
+        if self.path.is_empty() {
+            "$"
+        } else {
+            &self.path
+        }
     }
 
     /// An error at this place.

@@ -27,11 +27,21 @@ impl Documents {
     pub(super) fn new(center: CenterId, author: Author, mac: MacKey) -> Self {
         let mut random = [0; 4];
         let _ = aws_lc_rs::rand::fill(&mut random);
-        Self { center, author, actor: Actor::new(author, random), mac, cache: LruCache::new(DOCUMENTS_MAX) }
+        Self {
+            center,
+            author,
+            actor: Actor::new(author, random),
+            mac,
+            cache: LruCache::new(DOCUMENTS_MAX),
+        }
     }
 
     /// The document as the log has it.
-    pub(super) fn get(&mut self, connection: &Connection, id: DocumentId) -> Result<&mut Document, LogError> {
+    pub(super) fn get(
+        &mut self,
+        connection: &Connection,
+        id: DocumentId,
+    ) -> Result<&mut Document, LogError> {
         if !self.cache.contains(&id) {
             let document = load(connection, id)?;
             self.cache.put(id, document);
@@ -50,10 +60,16 @@ impl Documents {
 }
 
 fn load(connection: &Connection, id: DocumentId) -> Result<Document, LogError> {
-    let damaged = |e: Refusal| LogError::Store(format!("a change of {id} in the log cannot be read: {e}"));
-    let mut statement = connection.prepare_cached("SELECT bytes FROM changes WHERE document = ?1 ORDER BY seq")?;
-    let all: Vec<Vec<u8>> = statement.query_map([id.to_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let inspected = all.iter().map(|bytes| inspect(bytes).map(|change| (change, bytes.as_slice())));
+    let damaged =
+        |e: Refusal| LogError::Store(format!("a change of {id} in the log cannot be read: {e}"));
+    let mut statement =
+        connection.prepare_cached("SELECT bytes FROM changes WHERE document = ?1 ORDER BY seq")?;
+    let all: Vec<Vec<u8>> = statement
+        .query_map([id.to_bytes()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let inspected = all
+        .iter()
+        .map(|bytes| inspect(bytes).map(|change| (change, bytes.as_slice())));
     let changes: Vec<_> = inspected.collect::<Result<_, _>>().map_err(damaged)?;
     Document::from_changes(changes).map_err(damaged)
 }

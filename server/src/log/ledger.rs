@@ -34,11 +34,24 @@ pub struct Committed {
 pub enum Happening {
     Change(Arc<Committed>),
     /// A unit's devices may have this call's documents from now on.
-    Granted { unit: String, call: CallId, from: u64, priority: u8 },
+    Granted {
+        unit: String,
+        call: CallId,
+        from: u64,
+        priority: u8,
+    },
     /// … and from now on no longer.
-    Ended { unit: String, call: CallId },
+    Ended {
+        unit: String,
+        call: CallId,
+    },
     /// A call is new, or what the board shows of it changed. `opened`: ask the sources.
-    Call { call: CallId, open: bool, priority: u8, opened: bool },
+    Call {
+        call: CallId,
+        open: bool,
+        priority: u8,
+        opened: bool,
+    },
     /// A device has, or somebody saw, a document through this `seq`.
     Receipt(crate::receipts::Receipt),
     /// The device is no longer in good standing.
@@ -72,14 +85,26 @@ pub struct Ledger<'a> {
 }
 
 pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
-    let head: i64 = connection.query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| row.get(0))?;
+    let head: i64 =
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| {
+            row.get(0)
+        })?;
     Ok(head.unsigned_abs())
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn new(transaction: &'a Transaction<'a>, documents: &'a mut Documents) -> Result<Self, LogError> {
+    pub(super) fn new(
+        transaction: &'a Transaction<'a>,
+        documents: &'a mut Documents,
+    ) -> Result<Self, LogError> {
         let head = head(transaction)?;
-        Ok(Self { transaction, documents, head, happenings: Vec::new(), touched: Vec::new() })
+        Ok(Self {
+            transaction,
+            documents,
+            head,
+            happenings: Vec::new(),
+            touched: Vec::new(),
+        })
     }
 
     pub(super) fn finish(self) -> Vec<Happening> {
@@ -93,10 +118,14 @@ impl<'a> Ledger<'a> {
     ) -> Result<T, E> {
         let (head, happened) = (self.head, self.happenings.len());
         self.touched.clear();
-        self.transaction.execute_batch("SAVEPOINT work").map_err(LogError::from)?;
+        self.transaction
+            .execute_batch("SAVEPOINT work")
+            .map_err(LogError::from)?;
         match work(self) {
             Ok(value) => {
-                self.transaction.execute_batch("RELEASE work").map_err(LogError::from)?;
+                self.transaction
+                    .execute_batch("RELEASE work")
+                    .map_err(LogError::from)?;
                 Ok(value)
             }
             Err(error) => {
@@ -152,7 +181,10 @@ impl<'a> Ledger<'a> {
         let actor = self.documents.actor;
         let known = self.documents.get(self.transaction, document)?;
         let basis = known.lineage().basis(actor);
-        let written = Written { entry, clock_off_ms: None };
+        let written = Written {
+            entry,
+            clock_off_ms: None,
+        };
         let now_ms = clock::now_ms();
         let composed = compose(&Draft {
             actor,
@@ -162,9 +194,12 @@ impl<'a> Ledger<'a> {
             time_ms: now_ms,
             written: &written,
         })?;
-        let unreadable = |e: Refusal| LogError::Store(format!("the center's own change was refused: {e}"));
+        let unreadable =
+            |e: Refusal| LogError::Store(format!("the center's own change was refused: {e}"));
         let inspected = inspect(&composed.bytes).map_err(unreadable)?;
-        known.apply(&inspected, &composed.bytes).map_err(unreadable)?;
+        known
+            .apply(&inspected, &composed.bytes)
+            .map_err(unreadable)?;
         self.log(document, inspected, composed.bytes, None)
     }
 
@@ -173,7 +208,12 @@ impl<'a> Ledger<'a> {
     ///
     /// # Errors
     /// The store's; a refusal is a result, and what was refused is kept for audit.
-    pub fn admit(&mut self, offer: &Offer, by: &OfferedBy, allowed: Result<(), Refusal>) -> Result<Result<Appended, Refusal>, LogError> {
+    pub fn admit(
+        &mut self,
+        offer: &Offer,
+        by: &OfferedBy,
+        allowed: Result<(), Refusal>,
+    ) -> Result<Result<Appended, Refusal>, LogError> {
         if let Ok(hash) = change_hash(&offer.bytes)
             && let Some(known) = self.find(offer.document, &hash)?
         {
@@ -191,7 +231,8 @@ impl<'a> Ledger<'a> {
         match admitted {
             Ok(inspected) => {
                 let signature = Some((by.device, offer.signature.as_slice()));
-                self.log(offer.document, inspected, offer.bytes.clone(), signature).map(Ok)
+                self.log(offer.document, inspected, offer.bytes.clone(), signature)
+                    .map(Ok)
             }
             Err(refusal) => {
                 self.quarantine(offer, by.device, &refusal)?;
@@ -203,18 +244,33 @@ impl<'a> Ledger<'a> {
     fn find(&self, document: DocumentId, hash: &ChangeHash) -> Result<Option<Appended>, LogError> {
         let found: Option<(i64, i64, Vec<u8>)> = self
             .transaction
-            .prepare_cached("SELECT seq, received_ms, bytes FROM changes WHERE hash = ?1 AND document = ?2")?
-            .query_row(params![hash.0, document.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached(
+                "SELECT seq, received_ms, bytes FROM changes WHERE hash = ?1 AND document = ?2",
+            )?
+            .query_row(params![hash.0, document.to_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         found
             .map(|(seq, received_ms, bytes)| {
-                let id = inspect(&bytes).map_err(|e| LogError::Store(e.to_string()))?.id;
-                Ok(Appended { seq: seq.unsigned_abs(), id, received_ms })
+                let id = inspect(&bytes)
+                    .map_err(|e| LogError::Store(e.to_string()))?
+                    .id;
+                Ok(Appended {
+                    seq: seq.unsigned_abs(),
+                    id,
+                    received_ms,
+                })
             })
             .transpose()
     }
 
-    fn quarantine(&mut self, offer: &Offer, device: DeviceNumber, refusal: &Refusal) -> Result<(), LogError> {
+    fn quarantine(
+        &mut self,
+        offer: &Offer,
+        device: DeviceNumber,
+        refusal: &Refusal,
+    ) -> Result<(), LogError> {
         /// Most refused changes that are kept for audit, the newest.
         const REFUSALS_MAX: i64 = 10_000;
         self.transaction
@@ -277,7 +333,11 @@ impl<'a> Ledger<'a> {
             entry,
             at: Instant::now(),
         })));
-        Ok(Appended { seq, id, received_ms })
+        Ok(Appended {
+            seq,
+            id,
+            received_ms,
+        })
     }
 
     /// The last change of a document, 0 when it has none.

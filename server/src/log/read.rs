@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use packet::{DeviceNumber, DocumentId, Inspected, inspect};
 use rusqlite::Connection;
 use sync::codec::Codec;
-use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::frame::ChangeItem;
+use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::relay::PackedChange;
 
 use super::recent::{Slice, Taker};
@@ -39,13 +39,21 @@ struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Readers").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Readers")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 impl Readers {
     pub(super) fn new(path: &Path, key: &[u8; 32]) -> Self {
-        Self { inner: Arc::new(Inner { path: path.into(), key: *key, idle: Mutex::new(Vec::new()) }) }
+        Self {
+            inner: Arc::new(Inner {
+                path: path.into(),
+                key: *key,
+                idle: Mutex::new(Vec::new()),
+            }),
+        }
     }
 
     /// Runs `read` in one read transaction, off the async threads.
@@ -57,21 +65,30 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.run(read)).await.map_err(|e| LogError::Store(e.to_string()))?
+        tokio::task::spawn_blocking(move || inner.run(read))
+            .await
+            .map_err(|e| LogError::Store(e.to_string()))?
     }
 
     /// As [`Readers::read`], on this thread: for a start, before anything serves.
     ///
     /// # Errors
     /// The read's own, or the store's.
-    pub fn read_blocking<T>(&self, read: impl FnOnce(&Connection) -> Result<T, LogError>) -> Result<T, LogError> {
+    pub fn read_blocking<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
         self.inner.run(read)
     }
 }
 
 impl Inner {
     fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, LogError>) -> Result<T, LogError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => schema::connect(&self.path, &self.key)?,
@@ -105,14 +122,23 @@ pub fn slice(
     let mut statement = connection.prepare_cached(
         "SELECT seq, device, received_ms, bytes, mac FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
-    let mut rows = statement.query(rusqlite::params![document.to_bytes(), after.cast_signed(), CHANGES_PER_FRAME_MAX])?;
+    let mut rows = statement.query(rusqlite::params![
+        document.to_bytes(),
+        after.cast_signed(),
+        CHANGES_PER_FRAME_MAX
+    ])?;
     while let Some(row) = rows.next()? {
         let seq = row.get::<_, i64>(0)?.unsigned_abs();
         let device = row.get::<_, Option<u32>>(1)?.map(DeviceNumber);
         let item = ChangeItem {
             seq,
             received_ms: row.get(2)?,
-            body: codec.pack(row.get_ref(3)?.as_blob().map_err(|e| LogError::Store(e.to_string()))?, dictionary),
+            body: codec.pack(
+                row.get_ref(3)?
+                    .as_blob()
+                    .map_err(|e| LogError::Store(e.to_string()))?,
+                dictionary,
+            ),
             mac: row.get(4)?,
         };
         if !taker.take(seq, device, || PackedChange::new(&item)) {
@@ -127,12 +153,16 @@ pub fn slice(
 /// # Errors
 /// When the store fails or a change in it cannot be read.
 pub fn document(connection: &Connection, document: DocumentId) -> Result<Vec<Logged>, LogError> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 ORDER BY seq")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 ORDER BY seq",
+    )?;
     let mut rows = statement.query([document.to_bytes()])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(3)?.as_blob().map_err(|e| LogError::Store(e.to_string()))?;
+        let bytes = row
+            .get_ref(3)?
+            .as_blob()
+            .map_err(|e| LogError::Store(e.to_string()))?;
         all.push(Logged {
             seq: row.get::<_, i64>(0)?.unsigned_abs(),
             device: row.get::<_, Option<u32>>(1)?.map(DeviceNumber),

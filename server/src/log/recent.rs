@@ -49,15 +49,29 @@ pub struct Recent {
 
 impl Recent {
     pub(super) fn new(head: u64) -> Self {
-        Self { inner: Mutex::new(Inner { gone: head, ..Inner::default() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                gone: head,
+                ..Inner::default()
+            }),
+        }
     }
 
     pub(super) fn add(&self, happenings: &[Happening]) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for happening in happenings {
-            let Happening::Change(committed) = happening else { continue };
-            let kept = Arc::new(Kept { committed: committed.clone(), packed: Default::default() });
-            inner.documents.entry(committed.document).or_default().push_back(kept);
+            let Happening::Change(committed) = happening else {
+                continue;
+            };
+            let kept = Arc::new(Kept {
+                committed: committed.clone(),
+                packed: Default::default(),
+            });
+            inner
+                .documents
+                .entry(committed.document)
+                .or_default()
+                .push_back(kept);
             inner.order.push_back(committed.document);
             if inner.order.len() > RECENT_MAX {
                 inner.drop_oldest();
@@ -82,13 +96,21 @@ impl Recent {
                 return None;
             }
             let all = inner.documents.get(&document)?;
-            all.iter().filter(|k| k.committed.seq > after).take(CHANGES_PER_FRAME_MAX).cloned().collect()
+            all.iter()
+                .filter(|k| k.committed.seq > after)
+                .take(CHANGES_PER_FRAME_MAX)
+                .cloned()
+                .collect()
         };
         let mut taker = Taker::new(after, bytes_max, skip);
         for kept in kept {
             let packed = || {
-                let once = kept.packed.get(usize::from(dictionary)).unwrap_or(&kept.packed[usize::from(RAW)]);
-                once.get_or_init(|| pack(&kept.committed, dictionary, codec)).clone()
+                let once = kept
+                    .packed
+                    .get(usize::from(dictionary))
+                    .unwrap_or(&kept.packed[usize::from(RAW)]);
+                once.get_or_init(|| pack(&kept.committed, dictionary, codec))
+                    .clone()
             };
             if !taker.take(kept.committed.seq, kept.committed.device, packed) {
                 break;
@@ -113,7 +135,9 @@ impl Recent {
 
 impl Inner {
     fn drop_oldest(&mut self) {
-        let Some(document) = self.order.pop_front() else { return };
+        let Some(document) = self.order.pop_front() else {
+            return;
+        };
         if let Some(all) = self.documents.get_mut(&document) {
             if let Some(oldest) = all.pop_front() {
                 self.gone = self.gone.max(oldest.committed.seq);
@@ -145,7 +169,14 @@ pub(super) struct Taker {
 
 impl Taker {
     pub(super) fn new(after: u64, bytes_max: usize, skip: (DeviceNumber, u64)) -> Self {
-        Self { slice: Slice { changes: Vec::new(), through: after }, bytes_left: bytes_max, skip }
+        Self {
+            slice: Slice {
+                changes: Vec::new(),
+                through: after,
+            },
+            bytes_left: bytes_max,
+            skip,
+        }
     }
 
     /// False when the frame is full, and this change was not taken.

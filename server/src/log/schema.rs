@@ -37,6 +37,8 @@ CREATE TABLE calls (
     nature TEXT NOT NULL,
     location TEXT NOT NULL,
     address TEXT NOT NULL,
+    -- Whether the sources have been asked.
+    asked INTEGER NOT NULL DEFAULT 0,
     findings INTEGER NOT NULL DEFAULT 0,
     cautions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -119,7 +121,9 @@ CREATE TABLE refusals (
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
     let mut connection = connect(path, key).map_err(|e| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => "it was written with another key, or is damaged".to_owned(),
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            "it was written with another key, or is damaged".to_owned()
+        }
         _ => e.to_string(),
     })?;
     migrate(&mut connection).map_err(|e| e.to_string())?;
@@ -153,7 +157,11 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 /// The id of this log: random, made with it.
 pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> {
     let kept: Option<i64> = connection
-        .query_row("SELECT value FROM meta WHERE name = 'incarnation'", [], |row| row.get(0))
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'incarnation'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     if let Some(kept) = kept {
         return Ok(kept.unsigned_abs());
@@ -162,6 +170,9 @@ pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> 
     // 62 bits: SQLite's integers are signed, and zero means that a device has none.
     let _ = rand::fill(&mut random);
     let fresh = (u64::from_be_bytes(random) >> 2) | 1;
-    connection.execute("INSERT INTO meta VALUES ('incarnation', ?1)", params![fresh.cast_signed()])?;
+    connection.execute(
+        "INSERT INTO meta VALUES ('incarnation', ?1)",
+        params![fresh.cast_signed()],
+    )?;
     Ok(fresh)
 }

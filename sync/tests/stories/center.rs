@@ -11,7 +11,6 @@ use crate::note::{Note, hash};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Logged {
-    pub(crate) document: DocumentId,
     pub(crate) note: Note,
     pub(crate) author: Option<usize>,
     pub(crate) bytes: Vec<u8>,
@@ -39,7 +38,6 @@ pub(crate) struct Center {
     /// What relays reported, for the network to hold against the devices.
     pub(crate) delivered: Vec<(usize, DocumentId, u64)>,
     pub(crate) shown: Vec<(usize, DocumentId, u64)>,
-    pub(crate) resets: usize,
     written: u64,
     codec: Codec,
 }
@@ -57,7 +55,6 @@ impl Center {
             offers: Vec::new(),
             delivered: Vec::new(),
             shown: Vec::new(),
-            resets: 0,
             written: 0,
             codec: Codec::new().unwrap(),
         }
@@ -82,7 +79,6 @@ impl Center {
     fn append(&mut self, document: DocumentId, bytes: Vec<u8>, author: Option<usize>) -> u64 {
         let note = Note::read(&bytes);
         self.log.push(Logged {
-            document,
             note,
             author,
             bytes,

@@ -1,6 +1,9 @@
 //! The two state machines over a simulated network, told as stories.
 #![allow(clippy::unwrap_used)]
 
+// As the rest of the workspace names it.
+extern crate forerunner_sync as sync;
+
 mod catch_up;
 mod center;
 mod durability;

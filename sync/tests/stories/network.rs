@@ -28,6 +28,8 @@ enum Packet {
 
 pub(crate) struct Link {
     pub(crate) up: bool,
+    /// Whether this connection's hello is there: until then the center talks to the last.
+    is_answered: bool,
     pub(crate) bytes_per_s: u64,
     pub(crate) latency_ms: u64,
     /// How long the device's commits take.
@@ -71,6 +73,7 @@ impl Network {
     pub(crate) fn new(officers: usize) -> Self {
         let link = || Link {
             up: false,
+            is_answered: false,
             bytes_per_s: 10_000_000,
             latency_ms: 20,
             commit_ms: 1,
@@ -97,6 +100,7 @@ impl Network {
             .dial(b"shift".to_vec(), self.now_ms);
         let link = &mut self.links[officer];
         link.up = true;
+        link.is_answered = false;
         link.send(Packet::Hello(encode(&hello)), false, self.now_ms);
         self.pump();
     }
@@ -124,7 +128,7 @@ impl Network {
         for (number, link) in self.links.iter_mut().enumerate() {
             loop {
                 match self.center.next_frame(number, self.now_ms) {
-                    Ok(bytes) if link.up => link.send(Packet::Frame(bytes), true, self.now_ms),
+                    Ok(bytes) if link.up && link.is_answered => link.send(Packet::Frame(bytes), true, self.now_ms),
                     Ok(_) => {}
                     Err(at_ms) => {
                         until_ms = until_ms.min(at_ms);
@@ -207,6 +211,7 @@ impl Network {
                     Packet::Hello(bytes) => {
                         let hello = decode_hello(&bytes).unwrap();
                         self.center.hello(number, &hello, now_ms);
+                        link.is_answered = true;
                     }
                     Packet::Frame(bytes) => self.center.frame(number, &bytes, now_ms),
                 }
@@ -271,13 +276,13 @@ impl Network {
 }
 
 fn check_has(center: &Center, officer: &Officer, document: DocumentId, through: u64) {
-    let kind = &officer.disk.documents[&document];
+    let held = &officer.disk.documents[&document];
     for seq in center.seqs(document).iter().filter(|seq| **seq <= through) {
         let logged = center.logged(*seq);
         let hash = logged.note.hash;
         let own = officer.disk.outbox.iter().any(|unsent| unsent.hash == hash);
         assert!(
-            own || kind.changes.contains_key(&hash),
+            own || held.changes.contains_key(&hash),
             "{document} lacks {seq}, though it is said to be here through {through}",
         );
     }
@@ -288,9 +293,9 @@ fn check_position(center: &Center, officer: &Officer) {
     if officer.disk.incarnation != center.incarnation {
         return;
     }
-    for (document, kind) in &officer.disk.documents {
-        if kind.granted {
-            let through = kind.apart.unwrap_or(officer.disk.position);
+    for (document, held) in &officer.disk.documents {
+        if held.granted {
+            let through = held.apart.unwrap_or(officer.disk.position);
             check_has(center, officer, *document, through);
         }
     }

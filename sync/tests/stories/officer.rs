@@ -15,7 +15,7 @@ pub(crate) enum State {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Kind {
+pub(crate) struct Held {
     pub(crate) granted: bool,
     pub(crate) apart: Option<u64>,
     /// By hash, with the `seq`.
@@ -29,7 +29,7 @@ pub(crate) struct Disk {
     pub(crate) position: u64,
     pub(crate) digest: u64,
     pub(crate) dictionary: u16,
-    pub(crate) documents: BTreeMap<DocumentId, Kind>,
+    pub(crate) documents: BTreeMap<DocumentId, Held>,
     pub(crate) outbox: Vec<Unsent>,
     pub(crate) receipts: u64,
     /// By note number: everything that the officer ever wrote.
@@ -66,13 +66,13 @@ impl Officer {
     pub(crate) fn crash(&mut self) {
         self.uncommitted.clear();
         let disk = &self.disk;
-        let granted = disk.documents.iter().filter(|(_, kind)| kind.granted);
+        let granted = disk.documents.iter().filter(|(_, held)| held.granted);
         self.device = Device::new(Kept {
             incarnation: disk.incarnation,
             position: disk.position,
             digest: disk.digest,
             dictionary: disk.dictionary,
-            documents: granted.map(|(id, kind)| (*id, kind.apart)).collect(),
+            documents: granted.map(|(id, held)| (*id, held.apart)).collect(),
             receipts: disk.receipts,
             outbox: disk.outbox.clone(),
         })
@@ -150,15 +150,15 @@ impl Officer {
                     disk.resets += 1;
                     disk.position = 0;
                     disk.digest = 0;
-                    for kind in disk.documents.values_mut() {
-                        kind.granted = false;
+                    for held in disk.documents.values_mut() {
+                        held.granted = false;
                     }
                 }
             }
             Store::Grant(document) => {
-                let kind = disk.documents.entry(document).or_default();
-                kind.granted = true;
-                kind.apart = Some(0);
+                let held = disk.documents.entry(document).or_default();
+                held.granted = true;
+                held.apart = Some(0);
             }
             Store::Revoke(document) => {
                 disk.documents.remove(&document);
@@ -168,21 +168,21 @@ impl Officer {
                 changes,
                 through,
             } => {
-                let kind = disk.documents.get_mut(&document).unwrap();
-                assert!(kind.granted, "changes before their grant");
+                let held = disk.documents.get_mut(&document).unwrap();
+                assert!(held.granted, "changes before their grant");
                 for change in changes {
                     let hash = Note::read(&change.bytes).hash;
-                    let old = kind.changes.insert(hash, change.seq);
+                    let old = held.changes.insert(hash, change.seq);
                     disk.came_again += usize::from(old.is_some());
                 }
-                kind.apart = Some(through);
+                held.apart = Some(through);
             }
             Store::Position { position, digest } => {
                 assert!(position >= disk.position, "a position never falls");
                 (disk.position, disk.digest) = (position, digest);
-                disk.documents.retain(|_, kind| kind.granted);
-                for kind in disk.documents.values_mut() {
-                    kind.apart = None;
+                disk.documents.retain(|_, held| held.granted);
+                for held in disk.documents.values_mut() {
+                    held.apart = None;
                 }
             }
             Store::Accepted { hash, seq, .. } => {
@@ -190,8 +190,8 @@ impl Officer {
                 let unsent = disk.outbox.remove(at);
                 let note = Note::read(&unsent.bytes);
                 disk.notes.get_mut(&note.number).unwrap().1 = State::AtCenter;
-                if let Some(kind) = disk.documents.get_mut(&unsent.document) {
-                    kind.changes.insert(hash, seq);
+                if let Some(held) = disk.documents.get_mut(&unsent.document) {
+                    held.changes.insert(hash, seq);
                 }
             }
             Store::Refused { hash, .. } => return self.refused(hash),
@@ -224,13 +224,13 @@ impl Officer {
     }
 
     pub(crate) fn has(&self, document: DocumentId) -> bool {
-        let kind = self.disk.documents.get(&document);
-        kind.is_some_and(|kind| kind.granted)
+        let held = self.disk.documents.get(&document);
+        held.is_some_and(|held| held.granted)
     }
 
     pub(crate) fn count(&self, document: DocumentId) -> usize {
-        let kind = self.disk.documents.get(&document);
-        kind.map_or(0, |kind| kind.changes.len())
+        let held = self.disk.documents.get(&document);
+        held.map_or(0, |held| held.changes.len())
     }
 
     pub(crate) fn state(&self, note: u64) -> State {

@@ -185,7 +185,9 @@ impl Splitter {
                     self.state = State::Quoted;
                 }
                 (State::FieldStart | State::Plain | State::QuoteSeen, b',') => self.end_field(),
-                (State::Plain, b'"') => return Err("a quote inside a field that has none before it"),
+                (State::Plain, b'"') => {
+                    return Err("a quote inside a field that has none before it");
+                }
                 (State::QuoteSeen, _) => return Err("text after a closing quote"),
                 (State::FieldStart | State::Plain, _) => {
                     self.field.push(*byte);

@@ -92,10 +92,7 @@ fn of_incident<'a>(
     })
 }
 
-fn of_call<'a>(
-    call: &Component<'a>,
-    calls: &Components<'a>,
-) -> Result<Subject<'a>, IntakeError> {
+fn of_call<'a>(call: &Component<'a>, calls: &Components<'a>) -> Result<Subject<'a>, IntakeError> {
     let kind = call.node.need("standardPrimaryCallType", "text")?;
     let kind = kind.text(NATURE_CHARS_MAX)?;
     let own = some_text(call.node.get("localCallType")?, NATURE_CHARS_MAX)?;
@@ -132,7 +129,10 @@ fn bare_id(id: &Node<'_>) -> Result<String, IntakeError> {
 fn first_start(calls: &Components<'_>) -> Result<Option<Timestamp>, IntakeError> {
     let mut first = None;
     for call in &calls.all {
-        let start = call.node.need("callStartTimestamp", "a time")?.timestamp()?;
+        let start = call
+            .node
+            .need("callStartTimestamp", "a time")?
+            .timestamp()?;
         first = Some(first.map_or(start, |first: Timestamp| first.min(start)));
     }
     Ok(first)
@@ -150,7 +150,10 @@ fn call_locations<'a>(calls: &Components<'a>) -> Result<Vec<Reference<'a>>, Inta
 fn priority(incident: &Node<'_>) -> Result<(Option<u8>, Option<String>), IntakeError> {
     let common = incident.get("incidentCommonPriorityNumber")?;
     let common = common.map(|number| number.whole()).transpose()?;
-    let own = some_text(incident.get("incidentPriorityInternalText")?, NATURE_CHARS_MAX)?;
+    let own = some_text(
+        incident.get("incidentPriorityInternalText")?,
+        NATURE_CHARS_MAX,
+    )?;
     let on_our_scale = |number: i64| {
         u8::try_from(number)
             .ok()
@@ -159,11 +162,17 @@ fn priority(incident: &Node<'_>) -> Result<(Option<u8>, Option<String>), IntakeE
     if let Some(priority) = common.and_then(on_our_scale) {
         return Ok((Some(priority), None));
     }
-    if let Some(priority) = own.as_deref().and_then(|own| on_our_scale(own.parse().ok()?)) {
+    if let Some(priority) = own
+        .as_deref()
+        .and_then(|own| on_our_scale(own.parse().ok()?))
+    {
         return Ok((Some(priority), None));
     }
     let words = common.map(|number| number.to_string()).or(own);
-    Ok((None, words.map(|words| format!("Dispatch's own priority: {words}"))))
+    Ok((
+        None,
+        words.map(|words| format!("Dispatch's own priority: {words}")),
+    ))
 }
 
 fn status(incident: &Node<'_>) -> Result<CallStatus, IntakeError> {
@@ -174,7 +183,10 @@ fn status(incident: &Node<'_>) -> Result<CallStatus, IntakeError> {
         if word.eq_ignore_ascii_case("active") {
             return Ok(CallStatus::Open);
         }
-        if WORDS_OVER.iter().any(|over| word.eq_ignore_ascii_case(over)) {
+        if WORDS_OVER
+            .iter()
+            .any(|over| word.eq_ignore_ascii_case(over))
+        {
             over = Some(word);
         }
     }

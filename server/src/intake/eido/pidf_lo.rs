@@ -123,33 +123,62 @@ mod tests {
 
     #[test]
     fn a_point_is_latitude_then_longitude() {
-        let xml = shape(r#"<gml:Point srsName="urn:ogc:def:crs:EPSG::4326"><gml:pos>43.04 -87.91</gml:pos></gml:Point>"#);
+        let xml = shape(
+            r#"<gml:Point srsName="urn:ogc:def:crs:EPSG::4326"><gml:pos>43.04 -87.91</gml:pos></gml:Point>"#,
+        );
         assert_eq!(read(&xml).unwrap().point, Some((43.04, -87.91)));
     }
 
     #[test]
     fn a_circle_says_how_good_it_is() {
-        let xml = shape("<gs:Circle><gml:pos>43.04 -87.91 200</gml:pos><gs:radius uom=\"m\">350</gs:radius></gs:Circle>");
+        let xml = shape(
+            "<gs:Circle><gml:pos>43.04 -87.91 200</gml:pos><gs:radius uom=\"m\">350</gs:radius></gs:Circle>",
+        );
         let place = read(&xml).unwrap();
-        assert_eq!((place.point, place.radius_meters), (Some((43.04, -87.91)), Some(350.0)));
+        assert_eq!(
+            (place.point, place.radius_meters),
+            (Some((43.04, -87.91)), Some(350.0))
+        );
     }
 
     #[test]
     fn the_corner_of_a_polygon_is_no_point() {
-        let xml = shape("<gml:Polygon><gml:exterior><gml:LinearRing><gml:pos>43 -87</gml:pos></gml:LinearRing></gml:exterior></gml:Polygon>");
+        let xml = shape(
+            "<gml:Polygon><gml:exterior><gml:LinearRing><gml:pos>43 -87</gml:pos></gml:LinearRing></gml:exterior></gml:Polygon>",
+        );
         assert_eq!(read(&xml).unwrap().point, None);
     }
 
     #[test]
     fn an_address_reads_as_people_write_it() {
-        let xml = shape("<civicAddress><country>US</country><A1>WI</A1><A3>Cedarport</A3><A6>Elm</A6><STS>St</STS><HNO>12</HNO><UNIT>3</UNIT><PRD> N </PRD><POD/></civicAddress>");
-        assert_eq!(read(&xml).unwrap().civic.unwrap(), "12 N Elm St, Unit 3, Cedarport, WI");
+        let xml = shape(
+            "<civicAddress><country>US</country><A1>WI</A1><A3>Cedarport</A3><A6>Elm</A6><STS>St</STS><HNO>12</HNO><UNIT>3</UNIT><PRD> N </PRD><POD/></civicAddress>",
+        );
+        assert_eq!(
+            read(&xml).unwrap().civic.unwrap(),
+            "12 N Elm St, Unit 3, Cedarport, WI"
+        );
     }
 
     #[test]
     fn points_that_are_not_on_earth_or_in_another_system_are_not_read() {
-        for pos in ["91 0", "0 181", "NaN 0", "inf 0", "43.0", "", "north west", "43,04 -87,91"] {
-            assert!(read(&shape(&format!("<gml:Point><gml:pos>{pos}</gml:pos></gml:Point>"))).is_err(), "{pos}");
+        for pos in [
+            "91 0",
+            "0 181",
+            "NaN 0",
+            "inf 0",
+            "43.0",
+            "",
+            "north west",
+            "43,04 -87,91",
+        ] {
+            assert!(
+                read(&shape(&format!(
+                    "<gml:Point><gml:pos>{pos}</gml:pos></gml:Point>"
+                )))
+                .is_err(),
+                "{pos}"
+            );
         }
         let grid = r#"<gml:Point srsName="urn:ogc:def:crs:EPSG::32616"><gml:pos>43 -87</gml:pos></gml:Point>"#;
         assert!(read(&shape(grid)).is_err());

@@ -27,10 +27,7 @@ struct Place {
     remark: Option<String>,
 }
 
-pub(super) fn read(
-    root: &Node<'_>,
-    references: &[Reference<'_>],
-) -> Result<Places, IntakeError> {
+pub(super) fn read(root: &Node<'_>, references: &[Reference<'_>]) -> Result<Places, IntakeError> {
     let components = Components::of(
         root,
         "locationComponent",
@@ -56,7 +53,9 @@ fn choose(places: Vec<Place>) -> Places {
             continue;
         };
         if at > 0 {
-            chosen.remarks.push(format!("Further place, {}: {text}", place.kind));
+            chosen
+                .remarks
+                .push(format!("Further place, {}: {text}", place.kind));
         } else {
             if text.chars().count() > LOCATION_CHARS_MAX {
                 chosen.remarks.push(format!("Place in full: {text}"));
@@ -64,7 +63,9 @@ fn choose(places: Vec<Place>) -> Places {
             chosen.location = shortened(&text);
             chosen.point = place.read.point;
             if let (Some(_), Some(meters)) = (place.read.point, place.read.radius_meters) {
-                chosen.remarks.push(format!("The point is good to {meters:.0} m"));
+                chosen
+                    .remarks
+                    .push(format!("The point is good to {meters:.0} m"));
             }
         }
         chosen.remarks.extend(place.remark);

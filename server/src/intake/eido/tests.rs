@@ -106,8 +106,14 @@ fn an_incident_becomes_a_call() {
     assert_eq!(call.received, "2026-03-02T03:03:00Z".parse().unwrap());
     assert_eq!(call.updated, T.parse().unwrap());
     assert_eq!(call.location, "1 Quad, Cedarport, by the fountain");
-    assert_eq!((call.latitude, call.longitude), (Some(43.076), Some(-89.404)));
-    assert_eq!((call.priority, call.district.as_deref()), (Some(2), Some("C4")));
+    assert_eq!(
+        (call.latitude, call.longitude),
+        (Some(43.076), Some(-89.404))
+    );
+    assert_eq!(
+        (call.priority, call.district.as_deref()),
+        (Some(2), Some("C4"))
+    );
     assert_eq!(call.units, ["C12"]);
     assert_eq!(call.status, CallStatus::Open);
     assert_eq!(
@@ -133,7 +139,10 @@ fn an_incident_that_is_over_says_how_it_ended() {
     assert_eq!(taken(&eido).status, status("Closed"));
     eido["incidentComponent"]["dispositionComponent"] = json!([
         component("d1", json!({"dispositionCommonRegistryCode": "RPT"})),
-        component("d2", json!({"dispositionCommonRegistryCode": "ARR", "dispositionPrimaryIndicator": true, "dispositionDescriptionText": "Arrest"})),
+        component(
+            "d2",
+            json!({"dispositionCommonRegistryCode": "ARR", "dispositionPrimaryIndicator": true, "dispositionDescriptionText": "Arrest"})
+        ),
     ]);
     assert_eq!(taken(&eido).status, status("Arrest"));
 }
@@ -205,15 +214,47 @@ fn wrong_types_bad_times_and_dangling_references_are_named_by_their_path() {
         ("/incidentComponent", json!([]), "incidentComponent"),
         ("/notesComponent", json!({}), "notesComponent"),
         ("/notesComponent/0", json!("x"), "notesComponent[0]"),
-        ("/lastUpdateTimeStamp", json!("2026-13-01T00:00:00Z"), "lastUpdateTimeStamp"),
+        (
+            "/lastUpdateTimeStamp",
+            json!("2026-13-01T00:00:00Z"),
+            "lastUpdateTimeStamp",
+        ),
         ("/lastUpdateTimeStamp", json!(1e300), "lastUpdateTimeStamp"),
-        ("/incidentComponent/incidentCommonPriorityNumber", json!(1.5), "incidentComponent.incidentCommonPriorityNumber"),
-        ("/incidentComponent/incidentCommonPriorityNumber", json!(u64::MAX), "incidentComponent.incidentCommonPriorityNumber"),
-        ("/incidentComponent/incidentTypeInternalText", json!("x".repeat(121)), "incidentComponent.incidentTypeInternalText"),
-        ("/incidentComponent/internalIncidentId", json!("9".repeat(65)), "incidentComponent.internalIncidentId"),
-        ("/incidentComponent/locationReference", json!([{"$ref": "gone"}]), "incidentComponent.locationReference[0].$ref"),
-        ("/incidentComponent/notesReference", json!([{"$ref": "gone"}]), "incidentComponent.notesReference[0].$ref"),
-        ("/personComponent/0/ncPersonComponent/description", json!([{"value": 7}]), "personComponent[0].ncPersonComponent.description[0].value"),
+        (
+            "/incidentComponent/incidentCommonPriorityNumber",
+            json!(1.5),
+            "incidentComponent.incidentCommonPriorityNumber",
+        ),
+        (
+            "/incidentComponent/incidentCommonPriorityNumber",
+            json!(u64::MAX),
+            "incidentComponent.incidentCommonPriorityNumber",
+        ),
+        (
+            "/incidentComponent/incidentTypeInternalText",
+            json!("x".repeat(121)),
+            "incidentComponent.incidentTypeInternalText",
+        ),
+        (
+            "/incidentComponent/internalIncidentId",
+            json!("9".repeat(65)),
+            "incidentComponent.internalIncidentId",
+        ),
+        (
+            "/incidentComponent/locationReference",
+            json!([{"$ref": "gone"}]),
+            "incidentComponent.locationReference[0].$ref",
+        ),
+        (
+            "/incidentComponent/notesReference",
+            json!([{"$ref": "gone"}]),
+            "incidentComponent.notesReference[0].$ref",
+        ),
+        (
+            "/personComponent/0/ncPersonComponent/description",
+            json!([{"value": 7}]),
+            "personComponent[0].ncPersonComponent.description[0].value",
+        ),
     ] {
         assert_eq!(refused(pointer, value), path);
     }
@@ -248,27 +289,40 @@ fn what_is_no_json_object_is_refused() {
 
 #[test]
 fn nenas_call_transfer_is_taken() {
-    let Some(path) = shared_file("eido/sample_call_transfer.json", "nenas_call_transfer_is_taken")
-    else {
+    let Some(path) = shared_file(
+        "eido/sample_call_transfer.json",
+        "nenas_call_transfer_is_taken",
+    ) else {
         return;
     };
     let call = parse(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!(call.agency, "state.pa.us");
     assert_eq!(call.number, "a56e556d871:bcf.state.pa.us");
     assert_eq!(call.nature, "911 CALL");
-    assert_eq!(call.location, "42 W Cellular Street, Wilmington, DE (routing location)");
+    assert_eq!(
+        call.location,
+        "42 W Cellular Street, Wilmington, DE (routing location)"
+    );
     assert_eq!(call.received, "2021-04-30T18:40:00Z".parse().unwrap());
 }
 
 #[test]
 fn the_minimal_call_for_service_is_taken() {
-    let Some(path) = shared_file("eido/minimal_cfs_eido.json", "the_minimal_call_for_service_is_taken")
-    else {
+    let Some(path) = shared_file(
+        "eido/minimal_cfs_eido.json",
+        "the_minimal_call_for_service_is_taken",
+    ) else {
         return;
     };
     let call = parse(&std::fs::read(path).unwrap()).unwrap();
-    assert_eq!((call.agency.as_str(), call.number.as_str()), ("tpd.example", "2026-000123"));
-    assert_eq!((call.nature.as_str(), call.priority), ("SHOTS FIRED", Some(1)));
+    assert_eq!(
+        (call.agency.as_str(), call.number.as_str()),
+        ("tpd.example", "2026-000123")
+    );
+    assert_eq!(
+        (call.nature.as_str(), call.priority),
+        ("SHOTS FIRED", Some(1))
+    );
     assert_eq!(call.location, "rear lot");
     assert_eq!(call.narrative, ["Silver sedan, partial tag ABC"]);
 }

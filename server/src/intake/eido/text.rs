@@ -49,7 +49,9 @@ pub(super) fn fit(lines: Vec<String>) -> Result<Vec<String>, IntakeError> {
     if items.len() > NARRATIVE_ITEMS_MAX {
         return Err(IntakeError::field(
             "notesComponent",
-            format!("notes and descriptions in {NARRATIVE_ITEMS_MAX} pieces of {NARRATIVE_CHARS_MAX} characters"),
+            format!(
+                "notes and descriptions in {NARRATIVE_ITEMS_MAX} pieces of {NARRATIVE_CHARS_MAX} characters"
+            ),
             format!("{} pieces", items.len()),
         ));
     }
@@ -146,7 +148,9 @@ fn tag(text: &str) -> Option<(String, &str)> {
 fn after_element<'t>(name: &str, text: &'t str) -> &'t str {
     let end = format!("</{name}");
     match text.to_ascii_lowercase().find(&end) {
-        Some(at) => text[at..].find('>').map_or("", |close| &text[at + close + 1..]),
+        Some(at) => text[at..]
+            .find('>')
+            .map_or("", |close| &text[at + close + 1..]),
         None => text,
     }
 }
@@ -184,16 +188,25 @@ mod tests {
 
     #[test]
     fn tags_go_and_words_stay_apart() {
-        assert_eq!(plain("<p>Silver <b>sedan</b>,<br/>partial</p><p>tag</p>"), "Silver sedan,\npartial\ntag");
+        assert_eq!(
+            plain("<p>Silver <b>sedan</b>,<br/>partial</p><p>tag</p>"),
+            "Silver sedan,\npartial\ntag"
+        );
         assert_eq!(plain("a<!-- <b>no</b> -->b"), "a\nb");
-        assert_eq!(plain("x<script>alert('gun')</script>y<STYLE>p{}</STYLE >z"), "x\ny\nz");
+        assert_eq!(
+            plain("x<script>alert('gun')</script>y<STYLE>p{}</STYLE >z"),
+            "x\ny\nz"
+        );
     }
 
     #[test]
     fn signs_that_are_no_tags_stay() {
         assert_eq!(plain("juv < 18, <18 yoa & a<b"), "juv < 18, <18 yoa & a<b");
         assert_eq!(plain("<a knife <p>x</p>"), "<a knife\nx");
-        assert_eq!(plain("A&amp;P &lt;b&gt; &#39;q&#x27; &nosuch; &#xD800; &"), "A&P <b> 'q' &nosuch; &#xD800; &");
+        assert_eq!(
+            plain("A&amp;P &lt;b&gt; &#39;q&#x27; &nosuch; &#xD800; &"),
+            "A&P <b> 'q' &nosuch; &#xD800; &"
+        );
     }
 
     #[test]
@@ -209,7 +222,11 @@ mod tests {
     fn long_text_is_cut_between_words_and_none_is_lost() {
         let line = "word ".repeat(1000);
         let items = fit(vec![line.clone(), "x".repeat(5000)]).unwrap();
-        assert!(items.iter().all(|item| item.chars().count() <= NARRATIVE_CHARS_MAX));
+        assert!(
+            items
+                .iter()
+                .all(|item| item.chars().count() <= NARRATIVE_CHARS_MAX)
+        );
         assert_eq!(items.concat().replace(' ', "").len(), 4000 + 5000);
         assert!(items[0].ends_with("word"));
     }
@@ -220,7 +237,11 @@ mod tests {
         let items = fit(lines.clone()).unwrap();
         assert_eq!(items.join("\n"), lines.join("\n"));
         assert!(fit(vec!["é".repeat(NARRATIVE_CHARS_MAX); NARRATIVE_ITEMS_MAX]).is_ok());
-        let error = fit(vec!["é".repeat(NARRATIVE_CHARS_MAX); NARRATIVE_ITEMS_MAX + 1]).unwrap_err();
+        let error = fit(vec![
+            "é".repeat(NARRATIVE_CHARS_MAX);
+            NARRATIVE_ITEMS_MAX + 1
+        ])
+        .unwrap_err();
         assert_eq!(error.path(), Some("notesComponent"));
     }
 }

@@ -1,0 +1,365 @@
+//! All that a host uses, in one handle.
+
+mod enrol;
+mod read;
+#[cfg(test)]
+pub(crate) mod tests;
+mod write;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use packet::ChangeHash;
+use rustls::ClientConfig;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::{self, LinkState};
+use crate::host::{BootClock, LogLevel, Logger};
+use crate::identity::{KeyStore, Signer, SoftwareSigner, client_config};
+use crate::net::{Connector, TlsConnector};
+use crate::shift::{Enrolment, Shift};
+use crate::store::{Contact, Pen, Store};
+use crate::{CoreError, StoreError};
+
+/// The device's own key in the host's key store, where the host has no hardware for it.
+const DEVICE_KEY: &str = "device-key";
+/// What enrolment gave, in the host's key store.
+const ENROLMENT: &str = "enrolment";
+/// How long closing may take: iOS gives a suspended app about this much.
+const PAUSE_MS_MAX: u64 = 5_000;
+
+/// What a host gives.
+#[derive(Debug)]
+pub struct Options {
+    /// A folder of the device's own; made where it is missing.
+    pub directory: PathBuf,
+    pub keys: Arc<dyn KeyStore>,
+    /// `None`: a key in software, kept in `keys`.
+    pub signer: Option<Arc<dyn Signer>>,
+    pub clock: Arc<dyn BootClock>,
+    pub log: Arc<dyn Logger>,
+}
+
+#[derive(Debug)]
+pub struct Opened {
+    pub core: Core,
+    /// A store that could not be opened is here now. What was unsent in it is not lost:
+    /// it is handed in, sealed, at the next contact.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Sessions that the center welcomed.
+    pub sessions: u64,
+    pub frames_received: u64,
+    pub bytes_received: u64,
+    pub frames_sent: u64,
+    pub bytes_sent: u64,
+    /// Transactions with what the center said.
+    pub commits: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) sessions: AtomicU64,
+    pub(crate) frames_received: AtomicU64,
+    pub(crate) bytes_received: AtomicU64,
+    pub(crate) frames_sent: AtomicU64,
+    pub(crate) bytes_sent: AtomicU64,
+    pub(crate) commits: AtomicU64,
+}
+
+/// Whether a session may be, and as whom. When it changes, the session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gate {
+    pub(crate) paused: bool,
+    /// The host, or a test, has cut the network.
+    pub(crate) cut: bool,
+    /// Rises with enrolment, sign-on and sign-off.
+    pub(crate) standing: u64,
+}
+
+/// Who this device is to its center.
+#[derive(Debug)]
+pub(crate) struct Enrolled {
+    pub(crate) enrolment: Enrolment,
+    /// Kept, because it remembers TLS sessions.
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) pen: Pen,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    keys: Arc<dyn KeyStore>,
+    signer: Arc<dyn Signer>,
+    pub(crate) clock: Arc<dyn BootClock>,
+    pub(crate) log: Arc<dyn Logger>,
+    pub(crate) connector: Arc<dyn Connector>,
+    enrolled: RwLock<Option<Arc<Enrolled>>>,
+    shift: RwLock<Option<Shift>>,
+    contact: RwLock<Contact>,
+    /// Sealed files of another store: to be handed in.
+    pub(crate) orphans: Mutex<Vec<ChangeHash>>,
+    pub(crate) gate: watch::Sender<Gate>,
+    pub(crate) link: watch::Sender<LinkState>,
+    changes: watch::Sender<u64>,
+    /// Something waits in the store to be sent.
+    pub(crate) work: Notify,
+    /// The network came back, or changed.
+    pub(crate) network: Notify,
+    pub(crate) counters: Counters,
+    /// One driver at a time.
+    driving: tokio::sync::Mutex<()>,
+}
+
+/// The officer's device. Cheap to clone: all clones are one device.
+#[derive(Clone)]
+pub struct Core(pub(crate) Arc<Inner>);
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// What is behind these locks is replaced whole: a panic elsewhere does not spoil it.
+pub(crate) fn read<T: Clone>(value: &RwLock<T>) -> T {
+    value.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+pub(crate) fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn replace<T>(value: &RwLock<T>, new: T) {
+    *value.write().unwrap_or_else(PoisonError::into_inner) = new;
+}
+
+fn keys_error(error: &dyn fmt::Display) -> CoreError {
+    CoreError::Keys(error.to_string())
+}
+
+impl Core {
+    /// Opens the device, or makes it. Blocks for as long as a disk takes.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, the disk is full or the keys are locked. A
+    /// store that is damaged is no error: it is set aside, and [`Opened`] says where.
+    pub fn open(options: Options) -> Result<Opened, CoreError> {
+        Self::open_with(options, Arc::new(TlsConnector))
+    }
+
+    pub(crate) fn open_with(
+        options: Options,
+        connector: Arc<dyn Connector>,
+    ) -> Result<Opened, CoreError> {
+        let Options {
+            directory,
+            keys,
+            signer,
+            clock,
+            log,
+        } = options;
+        let signer = match signer {
+            Some(signer) => signer,
+            None => software_signer(keys.as_ref())?,
+        };
+        let (store, set_aside) = Store::open(&directory, keys.clone(), clock.wall_ms())?;
+        if set_aside.is_some() {
+            log.log(
+                LogLevel::Warning,
+                "the store could not be opened and was set aside",
+            );
+        }
+        let mut orphans = store.sealed().all().map_err(StoreError::from)?;
+        let mut waiting = Vec::new();
+        for hash in &orphans {
+            waiting.push(store.is_waiting(*hash)?);
+        }
+        let mut waiting = waiting.into_iter();
+        orphans.retain(|_| !waiting.next().unwrap_or(false));
+        let enrolled = match keys.load(ENROLMENT).map_err(|e| keys_error(&e))? {
+            Some(kept) => {
+                let enrolment = Enrolment::from_json(&kept)
+                    .ok_or_else(|| CoreError::Keys("the enrolment cannot be read".into()))?;
+                Some(enrolled(enrolment, &signer)?)
+            }
+            None => None,
+        };
+        let why = if enrolled.is_some() {
+            "not connected yet"
+        } else {
+            "this device is not enrolled"
+        };
+        let link = LinkState::Offline {
+            since_ms: clock.wall_ms(),
+            why: why.into(),
+        };
+        let inner = Inner {
+            shift: RwLock::new(store.shift()?),
+            contact: RwLock::new(store.contact()?),
+            store,
+            keys,
+            signer,
+            clock,
+            log,
+            connector,
+            enrolled: RwLock::new(enrolled),
+            orphans: Mutex::new(orphans),
+            gate: watch::Sender::new(Gate {
+                paused: false,
+                cut: false,
+                standing: 0,
+            }),
+            link: watch::Sender::new(link),
+            changes: watch::Sender::new(0),
+            work: Notify::new(),
+            network: Notify::new(),
+            counters: Counters::default(),
+            driving: tokio::sync::Mutex::new(()),
+        };
+        Ok(Opened {
+            core: Self(Arc::new(inner)),
+            set_aside,
+        })
+    }
+
+    /// Keeps a session with the center alive until `stop` is cancelled. One at a time:
+    /// a second call waits for the first to end.
+    pub async fn run(&self, stop: CancellationToken) {
+        let _driving = tokio::select! {
+            driving = self.0.driving.lock() => driving,
+            () = stop.cancelled() => return,
+        };
+        driver::run(self, &stop).await;
+    }
+
+    /// [`Core::run`] as a task of its own; to be called within a Tokio runtime. Cancel what is returned to end it.
+    #[must_use]
+    pub fn start(&self) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let (core, stopped) = (self.clone(), stop.clone());
+        tokio::spawn(async move { core.run(stopped).await });
+        stop
+    }
+
+    /// Ends the session, writes everything back and closes every file.
+    ///
+    /// # Errors
+    /// When the disk fails, or it takes longer than five seconds.
+    pub async fn pause(&self) -> Result<(), CoreError> {
+        self.0.gate.send_modify(|gate| gate.paused = true);
+        let closing = self.0.store.run(Store::pause);
+        tokio::time::timeout(Duration::from_millis(PAUSE_MS_MAX), closing)
+            .await
+            .map_err(|_| CoreError::Store("it took too long to close".into()))??;
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the store does not open again.
+    pub async fn resume(&self) -> Result<(), CoreError> {
+        self.0.store.run(Store::resume).await?;
+        self.0.gate.send_modify(|gate| gate.paused = false);
+        Ok(())
+    }
+
+    /// The network is there again, or is another: dial at once.
+    pub fn network_changed(&self) {
+        self.0.network.notify_one();
+    }
+
+    /// Cuts the network off (`false`), or lets it be used again.
+    pub fn set_link(&self, may_connect: bool) {
+        self.0.gate.send_if_modified(|gate| {
+            let changes = gate.cut == may_connect;
+            gate.cut = !may_connect;
+            changes
+        });
+    }
+
+    /// Whether there is a session with the center, and since when.
+    #[must_use]
+    pub fn link(&self) -> watch::Receiver<LinkState> {
+        self.0.link.subscribe()
+    }
+
+    /// When the center was last heard, by its clock: how fresh all of this is.
+    #[must_use]
+    pub fn last_contact_ms(&self) -> Option<i64> {
+        read(&self.0.contact).last_ms
+    }
+
+    /// What this device's clock was off by at the last contact: its own less the center's.
+    #[must_use]
+    pub fn clock_off_ms(&self) -> Option<i64> {
+        read(&self.0.contact).clock_off_ms
+    }
+
+    /// Rises whenever anything that is stored has changed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let counters = &self.0.counters;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Metrics {
+            sessions: get(&counters.sessions),
+            frames_received: get(&counters.frames_received),
+            bytes_received: get(&counters.bytes_received),
+            frames_sent: get(&counters.frames_sent),
+            bytes_sent: get(&counters.bytes_sent),
+            commits: get(&counters.commits),
+        }
+    }
+
+    pub(crate) fn enrolled(&self) -> Option<Arc<Enrolled>> {
+        read(&self.0.enrolled)
+    }
+
+    pub(crate) fn set_contact(&self, contact: Contact) {
+        replace(&self.0.contact, contact);
+    }
+
+    pub(crate) fn bump(&self) {
+        self.0.changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// The device's key in software: made at the first start.
+fn software_signer(keys: &dyn KeyStore) -> Result<Arc<dyn Signer>, CoreError> {
+    if let Some(kept) = keys.load(DEVICE_KEY).map_err(|e| keys_error(&e))? {
+        let kept = zeroize::Zeroizing::new(kept);
+        let signer = SoftwareSigner::from_pkcs8(&kept).map_err(|e| keys_error(&e))?;
+        return Ok(Arc::new(signer));
+    }
+    let signer = SoftwareSigner::generate().map_err(|e| keys_error(&e))?;
+    let pkcs8 = zeroize::Zeroizing::new(signer.to_pkcs8().map_err(|e| keys_error(&e))?);
+    keys.save(DEVICE_KEY, &pkcs8).map_err(|e| keys_error(&e))?;
+    Ok(Arc::new(signer))
+}
+
+fn enrolled(enrolment: Enrolment, signer: &Arc<dyn Signer>) -> Result<Arc<Enrolled>, CoreError> {
+    let identity = (enrolment.certificate.clone(), signer.clone());
+    let tls = client_config(&enrolment.ca, Some(identity)).map_err(|e| keys_error(&e))?;
+    let pen = Pen {
+        device: enrolment.device,
+        center: enrolment.center_id,
+        sealing_key: enrolment.sealing_key.clone(),
+        signer: signer.clone(),
+    };
+    Ok(Arc::new(Enrolled {
+        enrolment,
+        tls,
+        pen,
+    }))
+}

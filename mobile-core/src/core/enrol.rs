@@ -1,0 +1,165 @@
+//! Becoming a device of a center, and an officer's shift on it: all that needs the network.
+
+use std::sync::Arc;
+
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use packet::{CenterId, DeviceNumber};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Core, ENROLMENT, Enrolled, enrolled, keys_error, read, replace};
+use crate::identity::{client_config, signing_request};
+use crate::net::post;
+use crate::shift::{Enrolment, Shift};
+use crate::{CoreError, Ticket};
+
+#[derive(Deserialize)]
+struct EnrolAnswer {
+    device: u32,
+    certificate: String,
+    center_id: String,
+    sealing_key: String,
+    agency: String,
+}
+
+#[derive(Deserialize)]
+struct ShiftAnswer {
+    token: String,
+    officer: String,
+    unit: String,
+    agency: String,
+    expires_ms: i64,
+}
+
+fn unfit(what: &str) -> CoreError {
+    CoreError::Unreachable(format!("its answer cannot be read: {what}"))
+}
+
+impl Core {
+    #[must_use]
+    pub fn is_enrolled(&self) -> bool {
+        self.enrolled().is_some()
+    }
+
+    /// This device's number at its center.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceNumber> {
+        Some(self.enrolled()?.enrolment.device)
+    }
+
+    /// Makes this device one of the center's.
+    ///
+    /// # Errors
+    /// When the center cannot be reached, or does not take the ticket's code.
+    pub async fn enrol(&self, ticket: &Ticket) -> Result<(), CoreError> {
+        let tls = client_config(&ticket.ca, None)
+            .map_err(|error| CoreError::Ticket(error.to_string()))?;
+        let request = signing_request(&self.0.signer).map_err(|e| keys_error(&e))?;
+        let body = json!({"code": ticket.code, "request": BASE64.encode(&request)});
+        let answer = self.post(&ticket.center, tls, "/v1/enrol", &body).await?;
+        let answer: EnrolAnswer =
+            serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
+        let base64 = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| unfit("base64"));
+        let center_id = HEXLOWER_PERMISSIVE
+            .decode(answer.center_id.as_bytes())
+            .ok()
+            .and_then(|id| id.try_into().ok())
+            .ok_or_else(|| unfit("center_id"))?;
+        let enrolment = Enrolment {
+            center: ticket.center.clone(),
+            ca: ticket.ca.clone(),
+            device: DeviceNumber(answer.device),
+            certificate: base64(&answer.certificate)?,
+            center_id: CenterId(center_id),
+            sealing_key: base64(&answer.sealing_key)?,
+            agency: answer.agency,
+        };
+        self.set_enrolment(enrolment)
+    }
+
+    pub(crate) fn set_enrolment(&self, enrolment: Enrolment) -> Result<(), CoreError> {
+        let kept = enrolment.to_json().map_err(|e| keys_error(&e))?;
+        let enrolled = enrolled(enrolment, &self.0.signer)?;
+        self.0
+            .keys
+            .save(ENROLMENT, &kept)
+            .map_err(|e| keys_error(&e))?;
+        replace(&self.0.enrolled, Some(enrolled));
+        self.0.gate.send_modify(|gate| gate.standing += 1);
+        self.bump();
+        Ok(())
+    }
+
+    /// Who works with this device now.
+    #[must_use]
+    pub fn shift(&self) -> Option<Shift> {
+        read(&self.0.shift)
+    }
+
+    /// Begins a shift on this device, in place of the one that was.
+    ///
+    /// # Errors
+    /// When the center cannot be reached, or does not know the officer or the unit.
+    pub async fn sign_on(&self, officer: &str, unit: &str) -> Result<Shift, CoreError> {
+        let enrolled = self.enrolled().ok_or(CoreError::NotEnrolled)?;
+        let body = json!({"officer": officer, "unit": unit});
+        let answer = self.post_as(&enrolled, "/v1/shifts", &body).await?;
+        let answer: ShiftAnswer =
+            serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
+        let shift = Shift {
+            officer: answer.officer,
+            unit: answer.unit,
+            agency: answer.agency,
+            expires_ms: answer.expires_ms,
+            token: answer.token,
+        };
+        self.set_shift(Some(shift.clone())).await?;
+        Ok(shift)
+    }
+
+    /// Ends the shift on this device.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn sign_off(&self) -> Result<(), CoreError> {
+        self.set_shift(None).await
+    }
+
+    pub(crate) async fn set_shift(&self, shift: Option<Shift>) -> Result<(), CoreError> {
+        let kept = shift.clone();
+        self.0
+            .store
+            .run(move |store| store.set_shift(kept.as_ref()))
+            .await?;
+        replace(&self.0.shift, shift);
+        // The session speaks for the shift that it began with.
+        self.0.gate.send_modify(|gate| gate.standing += 1);
+        self.bump();
+        Ok(())
+    }
+
+    async fn post_as(
+        &self,
+        enrolled: &Enrolled,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<Vec<u8>, CoreError> {
+        let center = &enrolled.enrolment.center;
+        self.post(center, enrolled.tls.clone(), path, body).await
+    }
+
+    async fn post(
+        &self,
+        center: &str,
+        tls: Arc<rustls::ClientConfig>,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<Vec<u8>, CoreError> {
+        if self.0.gate.borrow().cut {
+            return Err(CoreError::Unreachable("the network is cut off".into()));
+        }
+        let body = body.to_string().into_bytes();
+        let connector = self.0.connector.as_ref();
+        Ok(post(connector, center, tls, path, "application/json", body).await?)
+    }
+}

@@ -1,0 +1,129 @@
+//! Keeps one session with the center alive.
+//!
+//! One dial at a time. Between two of them passes a time that grows and is never the
+//! same on two devices: a city's devices must not come back in one moment. It is cut
+//! short when the host says that the network has changed; not when the center itself
+//! said to come back later.
+
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Core;
+use crate::core::Gate;
+use crate::host::LogLevel;
+
+/// The first wait between two dials, and the longest.
+const BACKOFF_MS_START: u64 = 250;
+const BACKOFF_MS_MAX: u64 = 30_000;
+/// The longest that a center can ask a device to stay away.
+const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// Whether there is a session with the center. Times by the device's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    Online {
+        since_ms: i64,
+    },
+    /// … and why not, in words for the officer.
+    Offline {
+        since_ms: i64,
+        why: String,
+    },
+}
+
+/// How a session ended.
+#[derive(Debug)]
+struct End {
+    why: String,
+    /// The center had answered the hello.
+    welcomed: bool,
+    /// The center says when to come back.
+    retry_after_ms: Option<u64>,
+}
+
+pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
+    let mut gate = core.0.gate.subscribe();
+    let mut failures = 0;
+    loop {
+        let Some(seen) = open_gate(core, &mut gate, stop).await else {
+            break;
+        };
+        // What came before this dial is answered by it.
+        core.0.network.notify_waiters();
+        let end = session::run(core, &mut gate, stop).await;
+        failures = if end.welcomed { 0 } else { failures + 1 };
+        core.0
+            .log
+            .log(LogLevel::Info, &format!("no session: {}", end.why));
+        set_offline(core, end.why);
+        if stop.is_cancelled() {
+            break;
+        }
+        wait(core, &mut gate, stop, seen, failures, end.retry_after_ms).await;
+    }
+    set_offline(core, "stopped".into());
+}
+
+/// Waits until a session may be; `None` when it is to stop.
+async fn open_gate(
+    core: &Core,
+    gate: &mut watch::Receiver<Gate>,
+    stop: &CancellationToken,
+) -> Option<Gate> {
+    loop {
+        let now = *gate.borrow_and_update();
+        let closed = match now {
+            Gate { paused: true, .. } => "suspended",
+            Gate { cut: true, .. } => "the network is cut off",
+            _ if !core.is_enrolled() => "this device is not enrolled",
+            _ => return (!stop.is_cancelled()).then_some(now),
+        };
+        set_offline(core, closed.into());
+        tokio::select! {
+            changed = gate.changed() => changed.ok()?,
+            () = stop.cancelled() => return None,
+        }
+    }
+}
+
+async fn wait(
+    core: &Core,
+    gate: &mut watch::Receiver<Gate>,
+    stop: &CancellationToken,
+    seen: Gate,
+    failures: u32,
+    retry_after_ms: Option<u64>,
+) {
+    let ceiling_ms = BACKOFF_MS_START
+        .saturating_mul(1 << failures.min(16))
+        .min(BACKOFF_MS_MAX);
+    let backoff_ms = fastrand::u64(ceiling_ms / 2..=ceiling_ms);
+    let held = retry_after_ms.is_some_and(|ms| ms > 0);
+    let wait_ms = backoff_ms.max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX));
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+        () = core.0.network.notified(), if !held => {}
+        // Another shift, or the network that is no longer cut off.
+        _ = gate.wait_for(|now| *now != seen) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Since when is said once: a failed dial does not make it later.
+fn set_offline(core: &Core, why: String) {
+    core.0.link.send_if_modified(|link| {
+        let since_ms = match link {
+            LinkState::Offline { why: before, .. } if *before == why => return false,
+            LinkState::Offline { since_ms, .. } => *since_ms,
+            LinkState::Online { .. } => core.0.clock.wall_ms(),
+        };
+        *link = LinkState::Offline { since_ms, why };
+        true
+    });
+}

@@ -1,0 +1,322 @@
+//! One session: dial, say what is here, commit what comes, say that it was delivered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use packet::DocumentId;
+use sync::device::{Device, Next, Store as Operation};
+use sync::frame::Bye;
+use sync::limits::SILENCE_MS_MAX;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{End, LinkState};
+use crate::Core;
+use crate::core::{Enrolled, Gate};
+use crate::host::LogLevel;
+use crate::net::{CONNECT_MS_MAX, Heard, Link, NetError, open, post};
+use crate::store::{ShownRow, Store};
+
+/// Most frames that one commit takes: they share its cost.
+const BATCH_FRAMES_MAX: usize = 64;
+/// Most sealed files that are handed in at one contact.
+const SEALED_UPLOADS_MAX: usize = 1_000;
+/// The center gives a link up after [`SILENCE_MS_MAX`]. One that lives for twice as long
+/// after something was said has carried it.
+const CARRIED_MS: u64 = 2 * SILENCE_MS_MAX;
+
+struct Session<'a> {
+    core: &'a Core,
+    enrolled: Arc<Enrolled>,
+    device: Device,
+    link: Link,
+    /// How far the machine knows the outbox.
+    outbox_high: i64,
+    /// What was told to have been shown in this session, and when (boot clock).
+    told: BTreeMap<DocumentId, (ShownRow, u64)>,
+    welcomed: bool,
+    /// Ends with the session.
+    uploads: JoinSet<()>,
+}
+
+pub(super) async fn run(
+    core: &Core,
+    gate: &mut watch::Receiver<Gate>,
+    stop: &CancellationToken,
+) -> End {
+    let failed = |why: String| End {
+        why,
+        welcomed: false,
+        retry_after_ms: None,
+    };
+    let dialed = tokio::select! {
+        dialed = dial(core) => dialed,
+        // The new state of the gate is looked at before the next dial.
+        _ = gate.changed() => return failed("the network or the shift has changed".into()),
+        () = stop.cancelled() => return failed("stopped".into()),
+    };
+    let mut session = match dialed {
+        Ok(session) => session,
+        Err(why) => return failed(why),
+    };
+    let (why, bye) = match session.talk(gate, stop).await {
+        Ok(bye) => (bye.reason.clone(), Some(bye)),
+        Err(why) => (why, None),
+    };
+    End {
+        why,
+        welcomed: session.welcomed && bye.is_none(),
+        retry_after_ms: bye.map(|bye| bye.retry_after_ms),
+    }
+}
+
+async fn dial(core: &Core) -> Result<Session<'_>, String> {
+    let enrolled = core
+        .enrolled()
+        .ok_or_else(|| "this device is not enrolled".to_owned())?;
+    // Anew from the store: so a commit that failed has no consequence here.
+    let loaded = core.0.store.run(Store::load).await;
+    let loaded = loaded.map_err(|error| error.to_string())?;
+    let mut device = Device::new(loaded.kept).map_err(|error| error.to_string())?;
+    let token = core.shift().map(|shift| shift.token).unwrap_or_default();
+    let token = BASE64URL_NOPAD
+        .decode(token.as_bytes())
+        .unwrap_or_else(|_| token.into_bytes());
+    let connecting = async {
+        let center = &enrolled.enrolment.center;
+        let connector = &core.0.connector;
+        let stream = connector.connect(center, enrolled.tls.clone()).await?;
+        let hello = device.dial(token, core.0.clock.now_ms());
+        open(stream, center, &hello).await
+    };
+    let link = tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), connecting)
+        .await
+        .unwrap_or(Err(NetError::TimedOut))
+        .map_err(|error| error.to_string())?;
+    Ok(Session {
+        core,
+        enrolled,
+        device,
+        link,
+        outbox_high: loaded.outbox_high,
+        told: BTreeMap::new(),
+        welcomed: false,
+        uploads: JoinSet::new(),
+    })
+}
+
+impl Session<'_> {
+    fn now_ms(&self) -> u64 {
+        self.core.0.clock.now_ms()
+    }
+
+    /// Until the center says bye, or the link, the gate or the store ends it.
+    async fn talk(
+        &mut self,
+        gate: &mut watch::Receiver<Gate>,
+        stop: &CancellationToken,
+    ) -> Result<Bye, String> {
+        loop {
+            let now_ms = self.now_ms();
+            let mut until_ms = now_ms + SILENCE_MS_MAX;
+            let mut link_is_full = false;
+            match self.link.up.try_reserve() {
+                Ok(room) => match self.device.next(now_ms) {
+                    Next::Send(frame) => {
+                        let counters = &self.core.0.counters;
+                        count(&counters.frames_sent, 1);
+                        count(&counters.bytes_sent, frame.len());
+                        room.send(frame);
+                        continue;
+                    }
+                    Next::Wait { until_ms: wait } => until_ms = wait,
+                    Next::Dead => return Err("the center is silent".into()),
+                },
+                Err(_) => link_is_full = true,
+            }
+            let up = self.link.up.clone();
+            let room = async { up.reserve().await.is_ok() };
+            let nap = Duration::from_millis(until_ms.saturating_sub(now_ms));
+            tokio::select! {
+                heard = self.link.down.recv() => {
+                    if let Some(bye) = self.hear(heard).await? {
+                        return Ok(bye);
+                    }
+                }
+                is_open = room, if link_is_full => {
+                    if !is_open {
+                        return Err("the link broke".into());
+                    }
+                }
+                () = self.core.0.work.notified() => self.take_work().await?,
+                () = tokio::time::sleep(nap) => {}
+                _ = gate.changed() => return Err("the network or the shift has changed".into()),
+                () = stop.cancelled() => return Err("stopped".into()),
+            }
+        }
+    }
+
+    /// Takes what was received so far, and commits it as one.
+    async fn hear(&mut self, first: Option<Heard>) -> Result<Option<Bye>, String> {
+        let mut operations = Vec::new();
+        let mut next = Some(first.unwrap_or_else(|| Heard::Closed("the link broke".into())));
+        let (mut frames, mut ended) = (0, None);
+        while let Some(heard) = next.take() {
+            let now_ms = self.now_ms();
+            match heard {
+                Heard::Life => self.device.heard(now_ms),
+                Heard::Closed(why) => ended = Some(Err(why)),
+                Heard::Frame(bytes) => {
+                    frames += 1;
+                    let counters = &self.core.0.counters;
+                    count(&counters.frames_received, 1);
+                    count(&counters.bytes_received, bytes.len());
+                    match self.device.frame(&bytes, now_ms) {
+                        Ok(effects) => {
+                            operations.extend(effects.store);
+                            ended = effects.bye.map(Ok);
+                        }
+                        // What came before it is good.
+                        Err(error) => ended = Some(Err(error.to_string())),
+                    }
+                }
+            }
+            if ended.is_none() && frames < BATCH_FRAMES_MAX {
+                next = self.link.down.try_recv().ok();
+            }
+        }
+        self.commit(operations).await?;
+        if frames > 0 {
+            self.device.committed();
+        }
+        match ended {
+            Some(end) => end.map(Some),
+            None => {
+                self.after_commit().await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn commit(&mut self, operations: Vec<Operation>) -> Result<(), String> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let enrolled = self.enrolled.clone();
+        let wall_ms = self.core.0.clock.wall_ms();
+        let applied = self
+            .core
+            .0
+            .store
+            .run(move |store| store.apply(&enrolled.pen, &operations, wall_ms))
+            .await
+            .map_err(|error| error.to_string())?;
+        count(&self.core.0.counters.commits, 1);
+        self.core.set_contact(applied.contact);
+        if let Some((outbox, high)) = applied.outbox {
+            for (document, unsent) in outbox {
+                self.device.rewritten(document, unsent);
+            }
+            self.outbox_high = self.outbox_high.max(high);
+        }
+        if applied.offered_again {
+            self.core.0.work.notify_one();
+        }
+        self.core.bump();
+        Ok(())
+    }
+
+    async fn after_commit(&mut self) -> Result<(), String> {
+        if !self.welcomed && self.device.is_welcomed() {
+            self.welcomed = true;
+            count(&self.core.0.counters.sessions, 1);
+            let since_ms = self.core.0.clock.wall_ms();
+            self.core
+                .0
+                .link
+                .send_replace(LinkState::Online { since_ms });
+            self.hand_in_sealed();
+            self.take_work().await?;
+        }
+        self.forget_told().await
+    }
+
+    /// What was written or shown since the last look.
+    async fn take_work(&mut self) -> Result<(), String> {
+        let after = self.outbox_high;
+        let read = move |store: &Store| Ok((store.outbox_after(after)?, store.untold()?));
+        let ((unsent, high), untold) = self
+            .core
+            .0
+            .store
+            .run(read)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.outbox_high = high;
+        unsent
+            .into_iter()
+            .for_each(|unsent| self.device.written(unsent));
+        if !self.welcomed {
+            return Ok(());
+        }
+        let now_ms = self.now_ms();
+        for row in untold {
+            if self.told.get(&row.document).map(|(told, _)| *told) != Some(row) {
+                self.device.shown(row.document, row.through, row.at_ms);
+                self.told.insert(row.document, (row, now_ms));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the link has surely carried need not be told again.
+    async fn forget_told(&mut self) -> Result<(), String> {
+        let before_ms = self.now_ms().saturating_sub(CARRIED_MS);
+        let carried: Vec<ShownRow> = self
+            .told
+            .values()
+            .filter(|(_, told_ms)| *told_ms < before_ms)
+            .map(|(row, _)| *row)
+            .collect();
+        if carried.is_empty() {
+            return Ok(());
+        }
+        self.told.retain(|_, (_, told_ms)| *told_ms >= before_ms);
+        let told = self.core.0.store.run(move |store| store.told(&carried));
+        told.await.map_err(|error| error.to_string())
+    }
+
+    /// Sealed entries whose store is gone go to the center as they are.
+    fn hand_in_sealed(&mut self) {
+        let core = self.core.clone();
+        let enrolled = self.enrolled.clone();
+        self.uploads.spawn(async move {
+            let orphans = crate::core::lock(&core.0.orphans).clone();
+            for hash in orphans.into_iter().take(SEALED_UPLOADS_MAX) {
+                let loaded = core
+                    .0
+                    .store
+                    .run(move |store| Ok(store.sealed().load(&hash)?));
+                let Ok(sealed) = loaded.await else { continue };
+                let (center, tls) = (&enrolled.enrolment.center, enrolled.tls.clone());
+                let kind = "application/octet-stream";
+                let connector = core.0.connector.as_ref();
+                if let Err(error) = post(connector, center, tls, "/v1/sealed", kind, sealed).await {
+                    let words = format!("a sealed entry was not taken: {error}");
+                    core.0.log.log(LogLevel::Warning, &words);
+                    continue;
+                }
+                core.0.store.sealed().remove(&hash);
+                crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+            }
+        });
+    }
+}
+
+fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Ordering::Relaxed);
+}

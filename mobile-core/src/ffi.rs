@@ -1,0 +1,301 @@
+//! The same for other languages, by UniFFI: no logic, only other shapes.
+//!
+//! An [`Officer`] owns the threads that the core runs on. Its calls block, for as long
+//! as a disk takes; `enrol` and `sign_on` wait for the network. Hosts call them off
+//! the thread that draws.
+
+mod host;
+mod records;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use packet::{CallId, EntryId};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
+pub use records::{
+    EntryRecord, LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord,
+    StatusKind, SummaryRecord,
+};
+
+use crate::core::lock;
+use crate::{CancellationToken, Core, CoreError, OpenPacket, Options, Ticket};
+
+/// Threads for the network; disk work has its own.
+const WORKERS: usize = 1;
+
+/// What a host can act on. Free of personal data; `reason` is for the officer's eyes.
+#[derive(Debug, thiserror::Error, uniffi::Error)]
+pub enum FfiError {
+    #[error("sign on first")]
+    SignOnFirst,
+    #[error("this device is not enrolled")]
+    NotEnrolled,
+    #[error("the store is closed while the app is suspended")]
+    Paused,
+    #[error("{reason}")]
+    CannotWrite { reason: String },
+    #[error("{reason}")]
+    NotFound { reason: String },
+    #[error("{reason}")]
+    Invalid { reason: String },
+    #[error("{reason}")]
+    Unreachable { reason: String },
+    #[error("{reason}")]
+    Refused { reason: String },
+    #[error("{reason}")]
+    Failed { reason: String },
+}
+
+impl From<CoreError> for FfiError {
+    fn from(error: CoreError) -> Self {
+        let reason = error.to_string();
+        match error {
+            CoreError::SignOnFirst => Self::SignOnFirst,
+            CoreError::NotEnrolled => Self::NotEnrolled,
+            CoreError::Paused => Self::Paused,
+            CoreError::DiskFull | CoreError::OutboxFull => Self::CannotWrite { reason },
+            CoreError::NotHere => Self::NotFound { reason },
+            CoreError::Entry(_) | CoreError::Ticket(_) => Self::Invalid { reason },
+            CoreError::Unreachable(_) => Self::Unreachable { reason },
+            CoreError::Refused { .. } => Self::Refused { reason },
+            CoreError::Keys(_) | CoreError::Store(_) => Self::Failed { reason },
+        }
+    }
+}
+
+/// A callback of the host that fails without saying how.
+impl From<uniffi::UnexpectedUniFFICallbackError> for FfiError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed {
+            reason: error.reason,
+        }
+    }
+}
+
+/// The officer's device.
+#[derive(Debug, uniffi::Object)]
+pub struct Officer {
+    core: Core,
+    set_aside: Option<String>,
+    running: Mutex<Option<CancellationToken>>,
+    changes: Mutex<watch::Receiver<u64>>,
+    runtime: Runtime,
+}
+
+fn call_id(call: &str) -> Result<CallId, FfiError> {
+    call.parse()
+        .map_err(|error: packet::IdError| FfiError::Invalid {
+            reason: error.to_string(),
+        })
+}
+
+fn entry_id(entry: &str) -> Result<EntryId, FfiError> {
+    entry
+        .parse()
+        .map_err(|error: packet::IdError| FfiError::Invalid {
+            reason: error.to_string(),
+        })
+}
+
+#[uniffi::export]
+impl Officer {
+    /// Opens the device in `directory`, or makes it. Without a signer the device's key
+    /// is one in software, kept in the key store.
+    #[uniffi::constructor(default(signer = None, clock = None, logger = None))]
+    pub fn open(
+        directory: String,
+        keys: Arc<dyn HostKeyStore>,
+        signer: Option<Arc<dyn HostSigner>>,
+        clock: Option<Arc<dyn HostClock>>,
+        logger: Option<Arc<dyn HostLogger>>,
+    ) -> Result<Arc<Self>, FfiError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+            .map_err(|error| FfiError::Failed {
+                reason: error.to_string(),
+            })?;
+        let opened = Core::open(Options {
+            directory: directory.into(),
+            keys: host::keys(keys),
+            signer: signer.map(host::signer),
+            clock: host::clock(clock),
+            log: host::logger(logger),
+        })?;
+        Ok(Arc::new(Self {
+            changes: Mutex::new(opened.core.changes()),
+            core: opened.core,
+            set_aside: opened.set_aside.map(|path| path.display().to_string()),
+            running: Mutex::new(None),
+            runtime,
+        }))
+    }
+
+    /// Where a store was put that could not be opened.
+    pub fn set_aside(&self) -> Option<String> {
+        self.set_aside.clone()
+    }
+
+    pub fn is_enrolled(&self) -> bool {
+        self.core.is_enrolled()
+    }
+
+    /// `ticket` is the line of text that the agency gave.
+    pub fn enrol(&self, ticket: String) -> Result<(), FfiError> {
+        let ticket: Ticket = ticket.parse()?;
+        Ok(self.runtime.block_on(self.core.enrol(&ticket))?)
+    }
+
+    pub fn sign_on(&self, officer: String, unit: String) -> Result<ShiftRecord, FfiError> {
+        let shift = self.runtime.block_on(self.core.sign_on(&officer, &unit))?;
+        Ok(shift.into())
+    }
+
+    pub fn sign_off(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.sign_off())?)
+    }
+
+    pub fn shift(&self) -> Option<ShiftRecord> {
+        self.core.shift().map(Into::into)
+    }
+
+    /// Keeps a session with the center alive from now on.
+    pub fn start(&self) {
+        let mut running = lock(&self.running);
+        if running.is_none() {
+            let _runtime = self.runtime.enter();
+            *running = Some(self.core.start());
+        }
+    }
+
+    pub fn stop(&self) {
+        if let Some(running) = lock(&self.running).take() {
+            running.cancel();
+        }
+    }
+
+    pub fn packets(&self) -> Result<Vec<SummaryRecord>, FfiError> {
+        let packets = self.runtime.block_on(self.core.packets())?;
+        Ok(packets.into_iter().map(Into::into).collect())
+    }
+
+    pub fn packet(&self, call: String) -> Result<Option<PacketRecord>, FfiError> {
+        let packet = self.runtime.block_on(self.core.packet(call_id(&call)?))?;
+        Ok(packet.map(Into::into))
+    }
+
+    /// Returns the entry's id, when it is durable on this device.
+    pub fn add_note(&self, call: String, text: String) -> Result<String, FfiError> {
+        let id = self.core.add_note(call_id(&call)?, &text);
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    pub fn add_caution(&self, call: String, text: String) -> Result<String, FfiError> {
+        let id = self.core.add_caution(call_id(&call)?, &text);
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    pub fn add_query(
+        &self,
+        call: String,
+        what: QueryKind,
+        value: String,
+    ) -> Result<String, FfiError> {
+        let id = self.core.add_query(call_id(&call)?, what.into(), &value);
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    pub fn set_status(&self, call: String, status: StatusKind) -> Result<String, FfiError> {
+        let id = self.core.set_status(call_id(&call)?, status.into());
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    pub fn acknowledge(&self, call: String, caution: String) -> Result<String, FfiError> {
+        let id = self.core.acknowledge(call_id(&call)?, entry_id(&caution)?);
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    /// Corrects an entry, or withdraws it when there is no text.
+    pub fn correct(
+        &self,
+        call: String,
+        entry: String,
+        text: Option<String>,
+    ) -> Result<String, FfiError> {
+        let id = self
+            .core
+            .correct(call_id(&call)?, entry_id(&entry)?, text.as_deref());
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    /// Returns the new packet's call.
+    #[uniffi::method(default(plate = None, note = None))]
+    pub fn open_packet(
+        &self,
+        nature: String,
+        location: String,
+        plate: Option<String>,
+        note: Option<String>,
+    ) -> Result<String, FfiError> {
+        let call = self.core.open_packet(OpenPacket {
+            nature,
+            location,
+            plate,
+            note,
+        });
+        Ok(self.runtime.block_on(call)?.to_string())
+    }
+
+    /// The packet was on a lit, unlocked screen.
+    pub fn shown(&self, call: String) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.shown(call_id(&call)?))?)
+    }
+
+    pub fn network_changed(&self) {
+        self.core.network_changed();
+    }
+
+    pub fn set_link(&self, may_connect: bool) {
+        self.core.set_link(may_connect);
+    }
+
+    pub fn link(&self) -> LinkRecord {
+        self.core.link().borrow().clone().into()
+    }
+
+    /// When the center was last heard, by its clock.
+    pub fn last_contact_ms(&self) -> Option<i64> {
+        self.core.last_contact_ms()
+    }
+
+    pub fn outbox_len(&self) -> Result<u64, FfiError> {
+        Ok(self.runtime.block_on(self.core.outbox_len())? as u64)
+    }
+
+    /// Waits until something stored has changed since the last call of this kind; `false`
+    /// when nothing did in time.
+    pub fn wait_for_change(&self, timeout_ms: u64) -> bool {
+        let mut changes = lock(&self.changes).clone();
+        let limit = Duration::from_millis(timeout_ms);
+        let changed = self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, changes.changed()).await });
+        let changed = matches!(changed, Ok(Ok(())));
+        // What was seen here is not waited for again.
+        *lock(&self.changes) = changes;
+        changed
+    }
+
+    /// Closes every file, before the app is suspended.
+    pub fn pause(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.pause())?)
+    }
+
+    pub fn resume(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.resume())?)
+    }
+}

@@ -1,0 +1,190 @@
+//! Flat records of what a screen shows.
+
+use packet::{Entry, QueryWhat, UnitState};
+
+use crate::{EntryView, LinkState, MineState, Packet, PacketSummary, Shift, ShownTo};
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct ShiftRecord {
+    pub officer: String,
+    pub unit: String,
+    pub agency: String,
+    pub expires_ms: i64,
+}
+
+impl From<Shift> for ShiftRecord {
+    fn from(shift: Shift) -> Self {
+        Self {
+            officer: shift.officer,
+            unit: shift.unit,
+            agency: shift.agency,
+            expires_ms: shift.expires_ms,
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct SummaryRecord {
+    pub call: String,
+    /// The current facts' fields as JSON; `None` until they have come.
+    pub facts: Option<String>,
+    pub cautions: u64,
+    pub unacknowledged: u64,
+    pub unsent: u64,
+    pub newest_ms: i64,
+    pub opened_here: bool,
+}
+
+impl From<PacketSummary> for SummaryRecord {
+    fn from(summary: PacketSummary) -> Self {
+        Self {
+            call: summary.call.to_string(),
+            facts: summary.facts.map(|facts| fields(&Entry::Facts(facts))),
+            cautions: summary.cautions as u64,
+            unacknowledged: summary.unacknowledged as u64,
+            unsent: summary.unsent as u64,
+            newest_ms: summary.newest_ms,
+            opened_here: summary.opened_here,
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct PacketRecord {
+    pub call: String,
+    /// As in [`SummaryRecord`].
+    pub facts: Option<String>,
+    pub entries: Vec<EntryRecord>,
+}
+
+impl From<Packet> for PacketRecord {
+    fn from(packet: Packet) -> Self {
+        Self {
+            call: packet.call.to_string(),
+            facts: packet.facts.map(|facts| fields(&Entry::Facts(facts))),
+            entries: packet.entries.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct EntryRecord {
+    pub id: String,
+    pub compartment: String,
+    /// The entry's fields as JSON, `kind` among them.
+    pub fields: String,
+    pub author_ms: i64,
+    /// The author's clock less the center's.
+    pub clock_off_ms: Option<i64>,
+    pub received_ms: Option<i64>,
+    pub mine: Option<MineRecord>,
+    pub shown_to: Vec<ShownToRecord>,
+    pub corrected_by: Option<String>,
+}
+
+impl From<EntryView> for EntryRecord {
+    fn from(entry: EntryView) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            compartment: entry.document.compartment.name().to_owned(),
+            fields: fields(&entry.written.entry),
+            author_ms: entry.author_ms,
+            clock_off_ms: entry.written.clock_off_ms,
+            received_ms: entry.received_ms,
+            mine: entry.mine.map(Into::into),
+            shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
+            corrected_by: entry.corrected_by.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// What was stored once was within its limits: there is always a form.
+fn fields(entry: &Entry) -> String {
+    let fields = entry.to_fields().unwrap_or_default();
+    serde_json::Value::Object(fields).to_string()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum MineRecord {
+    OnDevice,
+    AtCenter,
+    Refused { reason: String },
+}
+
+impl From<MineState> for MineRecord {
+    fn from(state: MineState) -> Self {
+        match state {
+            MineState::OnDevice => Self::OnDevice,
+            MineState::AtCenter => Self::AtCenter,
+            MineState::Refused { reason } => Self::Refused { reason },
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct ShownToRecord {
+    pub who: String,
+    pub at_ms: i64,
+}
+
+impl From<ShownTo> for ShownToRecord {
+    fn from(shown: ShownTo) -> Self {
+        Self {
+            who: shown.who,
+            at_ms: shown.at_ms,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum LinkRecord {
+    Online { since_ms: i64 },
+    Offline { since_ms: i64, why: String },
+}
+
+impl From<LinkState> for LinkRecord {
+    fn from(state: LinkState) -> Self {
+        match state {
+            LinkState::Online { since_ms } => Self::Online { since_ms },
+            LinkState::Offline { since_ms, why } => Self::Offline { since_ms, why },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, uniffi::Enum)]
+pub enum QueryKind {
+    Plate,
+    Person,
+    Phone,
+    Address,
+}
+
+impl From<QueryKind> for QueryWhat {
+    fn from(kind: QueryKind) -> Self {
+        match kind {
+            QueryKind::Plate => Self::Plate,
+            QueryKind::Person => Self::Person,
+            QueryKind::Phone => Self::Phone,
+            QueryKind::Address => Self::Address,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, uniffi::Enum)]
+pub enum StatusKind {
+    Assigned,
+    EnRoute,
+    OnScene,
+    Clear,
+}
+
+impl From<StatusKind> for UnitState {
+    fn from(kind: StatusKind) -> Self {
+        match kind {
+            StatusKind::Assigned => Self::Assigned,
+            StatusKind::EnRoute => Self::EnRoute,
+            StatusKind::OnScene => Self::OnScene,
+            StatusKind::Clear => Self::Clear,
+        }
+    }
+}

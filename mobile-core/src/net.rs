@@ -1,0 +1,53 @@
+//! The wire to the center: TLS, one request, one WebSocket.
+//!
+//! [`Connector`] is all that a test replaces.
+
+mod connector;
+mod http;
+mod socket;
+
+pub(crate) use connector::{Connection, Connector, TlsConnector};
+pub(crate) use http::post;
+pub(crate) use socket::{Heard, Link, open};
+
+use crate::CoreError;
+
+/// How long the center may take to be reached, TLS and the first answer among it.
+pub(crate) const CONNECT_MS_MAX: u64 = 15_000;
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NetError {
+    #[error("no connection to the center: {0}")]
+    Connect(std::io::Error),
+    #[error("{0:?} is no center's address")]
+    Address(String),
+    #[error("the center did not answer in time")]
+    TimedOut,
+    #[error("{reason}")]
+    Refused { status: u16, reason: String },
+    #[error("the center's answer cannot be used: {0}")]
+    Answer(String),
+}
+
+impl From<NetError> for CoreError {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Refused { status, reason } => Self::Refused { status, reason },
+            error => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+/// What a center says in words when it says no (RFC 9457), or the status alone.
+fn reason(status: u16, body: &[u8]) -> String {
+    let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let words = problem.as_ref().and_then(|problem| {
+        let word = |name: &str| problem.get(name)?.as_str();
+        word("detail").or_else(|| word("title"))
+    });
+    match words {
+        Some(words) => words.chars().take(300).collect(),
+        None => format!("the center answered {status}"),
+    }
+}

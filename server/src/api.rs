@@ -1,0 +1,103 @@
+//! The doors over HTTP: dispatch and integrators on the console's port, devices on
+//! the sync port. One file a verb; each asks [`crate::policy::decide`] first.
+
+mod calls;
+mod devices;
+mod health;
+mod session;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, header};
+use axum::routing::{delete, get, post};
+use tokio_util::sync::CancellationToken;
+
+use crate::center::Center;
+use crate::intake::report::BODY_BYTES_MAX;
+use crate::policy::{Act, Role, decide};
+use crate::problem::Problem;
+
+/// Largest body of a route that takes no call.
+const SMALL_BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// The routes of [`router`], for the API's description: a test holds them together.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("post", "/v1/calls"),
+    ("get", "/v1/calls"),
+    ("post", "/v1/eido"),
+    ("get", "/v1/calls/{id}"),
+    ("post", "/v1/calls/{id}/units"),
+    ("delete", "/v1/calls/{id}/units/{unit}"),
+    ("post", "/v1/enrolment-codes"),
+    ("delete", "/v1/devices/{device}"),
+    ("get", "/v1/openapi.json"),
+    ("get", "/healthz"),
+    ("get", "/metrics"),
+];
+
+/// The API on the console's port.
+pub fn router(center: Arc<Center>) -> Router {
+    Router::new()
+        .route("/v1/calls", post(calls::report).get(calls::list))
+        .route("/v1/eido", post(calls::report_eido))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
+        .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/calls/{id}/units", post(calls::assign))
+        .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
+        .route("/v1/enrolment-codes", post(devices::new_code))
+        .route("/v1/devices/{device}", delete(devices::revoke))
+        .route("/v1/openapi.json", get(health::openapi))
+        .route("/healthz", get(health::healthz))
+        .route("/metrics", get(health::metrics))
+        .with_state(center)
+}
+
+/// What devices reach, over TLS with their certificates.
+pub fn sync_router(center: Arc<Center>, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/v1/enrol", post(devices::enrol))
+        .route("/v1/certificate", post(devices::renew))
+        .route(
+            "/v1/shifts",
+            post(devices::sign_on).delete(devices::sign_off),
+        )
+        .route("/v1/sealed", post(devices::sealed))
+        .route("/v1/sync", get(session::open))
+        .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES_MAX))
+        .with_state(session::Doors { center, stop })
+}
+
+/// Who calls the API: dispatch when it shows the token, else nobody.
+pub(crate) fn caller(center: &Center, headers: &HeaderMap) -> Role {
+    let shown = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let same = shown.is_some_and(|shown| {
+        aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), center.token.as_bytes())
+            .is_ok()
+    });
+    if same {
+        Role::Dispatch
+    } else {
+        Role::Anonymous
+    }
+}
+
+/// Lets the caller in, or says no and puts that on record.
+pub(crate) async fn allow(
+    center: &Center,
+    role: Role,
+    act: Act,
+    object: &str,
+) -> Result<(), Problem> {
+    if decide(role, act) {
+        return Ok(());
+    }
+    center
+        .denied(role, act, object.chars().take(100).collect())
+        .await;
+    Err(Problem::denied())
+}

@@ -1,0 +1,302 @@
+//! Calls: told by dispatch, listed, shown, and units put on them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use packet::{CallId, DocumentId, EntryId};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{allow, caller};
+use crate::calls::{self, News};
+use crate::center::Center;
+use crate::intake::{CallReport, eido, json};
+use crate::log::{Ledger, LogError, document};
+use crate::policy::Act;
+use crate::problem::Problem;
+
+/// Most calls on one page of a list.
+const PAGE_MAX: usize = 500;
+const UNIT_CHARS_MAX: usize = 32;
+
+#[derive(Debug, Serialize)]
+pub(super) struct ReportedView {
+    id: CallId,
+    /// `new`, `updated` or `unchanged`.
+    news: &'static str,
+}
+
+/// `POST /v1/calls`: a call as JSON. 201 when it is new, 200 when it came before.
+pub(super) async fn report(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<ReportedView>), Problem> {
+    allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
+    take(&center, json::parse(&body_of(body)?, Timestamp::now())?).await
+}
+
+/// `POST /v1/eido`: a call as a NENA Emergency Incident Data Object (NENA-STA-021.1).
+pub(super) async fn report_eido(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<ReportedView>), Problem> {
+    allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
+    take(&center, eido::parse(&body_of(body)?)?).await
+}
+
+fn body_of(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|e| Problem::new(e.status(), "The body cannot be read", e.body_text()))
+}
+
+async fn take(
+    center: &Center,
+    report: CallReport,
+) -> Result<(StatusCode, Json<ReportedView>), Problem> {
+    let reported = center.report(report, "Dispatch").await?;
+    let (status, news) = match reported.news {
+        News::New => (StatusCode::CREATED, "new"),
+        News::Updated => (StatusCode::OK, "updated"),
+        News::Unchanged => (StatusCode::OK, "unchanged"),
+    };
+    Ok((
+        status,
+        Json(ReportedView {
+            id: reported.call,
+            news,
+        }),
+    ))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Which {
+    Open,
+    Closed,
+    All,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListRequest {
+    #[serde(default)]
+    state: Option<Which>,
+    /// `next` of the page before.
+    #[serde(default)]
+    after: Option<CallId>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListView {
+    /// How many there are in this state, on all pages.
+    total: u64,
+    calls: Vec<CallView>,
+    /// To be given as `after` for the next page; absent on the last.
+    next: Option<CallId>,
+}
+
+#[derive(Debug, Serialize)]
+struct CallView {
+    id: CallId,
+    agency: String,
+    number: String,
+    nature: String,
+    location: String,
+    priority: u8,
+    open: bool,
+    received_ms: i64,
+    findings: u32,
+    cautions: u32,
+    units: Vec<String>,
+}
+
+/// `GET /v1/calls?state=open|closed|all&after=ID&limit=N`.
+pub(super) async fn list(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    request: Result<Query<ListRequest>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<ListView>, Problem> {
+    allow(&center, caller(&center, &headers), Act::ListCalls, "").await?;
+    let Query(request) = request.map_err(|e| Problem::bad_field("state", e.body_text()))?;
+    let listed = center
+        .log
+        .readers()
+        .read(move |connection| page(connection, &request))
+        .await?;
+    Ok(Json(listed))
+}
+
+fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogError> {
+    let open = match request.state {
+        None | Some(Which::Open) => Some(true),
+        Some(Which::Closed) => Some(false),
+        Some(Which::All) => None,
+    };
+    let limit = request.limit.unwrap_or(100).clamp(1, PAGE_MAX);
+    let total = connection
+        .prepare_cached("SELECT count(*) FROM calls WHERE ?1 IS NULL OR open = ?1")?
+        .query_row([open], |row| row.get::<_, i64>(0))?;
+    let after = request.after.map_or(i64::MIN, |call| call.0.cast_signed());
+    let mut statement = connection.prepare_cached(
+        "SELECT call, agency, number, nature, location, priority, open, received_ms, findings, cautions FROM calls
+         WHERE (?1 IS NULL OR open = ?1) AND call > ?2 ORDER BY call LIMIT ?3",
+    )?;
+    let mut calls: Vec<CallView> = statement
+        .query_map(rusqlite::params![open, after, limit + 1], |row| {
+            Ok(CallView {
+                id: CallId(row.get::<_, i64>(0)?.cast_unsigned()),
+                agency: row.get(1)?,
+                number: row.get(2)?,
+                nature: row.get(3)?,
+                location: row.get(4)?,
+                priority: row.get(5)?,
+                open: row.get(6)?,
+                received_ms: row.get(7)?,
+                findings: row.get(8)?,
+                cautions: row.get(9)?,
+                units: Vec::new(),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let more = calls.len() > limit;
+    calls.truncate(limit);
+    for call in &mut calls {
+        call.units = units(connection, call.id)?;
+    }
+    let next = calls.last().filter(|_| more).map(|call| call.id);
+    Ok(ListView {
+        total: total.unsigned_abs(),
+        calls,
+        next,
+    })
+}
+
+fn units(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
+    )?;
+    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
+    Ok(units.collect::<Result<_, _>>()?)
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PacketView {
+    id: CallId,
+    units: Vec<String>,
+    /// In the order of the log.
+    entries: Vec<EntryView>,
+}
+
+#[derive(Debug, Serialize)]
+struct EntryView {
+    id: EntryId,
+    seq: u64,
+    compartment: &'static str,
+    /// By the author's clock; and the center's receipt.
+    author_ms: i64,
+    received_ms: i64,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+/// `GET /v1/calls/{id}`: the packet's entries.
+pub(super) async fn one(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<PacketView>, Problem> {
+    allow(&center, caller(&center, &headers), Act::SeePacket, &id).await?;
+    let call = call_id(&id)?;
+    let packet = center
+        .log
+        .readers()
+        .read(move |connection| packet_of(connection, call))
+        .await?;
+    match packet {
+        Some(packet) => Ok(Json(packet)),
+        None => Err(Problem::not_found()),
+    }
+}
+
+fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>, LogError> {
+    let mut entries = Vec::new();
+    for compartment in Ledger::carried() {
+        for logged in document(connection, DocumentId::new(call, compartment))? {
+            entries.push(EntryView {
+                id: logged.inspected.id,
+                seq: logged.seq,
+                compartment: compartment.name(),
+                author_ms: logged.inspected.time_ms,
+                received_ms: logged.received_ms,
+                fields: logged.inspected.written.entry.to_fields()?,
+            });
+        }
+    }
+    entries.sort_by_key(|entry| entry.seq);
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PacketView {
+        id: call,
+        units: units(connection, call)?,
+        entries,
+    }))
+}
+
+fn call_id(text: &str) -> Result<CallId, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnitRequest {
+    unit: String,
+}
+
+/// `POST /v1/calls/{id}/units` with `{"unit": "4A12"}`: its devices get the packet.
+pub(super) async fn assign(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    allow(&center, caller(&center, &headers), Act::AssignUnit, &id).await?;
+    let call = call_id(&id)?;
+    let request: UnitRequest = serde_json::from_slice(&body_of(body)?)
+        .map_err(|e| Problem::bad_field("unit", format!("the unit's name: {e}")))?;
+    let unit = request.unit.trim().to_owned();
+    if unit.is_empty() || unit.chars().count() > UNIT_CHARS_MAX {
+        return Err(Problem::bad_field(
+            "unit",
+            format!("a name of 1 to {UNIT_CHARS_MAX} characters"),
+        ));
+    }
+    center
+        .log
+        .write(move |ledger| calls::assign(ledger, call, &unit))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v1/calls/{id}/units/{unit}`: the packet leaves its devices.
+pub(super) async fn release(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    Path((id, unit)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    allow(&center, caller(&center, &headers), Act::AssignUnit, &id).await?;
+    let call = call_id(&id)?;
+    center
+        .log
+        .write(move |ledger| calls::release(ledger, call, &unit))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

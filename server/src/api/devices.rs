@@ -1,0 +1,407 @@
+//! Devices: enrolled, signed on, renewed, revoked; and what they had sealed, taken in.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use packet::{DeviceNumber, Offer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sync::codec::Codec;
+use sync::frame::{SEALED_INFO, UpFrame, decode};
+
+use super::session::in_good_standing;
+use super::{allow, caller};
+use crate::accept::Peer;
+use crate::audit::{self, Record};
+use crate::center::Center;
+use crate::clock;
+use crate::devices;
+use crate::identity::{IssuedCertificate, public_key_of_request};
+use crate::log::{LogError, OfferedBy};
+use crate::policy::{Act, Role};
+use crate::problem::Problem;
+use crate::session::admit;
+use crate::shifts::{self, SHIFT_MS, Shift};
+
+/// How long a device's certificate is good for.
+const CERTIFICATE_H: u32 = 72;
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Problem::bad_field(e.path().to_string(), e.inner().to_string()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeRequest {
+    agency: String,
+    label: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CodeView {
+    code: String,
+    /// The center's certificate authority, DER in base64: the device trusts nothing else.
+    ca: String,
+}
+
+/// `POST /v1/enrolment-codes` with `{"agency", "label"}`: a one-time code for one device.
+pub(super) async fn new_code(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<CodeView>), Problem> {
+    allow(
+        &center,
+        caller(&center, &headers),
+        Act::NewEnrolmentCode,
+        "",
+    )
+    .await?;
+    let request: CodeRequest = read(&body)?;
+    if !center
+        .config
+        .agencies
+        .iter()
+        .any(|agency| agency.id == request.agency)
+    {
+        return Err(Problem::bad_field("agency", "one of the center's agencies"));
+    }
+    if !(1..=40).contains(&request.label.trim().chars().count()) {
+        return Err(Problem::bad_field("label", "1 to 40 characters"));
+    }
+    let code = center
+        .log
+        .write(move |ledger| {
+            let code = devices::new_code(ledger, &request.agency, request.label.trim())?;
+            audit::record(ledger, &record(Act::NewEnrolmentCode, request.label))?;
+            Ok::<_, LogError>(code)
+        })
+        .await?;
+    let ca = BASE64.encode(center.keys.ca_certificate_der());
+    Ok((StatusCode::CREATED, Json(CodeView { code, ca })))
+}
+
+fn record(act: Act, object: String) -> Record {
+    Record {
+        who: Role::Dispatch.name().into(),
+        device: None,
+        act,
+        object,
+        allowed: true,
+        detail: String::new(),
+    }
+}
+
+/// `DELETE /v1/devices/{number}`: out of good standing; its session ends at once.
+pub(super) async fn revoke(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    Path(device): Path<String>,
+) -> Result<StatusCode, Problem> {
+    allow(
+        &center,
+        caller(&center, &headers),
+        Act::RevokeDevice,
+        &device,
+    )
+    .await?;
+    let number = device
+        .parse()
+        .map(DeviceNumber)
+        .map_err(|_| Problem::not_found())?;
+    center
+        .log
+        .write(move |ledger| {
+            devices::revoke(ledger, number)?;
+            audit::record(ledger, &record(Act::RevokeDevice, number.to_string()))
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnrolRequest {
+    code: String,
+    /// PKCS#10, DER in base64.
+    request: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct EnrolledView {
+    device: u32,
+    agency: String,
+    label: String,
+    /// DER in base64.
+    certificate: String,
+    /// 32 hexadecimal digits.
+    center_id: String,
+    /// The center's sealing key, in base64.
+    sealing_key: String,
+}
+
+/// `POST /v1/enrol` with `{"code", "request"}`: spends the code, gives a certificate.
+pub(super) async fn enrol(
+    State(center): State<Arc<Center>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<EnrolledView>), Problem> {
+    allow(&center, Role::Anonymous, Act::Enrol, "").await?;
+    let request: EnrolRequest = read(&body)?;
+    let csr = BASE64.decode(request.request.as_bytes()).map_err(|e| {
+        Problem::bad_field("request", format!("a PKCS#10 request, DER in base64: {e}"))
+    })?;
+    let public_key =
+        public_key_of_request(&csr).map_err(|e| Problem::bad_field("request", e.to_string()))?;
+    let device = center
+        .log
+        .write(move |ledger| {
+            let device = devices::enrol(ledger, &request.code, &public_key)?;
+            audit::record(
+                ledger,
+                &Record {
+                    who: device.label.clone(),
+                    device: Some(device.number),
+                    ..record(Act::Enrol, device.number.to_string())
+                },
+            )?;
+            Ok::<_, LogError>(device)
+        })
+        .await?;
+    let issued = issue(&center, &csr, device.number, &device.agency)?;
+    let view = EnrolledView {
+        device: device.number.0,
+        agency: device.agency,
+        label: device.label,
+        certificate: BASE64.encode(&issued.der),
+        center_id: HEXLOWER.encode(&center.keys.center_id()),
+        sealing_key: BASE64.encode(&center.keys.sealing_public_key()),
+    };
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+fn issue(
+    center: &Center,
+    csr: &[u8],
+    device: DeviceNumber,
+    agency: &str,
+) -> Result<IssuedCertificate, Problem> {
+    center
+        .keys
+        .issue_device(csr, device.0, agency, clock::now_ms(), CERTIFICATE_H)
+        .map_err(|e| Problem::bad_field("request", e.to_string()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenewRequest {
+    request: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RenewedView {
+    certificate: String,
+}
+
+/// `POST /v1/certificate` with `{"request"}`: a new certificate for the same key.
+pub(super) async fn renew(
+    State(center): State<Arc<Center>>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<Json<RenewedView>, Problem> {
+    let (device, _) = in_good_standing(&center, &peer).await?;
+    allow(&center, Role::Device, Act::SignOn, "").await?;
+    let request: RenewRequest = read(&body)?;
+    let csr = BASE64
+        .decode(request.request.as_bytes())
+        .map_err(|e| Problem::bad_field("request", e.to_string()))?;
+    let issued = issue(&center, &csr, device.number, &device.agency)?;
+    if issued.public_key != device.public_key {
+        return Err(Problem::bad_field(
+            "request",
+            "the key that the device was enrolled with",
+        ));
+    }
+    Ok(Json(RenewedView {
+        certificate: BASE64.encode(&issued.der),
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShiftRequest {
+    /// The officer's badge.
+    officer: String,
+    unit: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ShiftView {
+    /// Base64url: the proof that every hello of this shift carries.
+    token: String,
+    officer: String,
+    unit: String,
+    agency: String,
+    expires_ms: i64,
+}
+
+/// `POST /v1/shifts` with `{"officer", "unit"}`: binds the officer to the unit and the device.
+pub(super) async fn sign_on(
+    State(center): State<Arc<Center>>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<ShiftView>), Problem> {
+    let (device, _) = in_good_standing(&center, &peer).await?;
+    allow(
+        &center,
+        Role::Device,
+        Act::SignOn,
+        &device.number.to_string(),
+    )
+    .await?;
+    let request: ShiftRequest = read(&body)?;
+    let agency = center
+        .config
+        .agencies
+        .iter()
+        .find(|agency| agency.id == device.agency)
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::FORBIDDEN,
+                "Not allowed",
+                "The device's agency is not one of this center's.",
+            )
+        })?;
+    let officer = agency
+        .officers
+        .iter()
+        .find(|officer| officer.badge == request.officer)
+        .ok_or_else(|| Problem::bad_field("officer", format!("a badge of {}", agency.name)))?;
+    if !agency.units.contains(&request.unit) {
+        return Err(Problem::bad_field(
+            "unit",
+            format!("a unit of {}", agency.name),
+        ));
+    }
+    let shift = Shift {
+        device: device.number,
+        officer: officer.name.clone(),
+        badge: officer.badge.clone(),
+        unit: request.unit,
+        agency: agency.id.clone(),
+        expires_ms: clock::now_ms() + SHIFT_MS,
+    };
+    let kept = shift.clone();
+    let token = center
+        .log
+        .write(move |ledger| {
+            let token = shifts::sign_on(ledger, &kept)?;
+            audit::record(
+                ledger,
+                &Record {
+                    who: kept.officer.clone(),
+                    device: Some(kept.device),
+                    ..record(Act::SignOn, kept.unit.clone())
+                },
+            )?;
+            Ok::<_, LogError>(token)
+        })
+        .await?;
+    center
+        .hub
+        .close_device(device.number, "an officer signed on");
+    let view = ShiftView {
+        token: BASE64URL_NOPAD.encode(&token),
+        officer: shift.officer,
+        unit: shift.unit,
+        agency: shift.agency,
+        expires_ms: shift.expires_ms,
+    };
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// `DELETE /v1/shifts`: ends the shift on this device.
+pub(super) async fn sign_off(
+    State(center): State<Arc<Center>>,
+    Extension(peer): Extension<Peer>,
+) -> Result<StatusCode, Problem> {
+    let (device, _) = in_good_standing(&center, &peer).await?;
+    allow(
+        &center,
+        Role::Device,
+        Act::SignOff,
+        &device.number.to_string(),
+    )
+    .await?;
+    let number = device.number;
+    center
+        .log
+        .write(move |ledger| {
+            shifts::sign_off(ledger, number)?;
+            audit::record(
+                ledger,
+                &Record {
+                    who: number.to_string(),
+                    device: Some(number),
+                    ..record(Act::SignOff, number.to_string())
+                },
+            )
+        })
+        .await?;
+    center
+        .hub
+        .close_device(device.number, "the officer signed off");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/sealed`: an unsent change that was sealed to the center (HPKE, RFC 9180),
+/// whose device cannot open its store any more. 200 when the log has it, also from before.
+pub(super) async fn sealed(
+    State(center): State<Arc<Center>>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let (device, _) = in_good_standing(&center, &peer).await?;
+    allow(
+        &center,
+        Role::Device,
+        Act::HandInSealed,
+        &device.number.to_string(),
+    )
+    .await?;
+    let unreadable = |why: String| Problem::bad_field("body", why);
+    let opened = center
+        .keys
+        .unseal(SEALED_INFO, &device.number.0.to_be_bytes(), &body)
+        .map_err(|_| {
+            unreadable("something that was sealed to this center by this device".into())
+        })?;
+    let UpFrame::Offer(frame) = decode(&opened).map_err(|e| unreadable(e.to_string()))? else {
+        return Err(unreadable("an offer".into()));
+    };
+    let mut codec = Codec::new().map_err(|e| unreadable(e.to_string()))?;
+    let offer = Offer {
+        document: frame.document,
+        bytes: codec
+            .unpack(&frame.body)
+            .map_err(|e| unreadable(e.to_string()))?,
+        signature: frame.signature,
+    };
+    let by = OfferedBy {
+        device: device.number,
+        public_key: device.public_key,
+    };
+    match admit(&center.log, offer, by, device.label, Role::Device).await? {
+        Ok(_) => Ok(StatusCode::OK),
+        Err(refusal) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The change was refused",
+            refusal.to_string(),
+        )),
+    }
+}

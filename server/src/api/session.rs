@@ -1,0 +1,134 @@
+//! `GET /v1/sync`: a device's session. The hello rides in the upgrade request, so
+//! that the reply to it is everything that the device has missed.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{FromRef, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64URL_NOPAD;
+use sync::frame::{HELLO_HEADER, Hello, decode_hello};
+use sync::limits::FRAME_BYTES_MAX;
+use tokio_util::sync::CancellationToken;
+
+use super::allow;
+use crate::accept::Peer;
+use crate::center::Center;
+use crate::clock;
+use crate::devices::{self, Device};
+use crate::identity::DevicePeer;
+use crate::policy::{Act, Role};
+use crate::problem::Problem;
+use crate::session::{self, Speaker};
+use crate::shifts;
+
+/// What the doors on the sync port share.
+#[derive(Debug, Clone)]
+pub(super) struct Doors {
+    pub(super) center: Arc<Center>,
+    /// Sessions end when it is cancelled.
+    pub(super) stop: CancellationToken,
+}
+
+impl FromRef<Doors> for Arc<Center> {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.center.clone()
+    }
+}
+
+pub(super) async fn open(
+    State(doors): State<Doors>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let (device, certificate) = in_good_standing(&doors.center, &peer).await?;
+    let hello = hello(&headers)?;
+    let (number, token) = (device.number, hello.shift.clone());
+    let shift = doors
+        .center
+        .log
+        .readers()
+        .read(move |connection| shifts::find(connection, number, &token))
+        .await?;
+    let role = if shift.is_some() {
+        Role::Officer
+    } else {
+        Role::Device
+    };
+    allow(
+        &doors.center,
+        role,
+        Act::OpenSession,
+        &device.number.to_string(),
+    )
+    .await?;
+    let speaker = Speaker {
+        device,
+        certificate_ends_ms: certificate.not_after_ms,
+        shift,
+    };
+    let upgrade = upgrade
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .write_buffer_size(0);
+    Ok(upgrade
+        .on_upgrade(move |socket| session::run(doors.center, speaker, hello, socket, doors.stop))
+        .into_response())
+}
+
+fn hello(headers: &HeaderMap) -> Result<Hello, Problem> {
+    let wanted = |why: String| Problem::bad_field(HELLO_HEADER, why);
+    let text = headers
+        .get(HELLO_HEADER)
+        .ok_or_else(|| wanted("a hello in base64url".into()))?;
+    let bytes = BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(|e| wanted(format!("base64url without padding: {e}")))?;
+    decode_hello(&bytes).map_err(|e| wanted(e.to_string()))
+}
+
+/// The device behind a connection: its certificate is valid now, its key is the one
+/// that was enrolled, and it was not revoked. Resumption skips the verifier, so this
+/// is asked each time.
+pub(super) async fn in_good_standing(
+    center: &Arc<Center>,
+    peer: &Peer,
+) -> Result<(Device, DevicePeer), Problem> {
+    let Some(certificate) = peer.device.clone() else {
+        center
+            .denied(
+                Role::Anonymous,
+                Act::OpenSession,
+                peer.address.ip().to_string(),
+            )
+            .await;
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "No device certificate",
+            "This needs an enrolled device.",
+        ));
+    };
+    let number = packet::DeviceNumber(certificate.device);
+    let device = center
+        .log
+        .readers()
+        .read(move |connection| devices::find(connection, number))
+        .await?;
+    match device {
+        Some(device)
+            if !device.revoked
+                && device.public_key == certificate.public_key
+                && certificate.not_after_ms > clock::now_ms() =>
+        {
+            Ok((device, certificate))
+        }
+        _ => {
+            center
+                .denied(Role::Anonymous, Act::OpenSession, number.to_string())
+                .await;
+            Err(Problem::denied())
+        }
+    }
+}

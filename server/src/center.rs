@@ -1,0 +1,484 @@
+//! The center, put together: what it is made of, how it starts and how it stops.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use data_encoding::BASE64URL_NOPAD;
+use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::{self, AcceptLimits};
+use crate::audit::{self, Record};
+use crate::calls::{self, Reported};
+use crate::clock;
+use crate::config::{Config, ConfigError};
+use crate::enrich;
+use crate::hub::Hub;
+use crate::identity::{CenterKeys, KeyExchange, server_config};
+use crate::intake::{CallReport, CallStatus};
+use crate::log::{Appended, Happening, Log, LogError, LogOptions};
+use crate::metrics::Metrics;
+use crate::policy::{Act, Role};
+use crate::receipts::{self, ReceiptKind};
+use crate::triage::{Rules, Triage};
+use crate::{api, console};
+
+/// How often what is due by time is looked at.
+const TICK_MS: u64 = 1_000;
+/// Most packets that are taken from units in one commit.
+const ENDED_PER_COMMIT_MAX: usize = 200;
+
+/// Why the center did not start: one sentence each.
+#[derive(Debug, thiserror::Error)]
+pub enum CenterError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the data folder {path} cannot be used: {reason}")]
+    Data { path: String, reason: String },
+    #[error("the center's keys cannot be used: {0}")]
+    Keys(String),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the triage table {path} cannot be used: {reason}")]
+    Triage { path: String, reason: String },
+    #[error("{what} cannot listen on {address}: {reason}")]
+    Listen {
+        what: &'static str,
+        address: SocketAddr,
+        reason: String,
+    },
+}
+
+/// What every part of the running center shares.
+#[derive(Debug)]
+pub struct Center {
+    pub config: Config,
+    pub keys: CenterKeys,
+    pub log: Log,
+    pub hub: Hub,
+    pub metrics: Arc<Metrics>,
+    /// The API's bearer token.
+    pub token: String,
+    rules: Rules,
+}
+
+/// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
+#[derive(Debug)]
+pub struct Running {
+    pub center: Arc<Center>,
+    /// Where the console and the API are.
+    pub console: SocketAddr,
+    /// Where devices connect.
+    pub sync: SocketAddr,
+    /// Tells every task to end; each ends what it has begun.
+    stop: CancellationToken,
+    /// The tasks, waited for by [`Running::stop`].
+    tasks: JoinSet<()>,
+}
+
+impl Center {
+    /// Opens the data folder and serves until [`Running::stop`].
+    ///
+    /// # Errors
+    /// When it cannot start, in one sentence.
+    pub async fn start(config: Config) -> Result<Running, CenterError> {
+        config.check()?;
+        let rules = rules(&config)?;
+        let data = config.data.clone();
+        let not_usable = |e: std::io::Error| CenterError::Data {
+            path: data.display().to_string(),
+            reason: e.to_string(),
+        };
+        std::fs::create_dir_all(&data).map_err(not_usable)?;
+        let keys = CenterKeys::open_or_create(&data.join("keys"), &config.names)
+            .map_err(|e| CenterError::Keys(e.to_string()))?;
+        let token = token(&data.join("keys").join("api-token")).map_err(not_usable)?;
+        let sync_tls = server_config(&keys, KeyExchange::Classical)
+            .map_err(|e| CenterError::Keys(e.to_string()))?;
+        let console_tls = config.console_tls.then(|| sync_tls.clone());
+        let sync_listener = listen("the sync port", config.sync).await?;
+        let console_listener = listen("the console", config.console).await?;
+
+        let (hub, metrics, stop) = (Hub::default(), Metrics::new(), CancellationToken::new());
+        let (questions, asked) = enrich::questions();
+        let options = LogOptions {
+            center: CenterId(keys.center_id()),
+            store_key: *keys.store_key(),
+            mac_key: *keys.mac_key(),
+        };
+        let log = {
+            let (hub, questions, metrics) = (hub.clone(), questions.clone(), metrics.clone());
+            Log::open(&data.join("center.db"), &options, move |happenings| {
+                count(&metrics, happenings);
+                hub.publish(happenings);
+                questions.publish(happenings);
+            })?
+        };
+        log.readers()
+            .read_blocking(|connection| hub.load(connection))?;
+        questions.reopen(log.readers().read_blocking(not_asked)?);
+
+        let center = Arc::new(Self {
+            config,
+            keys,
+            log,
+            hub,
+            metrics,
+            token,
+            rules,
+        });
+        let addresses = (
+            address(&console_listener, center.config.console)?,
+            address(&sync_listener, center.config.sync)?,
+        );
+        let mut tasks = JoinSet::new();
+        let limits = AcceptLimits::default();
+        let sync_app = api::sync_router(center.clone(), stop.clone());
+        let console_app =
+            api::router(center.clone()).merge(console::router(center.clone(), stop.clone()));
+        tasks.spawn(serve(
+            sync_listener,
+            Some(sync_tls),
+            sync_app,
+            limits.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(serve(
+            console_listener,
+            console_tls,
+            console_app,
+            limits,
+            stop.clone(),
+        ));
+        tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
+        tasks.spawn(tick(center.clone(), stop.clone()));
+        Ok(Running {
+            center,
+            console: addresses.0,
+            sync: addresses.1,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Triage of a report, by the center's table.
+    #[must_use]
+    pub fn triage(&self, report: &CallReport) -> Triage {
+        self.rules.triage(report)
+    }
+
+    /// What triage finds in words alone.
+    #[must_use]
+    pub fn triage_words(&self, words: &str) -> Triage {
+        self.rules.triage(&CallReport {
+            agency: String::new(),
+            number: String::new(),
+            received: jiff::Timestamp::UNIX_EPOCH,
+            updated: jiff::Timestamp::UNIX_EPOCH,
+            nature: String::new(),
+            location: String::new(),
+            latitude: None,
+            longitude: None,
+            district: None,
+            priority: None,
+            narrative: vec![words.to_owned()],
+            plates: Vec::new(),
+            units: Vec::new(),
+            status: CallStatus::Open,
+        })
+    }
+
+    /// Takes what dispatch says of a call.
+    ///
+    /// # Errors
+    /// When it does not fit into entries, or the log cannot take it.
+    pub async fn report(&self, report: CallReport, by: &str) -> Result<Reported, LogError> {
+        let triage = self.triage(&report);
+        let who = by.to_owned();
+        self.log
+            .write(move |ledger| {
+                let reported = calls::report(ledger, &report, &triage)?;
+                audit::record(
+                    ledger,
+                    &Record {
+                        who,
+                        device: None,
+                        act: Act::ReportCall,
+                        object: reported.call.to_string(),
+                        allowed: true,
+                        detail: format!("{:?}", reported.news),
+                    },
+                )?;
+                Ok(reported)
+            })
+            .await
+    }
+
+    /// An analyst writes a note, caution or correction on a call. Who may is decided before.
+    ///
+    /// # Errors
+    /// When the call is not known, the entry breaks a limit, or the log cannot take it.
+    pub async fn write(&self, call: CallId, entry: Entry, who: &str) -> Result<Appended, LogError> {
+        let compartment = match &entry {
+            Entry::Caution(_) => Compartment::Safety,
+            _ => Compartment::Call,
+        };
+        self.write_to(DocumentId::new(call, compartment), entry, who)
+            .await
+    }
+
+    /// As [`Center::write`], into the document that is named.
+    ///
+    /// # Errors
+    /// As [`Center::write`].
+    pub async fn write_to(
+        &self,
+        document: DocumentId,
+        entry: Entry,
+        who: &str,
+    ) -> Result<Appended, LogError> {
+        let who = who.to_owned();
+        self.log
+            .write(move |ledger| {
+                let known = ledger
+                    .sql()
+                    .prepare_cached("SELECT 1 FROM calls WHERE call = ?1")
+                    .and_then(|mut s| s.exists([document.call.0.cast_signed()]))
+                    .map_err(LogError::from)?;
+                if !known {
+                    return Err(LogError::Unknown {
+                        what: "call",
+                        id: document.call.to_string(),
+                    });
+                }
+                let kind = entry.kind();
+                let appended = ledger.append(document, entry)?;
+                audit::record(
+                    ledger,
+                    &Record {
+                        who,
+                        device: None,
+                        act: Act::Write(kind),
+                        object: document.to_string(),
+                        allowed: true,
+                        detail: appended.seq.to_string(),
+                    },
+                )?;
+                Ok(appended)
+            })
+            .await
+    }
+
+    /// Puts a denial on record. That it could not be kept does not let anybody in.
+    pub async fn denied(&self, role: Role, act: Act, object: String) {
+        let record = Record {
+            who: role.name().to_owned(),
+            device: None,
+            act,
+            object,
+            allowed: false,
+            detail: String::new(),
+        };
+        if let Err(e) = self
+            .log
+            .write(move |ledger| audit::record(ledger, &record))
+            .await
+        {
+            tracing::error!(error = %e, "a denial could not be put on record");
+        }
+    }
+}
+
+impl Running {
+    /// Ends the sessions, waits for what was begun, and closes the log.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// A token that ends with the center, for what runs beside it.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+}
+
+fn rules(config: &Config) -> Result<Rules, CenterError> {
+    let Some(path) = &config.triage else {
+        return Ok(Rules::default());
+    };
+    let failed = |reason: String| CenterError::Triage {
+        path: path.display().to_string(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+    Rules::parse(&text).map_err(|e| failed(e.to_string()))
+}
+
+/// The API's token: made at the first start, in a file that only the center's user reads.
+fn token(path: &Path) -> std::io::Result<String> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::read_to_string(path) {
+        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+        Ok(_) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    let mut random = [0; 32];
+    rand::fill(&mut random).map_err(|_| std::io::Error::other("no randomness"))?;
+    let token = BASE64URL_NOPAD.encode(&random);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(token.as_bytes())?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, CenterError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| CenterError::Listen {
+            what,
+            address,
+            reason: e.to_string(),
+        })
+}
+
+fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, CenterError> {
+    listener.local_addr().map_err(|e| CenterError::Listen {
+        what: "a port",
+        address: asked,
+        reason: e.to_string(),
+    })
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    app: axum::Router,
+    limits: AcceptLimits,
+    stop: CancellationToken,
+) {
+    let drained = accept::serve(listener, tls, app, limits, stop).await;
+    if drained.connections_cut > 0 {
+        tracing::info!(
+            connections = drained.connections_cut,
+            "connections did not end in time"
+        );
+    }
+}
+
+fn not_asked(connection: &rusqlite::Connection) -> Result<Vec<CallId>, LogError> {
+    let mut statement =
+        connection.prepare("SELECT call FROM calls WHERE open = 1 AND asked = 0")?;
+    let calls = statement.query_map([], |row| {
+        row.get::<_, i64>(0)
+            .map(|call| CallId(call.cast_unsigned()))
+    })?;
+    Ok(calls.collect::<Result<_, _>>()?)
+}
+
+fn count(metrics: &Metrics, happenings: &[Happening]) {
+    for happening in happenings {
+        match happening {
+            Happening::Change(_) => metrics.changes.inc(),
+            Happening::Call { opened: true, .. } => metrics.calls.inc(),
+            _ => 0,
+        };
+    }
+}
+
+/// Tells the devices that wrote something who has seen it. One that is away, or that
+/// this falls behind for, learns it at its next hello.
+async fn pass_on_receipts(center: Arc<Center>, stop: CancellationToken) {
+    let mut happenings = center.log.subscribe();
+    loop {
+        let group = tokio::select! {
+            group = happenings.recv() => group,
+            () = stop.cancelled() => return,
+        };
+        let group = match group {
+            Ok(group) => group,
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        };
+        for happening in group.iter() {
+            let Happening::Receipt(receipt) = happening else {
+                continue;
+            };
+            if receipt.kind != ReceiptKind::Shown {
+                continue;
+            }
+            let (document, after, through) = (receipt.document, receipt.after, receipt.through);
+            let authors = center
+                .log
+                .readers()
+                .read(move |connection| receipts::authors(connection, document, after, through))
+                .await;
+            match authors {
+                Ok(mut authors) => {
+                    authors.retain(|author| Some(*author) != receipt.device);
+                    center.hub.seen(
+                        &authors,
+                        &sync::frame::SeenFrame {
+                            number: receipt.number,
+                            document,
+                            through,
+                            who: receipt.who.clone(),
+                            at_ms: receipt.at_ms,
+                        },
+                    );
+                }
+                Err(e) => tracing::warn!(error = %e, "receipts could not be passed on"),
+            }
+        }
+    }
+}
+
+/// What is due by time: packets of closed calls leave their units, gauges are read.
+async fn tick(center: Arc<Center>, stop: CancellationToken) {
+    let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => {}
+            () = stop.cancelled() => return,
+        }
+        let (devices, calls) = center.hub.counts();
+        center
+            .metrics
+            .devices
+            .set(i64::try_from(devices).unwrap_or(i64::MAX));
+        center
+            .metrics
+            .calls_carried
+            .set(i64::try_from(calls).unwrap_or(i64::MAX));
+        let closed_before_ms = clock::now_ms() - keep_ms;
+        loop {
+            let ended = center
+                .log
+                .write(move |ledger| {
+                    calls::end_closed(ledger, closed_before_ms, ENDED_PER_COMMIT_MAX)
+                })
+                .await;
+            match ended {
+                Ok(ended) if ended == ENDED_PER_COMMIT_MAX => {}
+                Ok(_) => break,
+                Err(e) => {
+                    tracing::warn!(error = %e, "closed calls' packets stay on their units for now");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the center counts, for Prometheus and for the demo's live line.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hdrhistogram::Histogram;
+use packet::Kind;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::log::Committed;
+
+/// Longest delay that the histogram tells apart, in microseconds: ten minutes.
+const DELAY_US_MAX: u64 = 600_000_000;
+
+/// Counters live as long as the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub calls: Counter,
+    pub changes: Counter,
+    pub findings: Counter,
+    pub delivered: Counter,
+    pub refused: Counter,
+    pub protocol_errors: Counter,
+    pub bytes_up: Counter,
+    pub devices: Gauge,
+    pub calls_carried: Gauge,
+    pub resident_bytes: Gauge,
+    delay_s: Buckets,
+    delay_us: Mutex<Histogram<u64>>,
+}
+
+/// From the log's commit of a note or caution to its receipt from a device, which
+/// comes after that device's own commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct NoteToDevice {
+    pub count: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let mut registry = Registry::with_prefix("forerunner");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let (calls, changes, findings, delivered, refused, protocol_errors, bytes_up) = (
+            counter("calls", "Calls opened"),
+            counter("changes", "Changes in the log since the start"),
+            counter("findings", "Findings of sources"),
+            counter(
+                "delivered",
+                "Changes that a device has confirmed as durable",
+            ),
+            counter("refused", "Changes that were refused"),
+            counter(
+                "protocol_errors",
+                "Sessions ended by a frame that broke the protocol",
+            ),
+            counter("bytes_up", "Bytes of frames from devices"),
+        );
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let devices = gauge("devices", "Devices connected now");
+        let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
+        let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
+        let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
+        registry.register(
+            "note_to_device_seconds",
+            "From the log's commit of a note or caution to a device's receipt of it",
+            delay_s.clone(),
+        );
+        let delay_us = Histogram::new_with_bounds(1, DELAY_US_MAX, 3).unwrap_or_else(|_| {
+            Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"))
+        });
+        Arc::new(Self {
+            registry,
+            calls,
+            changes,
+            findings,
+            delivered,
+            refused,
+            protocol_errors,
+            bytes_up,
+            devices,
+            calls_carried,
+            resident_bytes,
+            delay_s,
+            delay_us: Mutex::new(delay_us),
+        })
+    }
+
+    /// A device has confirmed this change.
+    pub fn delivered(&self, change: &Committed) {
+        self.delivered.inc();
+        if !matches!(change.entry.kind(), Kind::Note | Kind::Caution) {
+            return;
+        }
+        let delay = change.at.elapsed();
+        self.delay_s.observe(delay.as_secs_f64());
+        let us = u64::try_from(delay.as_micros()).unwrap_or(DELAY_US_MAX);
+        self.delay_us
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .saturating_record(us);
+    }
+
+    /// Note to device since the last time it was asked with `reset`.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn note_to_device(&self, reset: bool) -> NoteToDevice {
+        let mut histogram = self.delay_us.lock().unwrap_or_else(PoisonError::into_inner);
+        let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+        let figure = NoteToDevice {
+            count: histogram.len(),
+            p50_ms: ms(0.5),
+            p99_ms: ms(0.99),
+        };
+        if reset {
+            histogram.reset();
+        }
+        figure
+    }
+
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.resident_bytes.set(resident_bytes());
+        let mut text = String::new();
+        // Writing into a `String` cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The resident memory of this process, where the system says it; else 0.
+#[must_use]
+pub fn resident_bytes() -> i64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<i64>().ok());
+    pages.unwrap_or(0) * 4_096
+}

@@ -1,0 +1,224 @@
+use crate::network::Network;
+use crate::note::{call, safety};
+use crate::officer::State;
+
+#[test]
+fn a_late_grant_brings_the_documents_history() {
+    let mut net = Network::new(2);
+    net.center.grant(0, call(1));
+    for _ in 0..30 {
+ net.center.write(call(1), 300);
+}
+    net.center.grant(1, call(2));
+    net.dial(1);
+    net.settle();
+    assert!(!net.officers[1].has(call(1)));
+    net.center.grant(1, call(1));
+    net.settle();
+    assert_eq!(net.officers[1].count(call(1)), 32);
+    assert_eq!(net.officers[1].disk.position, net.center.head());
+    net.check_converged();
+    assert_eq!(net.officers[1].disk.resets, 1, "only the very first hello");
+    assert_eq!(net.officers[1].disk.came_again, 0);
+}
+
+#[test]
+fn a_history_that_was_cut_off_goes_on_where_it_stopped() {
+    let mut net = Network::new(1);
+    net.center.grant(0, safety(9));
+    net.dial(0);
+    net.settle();
+    net.links[0].bytes_per_s = 1_200;
+    for _ in 0..60 {
+ net.center.write(call(1), 300);
+}
+    net.center.grant(0, call(1));
+    net.run_ms(6_000);
+    net.cut(0);
+    net.run_ms(100);
+    let part = net.officers[0].count(call(1));
+    assert!((5..55).contains(&part), "cut in the middle: {part}");
+    net.center.write(call(1), 300);
+    net.dial(0);
+    net.settle();
+    assert_eq!(net.officers[0].disk.came_again, 0, "nothing was sent twice");
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 1);
+}
+
+#[test]
+fn what_is_revoked_leaves_the_device_and_what_is_unsent_stays() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.center.grant(0, call(2));
+    net.dial(0);
+    net.settle();
+    net.cut(0);
+    let note = net.officers[0].write(call(1), 120, false);
+    net.center.revoke(0, call(1));
+    net.dial(0);
+    // The uplink is so slow that the revoke is there before the note has left.
+    net.links[0].bytes_per_s = 10_000_000;
+    net.settle();
+    assert!(!net.officers[0].has(call(1)));
+    assert!(net.officers[0].has(call(2)));
+    assert_eq!(net.officers[0].state(note), State::AtCenter);
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 1);
+}
+
+#[test]
+fn a_revoke_while_connected_takes_the_document_and_no_unsent_note() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    net.center.revoke(0, call(1));
+    net.cut(0);
+    let note = net.officers[0].write(call(1), 120, false);
+    assert!(net.officers[0].has(call(1)), "it has not heard of it yet");
+    net.links[0].latency_ms = 1;
+    net.dial(0);
+    net.run_ms(2);
+    net.settle();
+    assert!(!net.officers[0].has(call(1)));
+    assert_eq!(net.officers[0].state(note), State::AtCenter);
+    net.check_converged();
+}
+
+#[test]
+fn a_document_that_is_granted_again_comes_whole_with_my_own_notes_of_this_session() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    net.officers[0].write(call(1), 120, false);
+    net.settle();
+    net.center.revoke(0, call(1));
+    net.settle();
+    assert!(!net.officers[0].has(call(1)));
+    net.center.grant(0, call(1));
+    net.settle();
+    let in_log = net.center.seqs(call(1)).len();
+    assert_eq!(net.officers[0].count(call(1)), in_log);
+    net.check_converged();
+}
+
+#[test]
+fn revoked_and_granted_again_while_away_is_one_grant() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    net.cut(0);
+    net.center.revoke(0, call(1));
+    net.center.write(call(1), 100);
+    net.center.grant(0, call(1));
+    net.center.grant(0, call(2));
+    net.center.revoke(0, call(2));
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 1);
+}
+
+#[test]
+fn a_log_that_was_restored_resets_the_device_and_nothing_unsent_is_lost() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.center.grant(0, call(2));
+    net.dial(0);
+    net.settle();
+    net.cut(0);
+    let note = net.officers[0].write(call(1), 100, false);
+    net.center.incarnation = 8;
+    net.center.grants.retain(|g| g.document != call(2));
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 2);
+    assert_eq!(net.officers[0].state(note), State::AtCenter);
+    assert!(!net.officers[0].has(call(2)));
+    assert_eq!(net.officers[0].disk.came_again, 2, "known by their hashes");
+}
+
+#[test]
+fn a_restored_log_that_is_empty_takes_the_old_documents_away() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    net.center = crate::center::Center::new();
+    net.center.incarnation = 8;
+    net.dial(0);
+    net.settle();
+    assert!(net.officers[0].disk.documents.is_empty());
+}
+
+#[test]
+fn another_unit_means_another_set_of_documents() {
+    let mut net = Network::new(1);
+    for number in 0..6 {
+        net.center.grant(0, call(number));
+    }
+    net.dial(0);
+    net.settle();
+    net.cut(0);
+    // Signed on with another unit: its grants are as old as the ones before.
+    for grant in &mut net.center.grants {
+        grant.document = call(grant.document.call.0 + 3);
+    }
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 2);
+    assert!(!net.officers[0].has(call(0)));
+}
+
+#[test]
+fn a_cut_in_the_middle_of_a_reset_takes_nothing_that_is_granted_and_leaves_nothing_that_is_not() {
+    let mut net = Network::new(1);
+    for number in 0..20 {
+        net.center.grant(0, call(number));
+        for _ in 0..5 {
+ net.center.write(call(number), 300);
+}
+    }
+    net.dial(0);
+    net.settle();
+    net.center.incarnation = 8;
+    net.center.revoke(0, call(3));
+    net.links[0].bytes_per_s = 1_200;
+    net.dial(0);
+    net.run_ms(8_000);
+    net.cut(0);
+    net.run_ms(10);
+    assert_eq!(net.officers[0].disk.position, 0, "in the middle of it");
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 2, "the reset went on, no third");
+}
+
+#[test]
+fn more_documents_apart_than_a_hello_lists_still_converge() {
+    let mut net = Network::new(1);
+    net.center.grant(0, safety(999));
+    for number in 0..150 {
+        net.center.grant(0, call(number));
+    }
+    net.dial(0);
+    net.settle();
+    net.links[0].bytes_per_s = 20_000;
+    for number in 0..150 {
+        for _ in 0..4 {
+ net.center.write(call(number), 300);
+}
+        net.center.grant(0, call(1_000 + number));
+    }
+    net.run_ms(8_000);
+    net.cut(0);
+    net.run_ms(100);
+    let apart = net.officers[0].disk.documents.values();
+    let apart = apart.filter(|held| held.apart.is_some()).count();
+    assert!(apart > 64, "{apart}");
+    // Some that it has, and cannot list, are taken from it meanwhile.
+    for number in 0..150 {
+        net.center.revoke(0, call(1_000 + number));
+    }
+    net.check_converged();
+    assert_eq!(net.officers[0].disk.resets, 1);
+    assert!(net.officers[0].disk.came_again > 0, "what was not listed came again");
+}
