@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::words::sentence;
 
 const BACKOFF_MS_START: u64 = 500;
-const BACKOFF_MS_MAX: u64 = 30_000;
+const BACKOFF_MS_MAX: u64 = 15_000;
 /// How often an open shift is looked at: it may have ended.
 const LOOK_MS: u64 = 60_000;
 /// Under this name the key store holds whose shift is open on this laptop.
@@ -82,10 +82,11 @@ impl Beginning {
         if !self.core.shift().is_some_and(is_open)
             && let Some(officer) = &self.officer
         {
-            self.core.sign_on(&officer.badge, &officer.unit).await?;
+            // Before: a shift is never open without it.
             self.keys
                 .save(BADGE, officer.written().as_bytes())
                 .map_err(|error| CoreError::Keys(error.to_string()))?;
+            self.core.sign_on(&officer.badge, &officer.unit).await?;
         }
         self.why_not.send_replace(match self.core.shift() {
             Some(_) => String::new(),

@@ -29,7 +29,11 @@ impl Times {
     }
 
     fn zoned(&self, ms: i64) -> Option<Zoned> {
-        Some(Timestamp::from_millisecond(ms).ok()?.to_zoned(self.zone.clone()))
+        Some(
+            Timestamp::from_millisecond(ms)
+                .ok()?
+                .to_zoned(self.zone.clone()),
+        )
     }
 
     /// Such as `12:03:02`, and with its date when that is not the day of `now_ms`.
@@ -51,7 +55,11 @@ impl Times {
         let (Some(at), Some(now)) = (self.zoned(ms), self.zoned(now_ms)) else {
             return unknown();
         };
-        let form = if at.date() == now.date() { today } else { else_day };
+        let form = if at.date() == now.date() {
+            today
+        } else {
+            else_day
+        };
         at.strftime(form).to_string()
     }
 }

@@ -2,8 +2,6 @@
 
 mod enrol;
 mod read;
-#[cfg(test)]
-pub(crate) mod tests;
 mod write;
 
 use std::fmt;

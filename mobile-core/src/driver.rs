@@ -11,6 +11,7 @@ mod tests;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +56,7 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
             break;
         };
         // What came before this dial is answered by it.
-        core.0.network.notify_waiters();
+        let _ = core.0.network.notified().now_or_never();
         let end = session::run(core, &mut gate, stop).await;
         failures = if end.welcomed { 0 } else { failures + 1 };
         core.0

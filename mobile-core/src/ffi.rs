@@ -10,7 +10,7 @@ mod records;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use packet::{CallId, EntryId};
+use packet::{CallId, Compartment, DocumentId, EntryId};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -90,6 +90,15 @@ fn call_id(call: &str) -> Result<CallId, FfiError> {
         .map_err(|error: packet::IdError| FfiError::Invalid {
             reason: error.to_string(),
         })
+}
+
+fn document_id(call: &str, compartment: &str) -> Result<DocumentId, FfiError> {
+    let named = |found: &Compartment| found.name() == compartment;
+    let compartment = Compartment::ALL.into_iter().find(named);
+    let compartment = compartment.ok_or_else(|| FfiError::Invalid {
+        reason: "there is no such compartment".into(),
+    })?;
+    Ok(DocumentId::new(call_id(call)?, compartment))
 }
 
 fn entry_id(entry: &str) -> Result<EntryId, FfiError> {
@@ -219,16 +228,18 @@ impl Officer {
         Ok(self.runtime.block_on(id)?.to_string())
     }
 
-    /// Corrects an entry, or withdraws it when there is no text.
+    /// Corrects an entry of this compartment, or withdraws it when there is no text.
     pub fn correct(
         &self,
         call: String,
+        compartment: String,
         entry: String,
         text: Option<String>,
     ) -> Result<String, FfiError> {
+        let document = document_id(&call, &compartment)?;
         let id = self
             .core
-            .correct(call_id(&call)?, entry_id(&entry)?, text.as_deref());
+            .correct(document, entry_id(&entry)?, text.as_deref());
         Ok(self.runtime.block_on(id)?.to_string())
     }
 

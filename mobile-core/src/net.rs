@@ -7,7 +7,8 @@ mod http;
 mod socket;
 
 pub(crate) use connector::{Connection, Connector, TlsConnector};
-pub(crate) use http::post;
+pub(crate) use http::ask;
+pub(crate) use hyper::Method;
 pub(crate) use socket::{Heard, Link, open};
 
 use crate::CoreError;

@@ -44,6 +44,8 @@ pub(crate) struct Enrolment {
     pub(crate) center_id: CenterId,
     pub(crate) sealing_key: Vec<u8>,
     pub(crate) agency: String,
+    /// When the certificate came, by this device's clock.
+    pub(crate) certified_ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +57,7 @@ struct Stored {
     center_id: String,
     sealing_key: String,
     agency: String,
+    certified_ms: i64,
 }
 
 impl Enrolment {
@@ -68,6 +71,7 @@ impl Enrolment {
             center_id: HEXLOWER.encode(&self.center_id.0),
             sealing_key: BASE64.encode(&self.sealing_key),
             agency: self.agency.clone(),
+            certified_ms: self.certified_ms,
         })
     }
 
@@ -85,6 +89,7 @@ impl Enrolment {
             center_id: CenterId(center_id.try_into().ok()?),
             sealing_key: BASE64.decode(stored.sealing_key.as_bytes()).ok()?,
             agency: stored.agency,
+            certified_ms: stored.certified_ms,
         })
     }
 }

@@ -36,7 +36,7 @@ use lineages::Lineages;
 pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
-pub(crate) use seal::{SEALING_INFO, Sealed};
+pub(crate) use seal::Sealed;
 pub(crate) use write::{Intent, Pen};
 
 /// Most entries that wait on a device, refused ones among them. A shift writes

@@ -31,6 +31,7 @@ pub struct Packet {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryView {
+    /// Unique within its document.
     pub id: EntryId,
     pub document: DocumentId,
     pub written: Written,
@@ -96,7 +97,11 @@ pub(crate) fn summary(call: CallId, packet: PacketRows, unit: Option<&str>) -> P
     };
     let is_acknowledged = |caution: &Row| {
         rows.iter().any(|row| match &row.written.entry {
-            Entry::Acknowledgement(tap) => tap.of == caution.id && Some(tap.unit.as_str()) == unit,
+            Entry::Acknowledgement(tap) => {
+                tap.of == caution.id
+                    && row.document == caution.document
+                    && Some(tap.unit.as_str()) == unit
+            }
             _ => false,
         })
     };

@@ -6,6 +6,8 @@ mod devices;
 mod health;
 mod session;
 
+pub use devices::ticket;
+
 use std::sync::Arc;
 
 use axum::Router;

@@ -64,6 +64,8 @@ pub struct Center {
     pub metrics: Arc<Metrics>,
     /// The API's bearer token.
     pub token: String,
+    /// Where devices connect.
+    pub sync: SocketAddr,
     rules: Rules,
 }
 
@@ -123,6 +125,8 @@ impl Center {
             .read_blocking(|connection| hub.load(connection))?;
         questions.reopen(log.readers().read_blocking(not_asked)?);
 
+        let console = address(&console_listener, config.console)?;
+        let sync = address(&sync_listener, config.sync)?;
         let center = Arc::new(Self {
             config,
             keys,
@@ -130,12 +134,9 @@ impl Center {
             hub,
             metrics,
             token,
+            sync,
             rules,
         });
-        let addresses = (
-            address(&console_listener, center.config.console)?,
-            address(&sync_listener, center.config.sync)?,
-        );
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits::default();
         let sync_app = api::sync_router(center.clone(), stop.clone());
@@ -160,8 +161,8 @@ impl Center {
         tasks.spawn(tick(center.clone(), stop.clone()));
         Ok(Running {
             center,
-            console: addresses.0,
-            sync: addresses.1,
+            console,
+            sync,
             stop,
             tasks,
         })

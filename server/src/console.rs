@@ -1,10 +1,102 @@
-//! The analysts' pages.
+//! The analysts' console: a board of live calls, and one page for each packet.
+//!
+//! Pages are rendered here and kept up to date over one WebSocket each, by regions
+//! (see [`view`]). The board is read and rendered by one task for all who watch it
+//! ([`board`]); a packet's page looks at its own packet when something happened to it
+//! ([`live`]).
+//!
+//! Everyone at the loopback console is *the* analyst until people can sign in: each
+//! route asks [`crate::policy`] for that role, and what a page was given is put on
+//! record ([`disclosure`]). Who may speak to the console at all: [`access`].
+
+mod access;
 pub mod assets;
+mod board;
+mod disclosure;
+mod forms;
+mod live;
+mod packet;
+mod pages;
+#[cfg(test)]
+mod tests;
 pub mod view;
-use crate::center::Center;
-use axum::Router;
+mod words;
+
 use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-pub fn router(_center: Arc<Center>, _stop: CancellationToken) -> Router {
-    Router::new()
+
+use self::view::HeaderView;
+use crate::center::Center;
+use crate::clock;
+use crate::log::LogError;
+use crate::policy::Role;
+
+/// Whoever sits at the console.
+const ANALYST: Role = Role::Analyst;
+/// As entries, receipts and the audit log name that person.
+const ANALYST_NAME: &str = "Analyst (RTCC)";
+/// Most pages that are kept up to date at a time.
+const PAGES_MAX: usize = 256;
+
+/// What the console's routes share.
+#[derive(Debug)]
+struct Console {
+    center: Arc<Center>,
+    /// Sockets and the board's task end when it is cancelled.
+    stop: CancellationToken,
+    times: words::Times,
+    board: board::Board,
+    /// A place for each open socket.
+    places: Arc<Semaphore>,
+}
+
+impl Console {
+    fn header(&self, open_calls: u64) -> HeaderView {
+        HeaderView {
+            center_name: self.center.config.name.clone(),
+            open_calls,
+            connected_devices: self.center.hub.counts().0 as u64,
+            now_ms: clock::now_ms(),
+        }
+    }
+
+    async fn open_calls(&self) -> Result<u64, LogError> {
+        self.center.log.readers().read(board::open_calls).await
+    }
+}
+
+/// The pages, their sockets and their files. Has a task of its own, so it is called
+/// within a runtime; the task ends with `stop`.
+pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
+    let schemes = access::Schemes::new(center.config.console_tls);
+    let console = Arc::new(Console {
+        center,
+        stop,
+        times: words::Times::of_this_center(),
+        board: board::Board::default(),
+        places: Arc::new(Semaphore::new(PAGES_MAX)),
+    });
+    tokio::spawn(board::keep(console.clone()));
+    let mut router = Router::new()
+        .route("/", get(pages::board))
+        .route("/calls/{id}", get(pages::packet))
+        .route("/calls/{id}/notes", post(forms::note))
+        .route("/calls/{id}/cautions", post(forms::caution))
+        .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
+        .route("/live", get(live::open));
+    for asset in assets::ASSETS {
+        router = router.route(
+            asset.path,
+            get(move || async move { ([(CONTENT_TYPE, asset.content_type)], asset.body) }),
+        );
+    }
+    router
+        .layer(axum::middleware::from_fn_with_state(schemes, access::guard))
+        .with_state(console)
 }

@@ -145,7 +145,6 @@ impl Hub {
             number,
             Session {
                 device,
-                unit: unit.clone(),
                 inbox: inbox.clone(),
             },
         );
@@ -260,6 +259,17 @@ impl Hub {
     pub fn counts(&self) -> (usize, usize) {
         let state = self.lock();
         (state.sessions.len(), state.calls.len())
+    }
+
+    /// The devices of this unit that are connected.
+    #[must_use]
+    pub fn devices_of(&self, unit: &str) -> Vec<DeviceNumber> {
+        let state = self.lock();
+        let numbers = state.unit_sessions.get(unit).into_iter().flatten();
+        numbers
+            .filter_map(|number| state.sessions.get(number))
+            .map(|session| session.device)
+            .collect()
     }
 
     /// Whether this unit has the call, or had it when the hub last heard.

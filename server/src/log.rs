@@ -28,7 +28,7 @@ use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
-pub use read::{Logged, Readers, document, slice};
+pub use read::{Logged, Readers, document, document_after, slice};
 pub use recent::{Recent, Slice};
 
 use documents::Documents;

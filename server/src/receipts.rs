@@ -57,10 +57,10 @@ pub fn add(
     let after: Option<i64> = ledger
         .sql()
         .prepare_cached(
-            "SELECT max(through) FROM receipts WHERE document = ?1 AND kind = ?2 AND who = ?3",
+            "SELECT max(through) FROM receipts WHERE document = ?1 AND kind = ?2 AND who = ?3 AND device IS ?4",
         )?
         .query_row(
-            params![document.to_bytes(), kind as i64, holder.who],
+            params![document.to_bytes(), kind as i64, holder.who, holder.device.map(|d| d.0)],
             |row| row.get(0),
         )?;
     let after = after.unwrap_or(0).unsigned_abs();

@@ -73,6 +73,8 @@ enum Written {
     Accepted(AcceptedFrame),
     Refused(RefusedFrame),
     Kept,
+    /// What was offered is no change at all: the device breaks the protocol.
+    NoChange(Refusal),
     Failed(LogError),
 }
 
@@ -351,10 +353,13 @@ impl Session {
         let (who, role) = (self.speaker.who(), self.speaker.role());
         self.writes.push_back(
             async move {
-                let Ok(hash) = change_hash(&offer.bytes) else {
-                    // What has no hash cannot be answered by hash: the device will not know it.
-                    metrics.refused.inc();
-                    return Written::Kept;
+                let hash = match change_hash(&offer.bytes) {
+                    Ok(hash) => hash,
+                    // What has no hash cannot be answered by hash, and would never be answered.
+                    Err(refusal) => {
+                        metrics.refused.inc();
+                        return Written::NoChange(refusal);
+                    }
                 };
                 match admit(&log, offer, by, who, role).await {
                     Ok(Ok(appended)) => Written::Accepted(AcceptedFrame {
@@ -382,6 +387,7 @@ impl Session {
             Written::Accepted(accepted) => self.relay.accepted(accepted),
             Written::Refused(refused) => self.relay.refused(refused),
             Written::Kept => {}
+            Written::NoChange(refusal) => self.break_off(&FrameError::Body(words(&refusal))),
             // Nothing is refused for the center's own trouble: the device comes back with it.
             Written::Failed(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 5_000),
         }

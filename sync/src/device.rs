@@ -262,7 +262,6 @@ impl Device {
             .as_mut()
             .ok_or(FrameError::OutOfTurn("no session is open"))?;
         session.life.heard(now_ms);
-        session.frames_received += 1;
         if !session.welcomed && !matches!(frame, DownFrame::Welcome(_) | DownFrame::Bye(_)) {
             return Err(FrameError::OutOfTurn("the welcome comes first"));
         }
@@ -334,6 +333,10 @@ impl Device {
                 at_most("reason", bye.reason.len(), WORDS_BYTES_MAX)?;
                 effects.bye = Some(bye);
             }
+        }
+        // A frame that could not be taken is never reported as delivered.
+        if let Some(session) = &mut self.session {
+            session.frames_received += 1;
         }
         Ok(effects)
     }

@@ -391,7 +391,10 @@ mod document {
         Ok(())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<DocumentId, minicbor::decode::Error> {
+    pub(super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<DocumentId, minicbor::decode::Error> {
         DocumentId::from_bytes(d.bytes()?).map_err(minicbor::decode::Error::message)
     }
 }
@@ -409,7 +412,10 @@ mod hash {
         Ok(())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<ChangeHash, minicbor::decode::Error> {
+    pub(super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<ChangeHash, minicbor::decode::Error> {
         let bytes = d.bytes()?;
         bytes
             .try_into()

@@ -1,1 +1,30 @@
-//! placeholder
+//! What the tests that need more than one crate share: a center, devices and callers
+//! over real sockets, TLS and files.
+//!
+//! * [`TestCenter`] serves in this process, [`ServedCenter`] is the `forerunner` binary
+//!   in one of its own, which can be killed.
+//! * [`TestDevice`] is an officer's device as a host would run it.
+//! * [`HostileDevice`] has a certificate and speaks the protocol by hand.
+//! * [`TestApi`] is dispatch, or an analyst's browser.
+//! * [`until`] waits for something to become so; nothing here sleeps and hopes.
+
+// Everything here runs in tests only: what does not hold ends the test.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod api;
+mod center;
+mod config;
+mod device;
+mod hostile;
+mod ledger;
+mod served;
+mod wait;
+
+pub use api::{Answer, TestApi};
+pub use center::TestCenter;
+pub use config::{AGENCY, UNITS, config_text};
+pub use device::{SkewedClock, TestDevice, note_texts, notes};
+pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
+pub use ledger::{LedgerCopy, LoggedEntry};
+pub use served::{ServedCenter, forerunner_binary};
+pub use wait::{PATIENCE, shared_file, until};

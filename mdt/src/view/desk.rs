@@ -37,10 +37,16 @@ pub struct HeaderView {
 
 #[derive(Debug, Clone)]
 pub enum ConnectionView {
-    Online { as_of: String },
-    Offline { since: String },
+    Online {
+        as_of: String,
+    },
+    Offline {
+        since: String,
+    },
     /// … and why not, as a sentence.
-    NotSignedOn { why: String },
+    NotSignedOn {
+        why: String,
+    },
 }
 
 /// Cautions that nobody of this officer's unit has acknowledged, on calls other than the open

@@ -9,9 +9,12 @@ use serde_json::json;
 
 use super::{Core, ENROLMENT, Enrolled, enrolled, keys_error, read, replace};
 use crate::identity::{client_config, signing_request};
-use crate::net::post;
+use crate::net::{Method, ask};
 use crate::shift::{Enrolment, Shift};
-use crate::{CoreError, Ticket};
+use crate::{CoreError, LogLevel, Ticket};
+
+/// How old a certificate gets before it is renewed.
+const RENEW_AFTER_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Deserialize)]
 struct EnrolAnswer {
@@ -20,6 +23,11 @@ struct EnrolAnswer {
     center_id: String,
     sealing_key: String,
     agency: String,
+}
+
+#[derive(Deserialize)]
+struct RenewAnswer {
+    certificate: String,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +64,9 @@ impl Core {
             .map_err(|error| CoreError::Ticket(error.to_string()))?;
         let request = signing_request(&self.0.signer).map_err(|e| keys_error(&e))?;
         let body = json!({"code": ticket.code, "request": BASE64.encode(&request)});
-        let answer = self.post(&ticket.center, tls, "/v1/enrol", &body).await?;
+        let answer = self
+            .ask(&ticket.center, tls, Method::POST, "/v1/enrol", &body)
+            .await?;
         let answer: EnrolAnswer =
             serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
         let base64 = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| unfit("base64"));
@@ -73,11 +83,15 @@ impl Core {
             center_id: CenterId(center_id),
             sealing_key: base64(&answer.sealing_key)?,
             agency: answer.agency,
+            certified_ms: self.0.clock.wall_ms(),
         };
-        self.set_enrolment(enrolment)
+        self.keep_enrolment(enrolment)?;
+        self.0.gate.send_modify(|gate| gate.standing += 1);
+        self.bump();
+        Ok(())
     }
 
-    pub(crate) fn set_enrolment(&self, enrolment: Enrolment) -> Result<(), CoreError> {
+    fn keep_enrolment(&self, enrolment: Enrolment) -> Result<(), CoreError> {
         let kept = enrolment.to_json().map_err(|e| keys_error(&e))?;
         let enrolled = enrolled(enrolment, &self.0.signer)?;
         self.0
@@ -85,8 +99,6 @@ impl Core {
             .save(ENROLMENT, &kept)
             .map_err(|e| keys_error(&e))?;
         replace(&self.0.enrolled, Some(enrolled));
-        self.0.gate.send_modify(|gate| gate.standing += 1);
-        self.bump();
         Ok(())
     }
 
@@ -103,7 +115,9 @@ impl Core {
     pub async fn sign_on(&self, officer: &str, unit: &str) -> Result<Shift, CoreError> {
         let enrolled = self.enrolled().ok_or(CoreError::NotEnrolled)?;
         let body = json!({"officer": officer, "unit": unit});
-        let answer = self.post_as(&enrolled, "/v1/shifts", &body).await?;
+        let answer = self
+            .ask_as(&enrolled, Method::POST, "/v1/shifts", &body)
+            .await?;
         let answer: ShiftAnswer =
             serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
         let shift = Shift {
@@ -117,15 +131,53 @@ impl Core {
         Ok(shift)
     }
 
-    /// Ends the shift on this device.
+    /// Ends the shift on this device; at the center too, if it can be reached. If not, the
+    /// shift ends there by itself.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn sign_off(&self) -> Result<(), CoreError> {
-        self.set_shift(None).await
+        self.set_shift(None).await?;
+        if let Some(enrolled) = self.enrolled() {
+            let nothing = json!({});
+            let told = self.ask_as(&enrolled, Method::DELETE, "/v1/shifts", &nothing);
+            if let Err(error) = told.await {
+                let words = format!("the center does not know yet of the sign-off: {error}");
+                self.0.log.log(LogLevel::Info, &words);
+            }
+        }
+        Ok(())
     }
 
-    pub(crate) async fn set_shift(&self, shift: Option<Shift>) -> Result<(), CoreError> {
+    /// A new certificate for the same key, when the last is a day old: it holds for a few.
+    ///
+    /// # Errors
+    /// As [`Core::enrol`].
+    pub(crate) async fn renew_if_due(&self) -> Result<(), CoreError> {
+        let enrolled = self.enrolled().ok_or(CoreError::NotEnrolled)?;
+        let now_ms = self.0.clock.wall_ms();
+        let age_ms = now_ms.saturating_sub(enrolled.enrolment.certified_ms);
+        if (0..RENEW_AFTER_MS).contains(&age_ms) {
+            return Ok(());
+        }
+        let request = signing_request(&self.0.signer).map_err(|e| keys_error(&e))?;
+        let body = json!({"request": BASE64.encode(&request)});
+        let answer = self
+            .ask_as(&enrolled, Method::POST, "/v1/certificate", &body)
+            .await?;
+        let answer: RenewAnswer =
+            serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
+        let certificate = BASE64
+            .decode(answer.certificate.as_bytes())
+            .map_err(|_| unfit("base64"))?;
+        self.keep_enrolment(Enrolment {
+            certificate,
+            certified_ms: now_ms,
+            ..enrolled.enrolment.clone()
+        })
+    }
+
+    async fn set_shift(&self, shift: Option<Shift>) -> Result<(), CoreError> {
         let kept = shift.clone();
         self.0
             .store
@@ -138,20 +190,23 @@ impl Core {
         Ok(())
     }
 
-    async fn post_as(
+    async fn ask_as(
         &self,
         enrolled: &Enrolled,
+        method: Method,
         path: &str,
         body: &serde_json::Value,
     ) -> Result<Vec<u8>, CoreError> {
         let center = &enrolled.enrolment.center;
-        self.post(center, enrolled.tls.clone(), path, body).await
+        self.ask(center, enrolled.tls.clone(), method, path, body)
+            .await
     }
 
-    async fn post(
+    async fn ask(
         &self,
         center: &str,
         tls: Arc<rustls::ClientConfig>,
+        method: Method,
         path: &str,
         body: &serde_json::Value,
     ) -> Result<Vec<u8>, CoreError> {
@@ -160,6 +215,7 @@ impl Core {
         }
         let body = body.to_string().into_bytes();
         let connector = self.0.connector.as_ref();
-        Ok(post(connector, center, tls, path, "application/json", body).await?)
+        let kind = "application/json";
+        Ok(ask(connector, center, tls, method, path, kind, body).await?)
     }
 }

@@ -7,7 +7,7 @@ use packet::{
 
 use super::Core;
 use crate::shift::Shift;
-use crate::store::Intent;
+use crate::store::{Intent, Store};
 use crate::{CoreError, OpenPacket};
 
 /// What dispatch would have said of a packet that an officer opens.
@@ -81,34 +81,36 @@ impl Core {
     /// As [`Core::add_note`]; [`CoreError::NotHere`] when the caution is not on the device.
     pub async fn acknowledge(&self, call: CallId, caution: EntryId) -> Result<EntryId, CoreError> {
         let shift = self.signed_on()?;
-        let place = self.place_of(call, caution).await?;
+        self.must_have(DocumentId::new(call, Compartment::Safety), caution)
+            .await?;
         let tap = Acknowledgement {
             of: caution,
             by: shift.by(),
             unit: shift.unit,
         };
-        self.write(call, place.compartment, Entry::Acknowledgement(tap))
+        self.write(call, Compartment::Safety, Entry::Acknowledgement(tap))
             .await
     }
 
-    /// Corrects an entry, or withdraws it when there is no text.
+    /// Corrects an entry of this document, or withdraws it when there is no text.
     ///
     /// # Errors
     /// As [`Core::add_note`]; [`CoreError::NotHere`] when the entry is not on the device.
     pub async fn correct(
         &self,
-        call: CallId,
+        document: DocumentId,
         of: EntryId,
         text: Option<&str>,
     ) -> Result<EntryId, CoreError> {
         let by = self.signed_on()?.by();
-        let place = self.place_of(call, of).await?;
+        self.must_have(document, of).await?;
         let correction = Correction {
             of,
             text: text.map(ToOwned::to_owned),
             by,
         };
-        self.write(call, place.compartment, Entry::Correction(correction))
+        let correction = Entry::Correction(correction);
+        self.write(document.call, document.compartment, correction)
             .await
     }
 
@@ -169,12 +171,10 @@ impl Core {
         self.shift().ok_or(CoreError::SignOnFirst)
     }
 
-    async fn place_of(&self, call: CallId, id: EntryId) -> Result<DocumentId, CoreError> {
-        Ok(self
-            .0
-            .store
-            .run(move |store| store.place_of(call, id))
-            .await?)
+    async fn must_have(&self, document: DocumentId, id: EntryId) -> Result<(), CoreError> {
+        let has = move |store: &Store| store.has(document, id);
+        let has = self.0.store.run(has).await?;
+        has.then_some(()).ok_or(CoreError::NotHere)
     }
 
     async fn write(

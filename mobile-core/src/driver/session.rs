@@ -18,7 +18,7 @@ use super::{End, LinkState};
 use crate::Core;
 use crate::core::{Enrolled, Gate};
 use crate::host::LogLevel;
-use crate::net::{CONNECT_MS_MAX, Heard, Link, NetError, open, post};
+use crate::net::{CONNECT_MS_MAX, Heard, Link, Method, NetError, ask, open};
 use crate::store::{ShownRow, Store};
 
 /// Most frames that one commit takes: they share its cost.
@@ -240,6 +240,7 @@ impl Session<'_> {
                 .link
                 .send_replace(LinkState::Online { since_ms });
             self.hand_in_sealed();
+            self.renew();
             self.take_work().await?;
         }
         self.forget_told().await
@@ -305,13 +306,32 @@ impl Session<'_> {
                 let (center, tls) = (&enrolled.enrolment.center, enrolled.tls.clone());
                 let kind = "application/octet-stream";
                 let connector = core.0.connector.as_ref();
-                if let Err(error) = post(connector, center, tls, "/v1/sealed", kind, sealed).await {
-                    let words = format!("a sealed entry was not taken: {error}");
-                    core.0.log.log(LogLevel::Warning, &words);
-                    continue;
+                let path = "/v1/sealed";
+                let taken = ask(connector, center, tls, Method::POST, path, kind, sealed).await;
+                match &taken {
+                    Ok(_) => core.0.store.sealed().remove(&hash),
+                    Err(error) => {
+                        let words = format!("a sealed entry was not taken: {error}");
+                        core.0.log.log(LogLevel::Warning, &words);
+                    }
                 }
-                core.0.store.sealed().remove(&hash);
-                crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+                // What the center itself did not take stays on the disk until the next start.
+                if matches!(taken, Ok(_) | Err(NetError::Refused { .. })) {
+                    crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+                }
+            }
+        });
+    }
+}
+
+impl Session<'_> {
+    /// The next handshake takes the new certificate; this session goes on.
+    fn renew(&mut self) {
+        let core = self.core.clone();
+        self.uploads.spawn(async move {
+            if let Err(error) = core.renew_if_due().await {
+                let words = format!("the certificate was not renewed: {error}");
+                core.0.log.log(LogLevel::Warning, &words);
             }
         });
     }

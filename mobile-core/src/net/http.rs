@@ -16,16 +16,17 @@ use super::{CONNECT_MS_MAX, Connector, NetError, reason};
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// The answer's body, when the center says yes (2xx).
-pub(crate) async fn post(
+pub(crate) async fn ask(
     connector: &dyn Connector,
     center: &str,
     tls: Arc<ClientConfig>,
+    method: Method,
     path: &str,
     content_type: &str,
     body: Vec<u8>,
 ) -> Result<Vec<u8>, NetError> {
     let request = Request::builder()
-        .method(Method::POST)
+        .method(method)
         .uri(path)
         .header(HOST, center)
         .header(CONTENT_TYPE, content_type)

@@ -6,7 +6,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use sync::frame::{Hello, encode};
+use sync::frame::{HELLO_HEADER, Hello, encode};
 use sync::limits::FRAME_BYTES_MAX;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -51,7 +51,7 @@ pub(crate) async fn open(
         .map_err(|error| wrong(&error))?;
     let hello = BASE64URL_NOPAD.encode(&encode(hello));
     let hello = HeaderValue::from_str(&hello).map_err(|error| wrong(&error))?;
-    request.headers_mut().insert("forerunner-hello", hello);
+    request.headers_mut().insert(HELLO_HEADER, hello);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(FRAME_BYTES_MAX))

@@ -72,6 +72,8 @@ pub(super) fn reopen(file: &Path, keys: &dyn KeyStore) -> Result<Connection, Sto
     if key.len() != KEY_BYTES {
         return Err(StoreError::Damaged("its key is none"));
     }
+    // Its own log goes to the process's error stream; what is wrong, its errors say.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     // A raw key: no passphrase to stretch, so opening costs milliseconds.
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\"", HEXLOWER.encode(&key)));
     connection.execute_batch(&pragma)?;

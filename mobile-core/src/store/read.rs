@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId};
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::Transaction;
 use sync::device::{Kept, Unsent};
 
 use super::meta::{document, get_u64};
@@ -206,18 +206,15 @@ impl Store {
         })
     }
 
-    /// In which of the call's documents this entry is.
-    pub(crate) fn place_of(&self, call: CallId, id: EntryId) -> Result<DocumentId, StoreError> {
-        let (first, last) = documents_of(call);
-        let found: Option<Vec<u8>> = self.read(|tx| {
+    /// Whether the document has this entry.
+    pub(crate) fn has(&self, document: DocumentId, id: EntryId) -> Result<bool, StoreError> {
+        self.read(|tx| {
             Ok(tx
                 .prepare_cached(
-                    "SELECT doc FROM changes WHERE doc BETWEEN ?1 AND ?2 AND entry = ?3",
+                    "SELECT EXISTS (SELECT 1 FROM changes WHERE doc = ?1 AND entry = ?2)",
                 )?
-                .query_row((first, last, id.to_string()), |row| row.get(0))
-                .optional()?)
-        })?;
-        document(&found.ok_or(StoreError::NotHere)?)
+                .query_row((document.to_bytes(), id.to_string()), |row| row.get(0))?)
+        })
     }
 
     /// The call's documents were on a lit, unlocked screen with all that is here of them.

@@ -3,6 +3,9 @@
 //! A file is durable before the entry's commit and goes after the center accepted
 //! the entry. So whatever becomes of the store, its key or the shift, what the
 //! officer was told is kept can still be handed in, by the device's certificate alone.
+//!
+//! HPKE's `info` is [`sync::frame::SEALED_INFO`], its `aad` the device's number in four
+//! bytes, big endian. Inside is one [`sync::frame::UpFrame::Offer`] whose body is raw.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,9 +14,6 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use packet::ChangeHash;
 
-/// HPKE's `info` for these files; its `aad` is the device, as it prints (`device-7`).
-/// What is inside is one [`sync::frame::UpFrame::Offer`] whose body is raw.
-pub(crate) const SEALING_INFO: &[u8] = b"outbox";
 const EXTENSION: &str = "sealed";
 
 #[derive(Debug)]

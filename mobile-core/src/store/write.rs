@@ -10,11 +10,11 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, Transaction};
 use sync::device::Unsent;
-use sync::frame::{OfferFrame, UpFrame, encode};
+use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, encode};
 
 use super::lineages::Lineages;
 use super::meta::contact;
-use super::{OUTBOX_ENTRIES_MAX, SEALING_INFO, Sealed, Store, StoreError, rows};
+use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, rows};
 use crate::identity::{Signer, seal_to_center};
 
 /// Whose hand writes here: what a change is signed and sealed with.
@@ -216,13 +216,8 @@ impl Desk<'_> {
             body: [&[0], unsent.bytes.as_slice()].concat(),
             signature: unsent.signature.clone(),
         }));
-        let aad = self.pen.device.to_string();
-        let sealed = seal_to_center(
-            &self.pen.sealing_key,
-            SEALING_INFO,
-            aad.as_bytes(),
-            &plaintext,
-        )?;
+        let aad = self.pen.device.0.to_be_bytes();
+        let sealed = seal_to_center(&self.pen.sealing_key, SEALED_INFO, &aad, &plaintext)?;
         self.newly_sealed.push(unsent.hash);
         Ok(self.sealed.put(&unsent.hash, &sealed)?)
     }

@@ -46,8 +46,10 @@ struct CodeRequest {
 #[derive(Debug, Serialize)]
 pub(super) struct CodeView {
     code: String,
-    /// The center's certificate authority, DER in base64: the device trusts nothing else.
-    ca: String,
+    /// All that a device needs to enrol, on one line: JSON `{"center": "host:port", "ca":
+    /// the center's certificate authority (DER in base64), "code"}`, in base64url. The
+    /// device trusts nothing but that authority.
+    ticket: String,
 }
 
 /// `POST /v1/enrolment-codes` with `{"agency", "label"}`: a one-time code for one device.
@@ -83,8 +85,20 @@ pub(super) async fn new_code(
             Ok::<_, LogError>(code)
         })
         .await?;
-    let ca = BASE64.encode(center.keys.ca_certificate_der());
-    Ok((StatusCode::CREATED, Json(CodeView { code, ca })))
+    let ticket = ticket(&center, &code);
+    Ok((StatusCode::CREATED, Json(CodeView { code, ticket })))
+}
+
+/// A ticket for this code: see [`CodeView::ticket`].
+#[must_use]
+pub fn ticket(center: &Center, code: &str) -> String {
+    let name = center.config.names.first().map_or("localhost", String::as_str);
+    let ticket = serde_json::json!({
+        "center": format!("{name}:{}", center.sync.port()),
+        "ca": BASE64.encode(center.keys.ca_certificate_der()),
+        "code": code,
+    });
+    BASE64URL_NOPAD.encode(ticket.to_string().as_bytes())
 }
 
 fn record(act: Act, object: String) -> Record {

@@ -85,6 +85,14 @@ pub struct AnswerView {
     pub text: String,
 }
 
+/// Instead of a page that cannot be shown: why, in plain words. It has no socket.
+#[derive(Debug, Clone, Template)]
+#[template(path = "notice.html")]
+pub struct NoticePage {
+    pub title: String,
+    pub text: String,
+}
+
 fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

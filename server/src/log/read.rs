@@ -153,10 +153,25 @@ pub fn slice(
 /// # Errors
 /// When the store fails or a change in it cannot be read.
 pub fn document(connection: &Connection, document: DocumentId) -> Result<Vec<Logged>, LogError> {
+    document_after(connection, document, 0)
+}
+
+/// The changes of a document after this `seq`, in the order of the log.
+///
+/// # Errors
+/// As [`document`].
+pub fn document_after(
+    connection: &Connection,
+    document: DocumentId,
+    after: u64,
+) -> Result<Vec<Logged>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 ORDER BY seq",
+        "SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq",
     )?;
-    let mut rows = statement.query([document.to_bytes()])?;
+    let mut rows = statement.query(rusqlite::params![
+        document.to_bytes(),
+        after.cast_signed()
+    ])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let bytes = row

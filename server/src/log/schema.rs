@@ -46,10 +46,12 @@ CREATE UNIQUE INDEX calls_by_number ON calls (agency, number) WHERE number <> ''
 CREATE INDEX calls_open ON calls (priority, received_ms) WHERE open = 1;
 CREATE INDEX calls_by_address ON calls (address, received_ms);
 CREATE TABLE cautions (
-    entry TEXT PRIMARY KEY,
     call INTEGER NOT NULL,
+    -- An entry's id is its document's: the center's second entry has the same one in every call.
+    entry TEXT NOT NULL,
     received_ms INTEGER NOT NULL,
-    settled_ms INTEGER
+    settled_ms INTEGER,
+    PRIMARY KEY (call, entry)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cautions_waiting ON cautions (call) WHERE settled_ms IS NULL;
 CREATE TABLE grants (
@@ -97,6 +99,7 @@ CREATE TABLE shifts (
     ended_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX shifts_by_device ON shifts (device, unit);
+CREATE INDEX shifts_open ON shifts (unit) WHERE ended_ms IS NULL;
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,

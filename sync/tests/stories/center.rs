@@ -198,9 +198,11 @@ impl Center {
         let relay = self.sessions.get_mut(&officer).unwrap();
         match relay.frame(bytes, now_ms).unwrap() {
             Event::Offer(offer) => self.offers.push((officer, offer)),
-            Event::Delivered(reached) => self
-                .delivered
-                .extend(reached.into_iter().map(|(d, through)| (officer, d, through))),
+            Event::Delivered(reached) => self.delivered.extend(
+                reached
+                    .into_iter()
+                    .map(|(d, through)| (officer, d, through)),
+            ),
             Event::Shown {
                 document, through, ..
             } => self.shown.push((officer, document, through)),
@@ -215,7 +217,10 @@ impl Center {
         let mut grew = Vec::new();
         for (officer, offer) in offers {
             let note = Note::read(&offer.bytes);
-            let next = self.numbers.entry((offer.document, note.actor)).or_insert(1);
+            let next = self
+                .numbers
+                .entry((offer.document, note.actor))
+                .or_insert(1);
             let answer = if let Some(seq) = self.known.get(&note.hash) {
                 Ok(*seq)
             } else if note.forbidden {

@@ -1,3 +1,6 @@
+use sync::device::{Device, Kept, Next};
+use sync::frame::{UpFrame, decode};
+
 use crate::network::Network;
 use crate::note::call;
 use crate::officer::State;
@@ -30,7 +33,10 @@ fn nothing_is_reported_delivered_before_the_devices_commit() {
     net.center.write(call(1), 120);
     // `check_delivered` holds every report against the disk as it is at that time.
     net.run_ms(200);
-    assert!(!net.officers[0].uncommitted.is_empty(), "received, not committed");
+    assert!(
+        !net.officers[0].uncommitted.is_empty(),
+        "received, not committed"
+    );
     net.crash(0);
     assert_eq!(net.officers[0].count(call(1)), 1);
     net.dial(0);
@@ -52,4 +58,23 @@ fn an_answer_that_was_received_and_not_committed_comes_again() {
     assert_eq!(net.officers[0].state(note), State::OnDevice);
     net.check_converged();
     assert_eq!(net.officers[0].state(note), State::AtCenter);
+}
+
+#[test]
+fn a_frame_that_could_not_be_taken_is_not_reported_as_delivered() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    let frames = &net.links[0].frames_down;
+    let mut device = Device::new(Kept::default()).unwrap();
+    device.dial(vec![], 0);
+    device.frame(&frames[0], 0).unwrap();
+    // The changes, without the grant that comes before them.
+    assert!(device.frame(&frames[2], 0).is_err());
+    device.committed();
+    let Next::Send(frame) = device.next(0) else {
+        panic!("delivered")
+    };
+    assert_eq!(decode::<UpFrame>(&frame).unwrap(), UpFrame::Delivered(1));
 }

@@ -128,7 +128,9 @@ impl Network {
         for (number, link) in self.links.iter_mut().enumerate() {
             loop {
                 match self.center.next_frame(number, self.now_ms) {
-                    Ok(bytes) if link.up && link.is_answered => link.send(Packet::Frame(bytes), true, self.now_ms),
+                    Ok(bytes) if link.up && link.is_answered => {
+                        link.send(Packet::Frame(bytes), true, self.now_ms)
+                    }
                     Ok(_) => {}
                     Err(at_ms) => {
                         until_ms = until_ms.min(at_ms);
@@ -192,7 +194,8 @@ impl Network {
         for number in 0..self.links.len() {
             let link = &mut self.links[number];
             let officer = &mut self.officers[number];
-            while let Some((_, packet)) = link.to_device.on_the_way.pop_front_if(|p| p.0 <= now_ms) {
+            while let Some((_, packet)) = link.to_device.on_the_way.pop_front_if(|p| p.0 <= now_ms)
+            {
                 let Packet::Frame(bytes) = packet else {
                     unreachable!("a hello goes up")
                 };
@@ -206,7 +209,8 @@ impl Network {
                 officer.commit();
                 check_position(&self.center, officer);
             }
-            while let Some((_, packet)) = link.to_center.on_the_way.pop_front_if(|p| p.0 <= now_ms) {
+            while let Some((_, packet)) = link.to_center.on_the_way.pop_front_if(|p| p.0 <= now_ms)
+            {
                 match packet {
                     Packet::Hello(bytes) => {
                         let hello = decode_hello(&bytes).unwrap();

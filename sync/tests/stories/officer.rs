@@ -82,9 +82,7 @@ impl Officer {
     pub(crate) fn write(&mut self, document: DocumentId, bytes: usize, forbidden: bool) -> u64 {
         self.disk.counter += 1;
         let number = (self.number as u64) << 32 | self.disk.counter;
-        self.disk
-            .notes
-            .insert(number, (document, State::OnDevice));
+        self.disk.notes.insert(number, (document, State::OnDevice));
         let unsent = self.compose(document, number, bytes, forbidden);
         self.disk.outbox.push(unsent.clone());
         self.device.written(unsent);
@@ -130,7 +128,8 @@ impl Officer {
         for document in rewritten {
             let outbox = self.disk.outbox.iter();
             let of_document = outbox.filter(|unsent| unsent.document == document);
-            self.device.rewritten(document, of_document.cloned().collect());
+            self.device
+                .rewritten(document, of_document.cloned().collect());
         }
         self.device.committed();
     }

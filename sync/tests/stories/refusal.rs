@@ -23,7 +23,10 @@ fn a_refused_note_does_not_hold_up_the_ones_behind_it() {
     for note in behind.into_iter().chain([before, elsewhere]) {
         assert_eq!(officer.state(note), State::AtCenter);
     }
-    assert_eq!(officer.disk.refusals, 1, "answers to what is gone fall away");
+    assert_eq!(
+        officer.disk.refusals, 1,
+        "answers to what is gone fall away"
+    );
     net.check_converged();
 }
 
@@ -40,7 +43,10 @@ fn refusal_upon_refusal_never_wedges() {
     }
     net.settle();
     let officer = &net.officers[0];
-    assert!(good.iter().all(|note| officer.state(*note) == State::AtCenter));
+    assert!(
+        good.iter()
+            .all(|note| officer.state(*note) == State::AtCenter)
+    );
     assert_eq!(officer.disk.refusals, 10);
     net.check_converged();
 }

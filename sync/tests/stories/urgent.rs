@@ -8,20 +8,21 @@ fn caution_ms(bytes_per_s: u64, commit_ms: u64) -> (u64, u64) {
     let mut net = Network::new(1);
     let link = &mut net.links[0];
     (link.bytes_per_s, link.latency_ms, link.commit_ms) = (bytes_per_s, 100, commit_ms);
-    net.center.grant(0, safety(1));
+    // Last of all, were it not for its urgency.
+    net.center.grant(0, safety(99));
     for number in 1..40 {
         net.center.grant(0, call(number));
         for _ in 0..20 {
- net.center.write(call(number), 400);
-}
+            net.center.write(call(number), 400);
+        }
     }
     net.dial(0);
     net.run_ms(30_000);
-    let written = net.center.write(safety(1), 150);
+    let written = net.center.write(safety(99), 150);
     let (written_ms, bytes_before) = (net.now_ms, net.links[0].bytes_down);
     let hash = net.center.logged(written).note.hash;
     let has = |net: &Network| {
-        let held = &net.officers[0].disk.documents[&safety(1)];
+        let held = &net.officers[0].disk.documents[&safety(99)];
         held.changes.contains_key(&hash)
     };
     while !has(&net) {
@@ -32,7 +33,10 @@ fn caution_ms(bytes_per_s: u64, commit_ms: u64) -> (u64, u64) {
         net.officers[0].disk.position < net.center.head(),
         "the transfer goes on"
     );
-    (net.now_ms - written_ms, net.links[0].bytes_down - bytes_before)
+    (
+        net.now_ms - written_ms,
+        net.links[0].bytes_down - bytes_before,
+    )
 }
 
 #[test]
@@ -56,8 +60,8 @@ fn after_a_caution_is_written_it_is_the_next_to_be_sent() {
     net.center.grant(0, call(1));
     net.center.grant(0, safety(2));
     for _ in 0..100 {
- net.center.write(call(1), 400);
-}
+        net.center.write(call(1), 400);
+    }
     net.dial(0);
     net.run_ms(10_000);
     net.center.write(safety(2), 150);
@@ -86,5 +90,8 @@ fn a_caution_that_an_officer_writes_goes_before_the_notes_that_wait() {
     net.settle();
     let seqs = net.center.seqs(safety(1));
     let first_note = net.center.seqs(call(1))[1];
-    assert!(*seqs.last().unwrap() < first_note, "the caution is logged first");
+    assert!(
+        *seqs.last().unwrap() < first_note,
+        "the caution is logged first"
+    );
 }

@@ -24,9 +24,16 @@ fn step(net: &mut Network, rng: &mut Rng, calls: u64) {
     let officer = rng.usize(..OFFICERS);
     let document = document(rng, calls);
     match rng.u8(..100) {
-        0..20 => { net.center.write(document, rng.usize(80..500)); },
+        0..20 => {
+            net.center.write(document, rng.usize(80..500));
+        }
         20..38 => {
-            let granted: Vec<_> = net.officers[officer].disk.documents.keys().copied().collect();
+            let granted: Vec<_> = net.officers[officer]
+                .disk
+                .documents
+                .keys()
+                .copied()
+                .collect();
             if !granted.is_empty() {
                 let document = granted[rng.usize(..granted.len())];
                 let forbidden = rng.u8(..8) == 0;
@@ -53,9 +60,10 @@ fn step(net: &mut Network, rng: &mut Rng, calls: u64) {
 fn walk(seed: u64) {
     let mut rng = Rng::with_seed(seed);
     // Now and then so many documents that a hello cannot list them.
-    let calls = if seed % 8 == 0 { 150 } else { 6 };
+    let is_crowded = seed.is_multiple_of(8);
+    let calls = if is_crowded { 150 } else { 6 };
     let mut net = Network::new(OFFICERS);
-    if seed % 8 == 0 {
+    if is_crowded {
         (0..calls).for_each(|number| net.center.grant(0, call(number)));
     }
     for _ in 0..STEPS {

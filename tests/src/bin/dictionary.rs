@@ -76,7 +76,12 @@ struct Sample {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args_os().nth(1).map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../sync/dictionary/1.zdict")),
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../sync/dictionary/1.zdict"
+            ))
+        },
         PathBuf::from,
     );
     // The client wants to know whose TLS it would use, though it uses none.
@@ -100,11 +105,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("learns from {} changes", learnt.len());
     for kilobytes in [2, 4, 8, 16, 32] {
         let dictionary = zstd::dict::from_samples(&learnt, kilobytes * 1024)?;
-        println!("{kilobytes:>2} KB: {:.1} B a change", mean(&held_out, &dictionary, LEVEL)?);
+        println!(
+            "{kilobytes:>2} KB: {:.1} B a change",
+            mean(&held_out, &dictionary, LEVEL)?
+        );
     }
     let dictionary = zstd::dict::from_samples(&learnt, DICTIONARY_BYTES)?;
     for level in [1, 3, 6, 9, 12, 19] {
-        println!("level {level:>2}: {:.1} B a change", mean(&held_out, &dictionary, level)?);
+        println!(
+            "level {level:>2}: {:.1} B a change",
+            mean(&held_out, &dictionary, level)?
+        );
     }
     table(&held_out, &dictionary)?;
     std::fs::write(&file, &dictionary)?;
@@ -132,7 +143,10 @@ fn table(samples: &[Sample], dictionary: &[u8]) -> std::io::Result<()> {
     let mut kinds: Vec<_> = samples.iter().map(|sample| sample.what).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    println!("{:24} {:>7} {:>7} {:>7} {:>7}", "mean bytes", "changes", "raw", "zstd", "here");
+    println!(
+        "{:24} {:>7} {:>7} {:>7} {:>7}",
+        "mean bytes", "changes", "raw", "zstd", "here"
+    );
     for what in kinds {
         let (mut changes, mut raw, mut plain, mut here) = (0.0, 0, 0, 0);
         for sample in samples.iter().filter(|sample| sample.what == what) {
@@ -216,7 +230,11 @@ impl<'a> Packet<'a> {
             entry,
             clock_off_ms: is_officers.then(|| self.rng.i64(-900..900)),
         };
-        let lineage = if is_safety { &mut self.safety } else { &mut self.call };
+        let lineage = if is_safety {
+            &mut self.safety
+        } else {
+            &mut self.call
+        };
         let basis = lineage.basis(actor);
         let composed = compose(&Draft {
             actor,
@@ -290,11 +308,18 @@ impl<'a> Packet<'a> {
         let address = &call.location;
         let place = format!("{:.5}, {:.5}", call.latitude, call.longitude);
         let plate = call.narrative.split("PLATE ").nth(1).unwrap_or_default();
-        let plate: String = plate.chars().take_while(char::is_ascii_alphanumeric).collect();
+        let plate: String = plate
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
         let (latitude, longitude) = (call.latitude.to_string(), call.longitude.to_string());
         let records = url(sources.records, "records", &[("address", address)])?;
         let vehicles = url(sources.vehicles, "vehicles", &[("plate", &plate)])?;
-        let cameras = url(sources.cameras, "cameras", &[("lat", &latitude), ("lon", &longitude)])?;
+        let cameras = url(
+            sources.cameras,
+            "cameras",
+            &[("lat", &latitude), ("lon", &longitude)],
+        )?;
         let mut asks = vec![("Records", address, records), ("Cameras", &place, cameras)];
         if !plate.is_empty() {
             asks.push(("Vehicles", &plate, vehicles));
@@ -331,9 +356,18 @@ impl<'a> Packet<'a> {
     }
 
     /// Worded as the center's enrichment words them.
-    fn answered(&mut self, source: &str, query: &str, answer: &Value) -> Result<(), Box<dyn Error>> {
+    fn answered(
+        &mut self,
+        source: &str,
+        query: &str,
+        answer: &Value,
+    ) -> Result<(), Box<dyn Error>> {
         for premise in list(answer, "cautions") {
-            let by = format!("{source}: {}, {}", text(premise, "set_by"), text(premise, "date"));
+            let by = format!(
+                "{source}: {}, {}",
+                text(premise, "set_by"),
+                text(premise, "date")
+            );
             let caution = caution(&text(premise, "text"), &by);
             self.write("caution", true, self.center, caution)?;
         }
@@ -348,8 +382,16 @@ impl<'a> Packet<'a> {
             })
             .collect();
         let (title, lines, confidence) = match source {
-            "Records" => (format!("{} prior incidents", incidents.len()), incidents, Confidence::Exact),
-            "Cameras" => (format!("{} cameras near by", cameras.len()), cameras, Confidence::Nearby),
+            "Records" => (
+                format!("{} prior incidents", incidents.len()),
+                incidents,
+                Confidence::Exact,
+            ),
+            "Cameras" => (
+                format!("{} cameras near by", cameras.len()),
+                cameras,
+                Confidence::Nearby,
+            ),
             _ => (
                 format!("Plate {}", fields(answer, &["plate", "state"])),
                 vec![
@@ -360,7 +402,8 @@ impl<'a> Packet<'a> {
                 Confidence::Exact,
             ),
         };
-        let recorded_ms = (source != "Cameras").then(|| EVENING_MS - 86_400_000 * self.rng.i64(1..1_500));
+        let recorded_ms =
+            (source != "Cameras").then(|| EVENING_MS - 86_400_000 * self.rng.i64(1..1_500));
         let finding = Entry::Finding(Finding {
             source: source.into(),
             title,
@@ -391,7 +434,11 @@ impl<'a> Packet<'a> {
         for _ in 0..3 {
             let words = notes[self.rng.usize(..notes.len())];
             // People say something of their own beside.
-            let own = call.narrative.split(' ').nth(self.rng.usize(..6)).unwrap_or_default();
+            let own = call
+                .narrative
+                .split(' ')
+                .nth(self.rng.usize(..6))
+                .unwrap_or_default();
             let note = |by: &str| Note {
                 text: format!("{words} {}", own.to_lowercase()),
                 by: by.into(),
@@ -410,7 +457,11 @@ impl<'a> Packet<'a> {
             });
             let of = self.write("query", false, officer, query)?;
             let text = Some("Wrong plate, see next".into());
-            let correction = Entry::Correction(Correction { of, text, by: by.clone() });
+            let correction = Entry::Correction(Correction {
+                of,
+                text,
+                by: by.clone(),
+            });
             self.write("correction", false, officer, correction)?;
         }
         self.status(UnitState::Clear, officer, by)
@@ -429,11 +480,18 @@ fn url(
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<reqwest::Url, Box<dyn Error>> {
-    Ok(reqwest::Url::parse_with_params(&format!("http://{at}/{path}"), query)?)
+    Ok(reqwest::Url::parse_with_params(
+        &format!("http://{at}/{path}"),
+        query,
+    )?)
 }
 
 fn list<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    answer.get(name).and_then(Value::as_array).into_iter().flatten()
+    answer
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn text(value: &Value, name: &str) -> String {

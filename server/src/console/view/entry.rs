@@ -68,6 +68,8 @@ pub struct FindingView {
     /// What was asked, such as `plate ABC-1234`.
     pub query: String,
     pub confidence: ConfidenceView,
+    /// The date of the record itself, where the source says one.
+    pub recorded: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -55,12 +55,16 @@ pub struct FactsView {
 pub struct CautionsView {
     /// Newest first.
     pub cautions: Vec<EntryView>,
+    /// Older ones beyond those: said at the end, never left out silently.
+    pub not_shown: usize,
 }
 
 #[derive(Debug, Clone, Template)]
 #[template(path = "findings.html")]
 pub struct FindingsView {
     pub findings: Vec<FindingView>,
+    /// Older ones beyond those: said at the end, never left out silently.
+    pub not_shown: usize,
 }
 
 /// Notes, queries and what else people and devices wrote.
@@ -69,6 +73,8 @@ pub struct FindingsView {
 pub struct NotesView {
     /// Newest first.
     pub entries: Vec<EntryView>,
+    /// Older ones beyond those: said at the end, never left out silently.
+    pub not_shown: usize,
 }
 
 #[derive(Debug, Clone, Template)]
@@ -91,8 +97,14 @@ pub struct SourceView {
 #[derive(Debug, Clone)]
 pub enum SourceOutcome {
     Asked { since_ms: i64 },
-    Answered { findings: usize, took_ms: u64 },
-    NothingFound { took_ms: u64 },
+    Answered {
+        findings: usize,
+        /// None: the center's own log was asked, which is not worth a measure.
+        took_ms: Option<u64>,
+    },
+    NothingFound {
+        took_ms: Option<u64>,
+    },
     TimedOut { after_ms: u64 },
     Failed { reason: String },
 }
@@ -178,6 +190,7 @@ mod tests {
         }];
         let html = NotesView {
             entries: vec![note],
+            not_shown: 0,
         }
         .render()
         .unwrap();
@@ -205,6 +218,7 @@ mod tests {
         let nowhere = entry("Dog in the yard");
         let html = CautionsView {
             cautions: vec![waiting, nowhere],
+            not_shown: 0,
         }
         .render()
         .unwrap();
@@ -234,6 +248,7 @@ mod tests {
         };
         let html = CautionsView {
             cautions: vec![corrected],
+            not_shown: 0,
         }
         .render()
         .unwrap();
@@ -252,10 +267,11 @@ mod tests {
                 author_clock_off: None,
                 ..entry("Three prior calls")
             }],
+            not_shown: 7,
         }
         .render()
         .unwrap();
-        assert_words(&html, &["written 12:03:06 at the center"]);
+        assert_words(&html, &["written 12:03:06 at the center", "7 older ones"]);
         assert!(!html.contains("their clock"));
     }
 
@@ -270,9 +286,11 @@ mod tests {
             source: "City records".into(),
             query: "address".into(),
             confidence,
+            recorded: Some("2018-01-01".into()),
         });
         let html = FindingsView {
             findings: findings.into(),
+            not_shown: 0,
         }
         .render()
         .unwrap();
@@ -281,6 +299,7 @@ mod tests {
             &[
                 "City records",
                 "exact match",
+                "record of 2018-01-01",
                 "a lead to verify: similar name",
             ],
         );
@@ -292,9 +311,9 @@ mod tests {
             SourceOutcome::Asked { since_ms: 9_000 },
             SourceOutcome::Answered {
                 findings: 2,
-                took_ms: 120,
+                took_ms: Some(120),
             },
-            SourceOutcome::NothingFound { took_ms: 80 },
+            SourceOutcome::NothingFound { took_ms: Some(80) },
             SourceOutcome::TimedOut { after_ms: 3_000 },
             SourceOutcome::Failed {
                 reason: HOSTILE.into(),
@@ -351,9 +370,18 @@ mod tests {
                     received_ms: 1,
                     details: vec![("District".into(), HOSTILE.into())],
                 },
-                cautions: CautionsView { cautions: vec![] },
-                findings: FindingsView { findings: vec![] },
-                notes: NotesView { entries: vec![] },
+                cautions: CautionsView {
+                    cautions: vec![],
+                    not_shown: 0,
+                },
+                findings: FindingsView {
+                    findings: vec![],
+                    not_shown: 0,
+                },
+                notes: NotesView {
+                    entries: vec![],
+                    not_shown: 0,
+                },
                 sources: SourcesView { sources: vec![] },
                 units: UnitsView {
                     units: vec![UnitView {

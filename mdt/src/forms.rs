@@ -1,0 +1,232 @@
+//! What the officer writes. Each answer comes after the device's own commit, with
+//! or without a link, and says in words what was done; anything but a 2xx leaves
+//! the text in its box.
+
+use axum::Form;
+use axum::Json;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use mobile_core::{CoreError, OpenPacket};
+use packet::{CallId, EntryError};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::pages::html;
+use crate::present::status_of;
+use crate::view::{AnswerView, LINE_CHARS_MAX, TEXT_CHARS_MAX};
+
+/// Where htmx leads the page after a form was taken.
+const HX_REDIRECT: &str = "HX-Redirect";
+const KEPT: &str = "Kept on this device. It goes to the center by itself.";
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NoteRequest {
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatusRequest {
+    status: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AcknowledgeRequest {
+    entry: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PacketRequest {
+    kind: String,
+    location: String,
+    #[serde(default)]
+    plate: String,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct LinkRequest {
+    up: bool,
+}
+
+/// Why a form was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FormError {
+    #[error("This call is not on this device any more.")]
+    NoCall,
+    #[error("{what} is too long: {chars} characters, at most {chars_max}.")]
+    TooLong {
+        what: &'static str,
+        chars: usize,
+        chars_max: usize,
+    },
+    #[error("{0} is empty.")]
+    Empty(&'static str),
+    #[error("This choice is not known here. Reload the page.")]
+    Choice,
+    #[error("What the page sent cannot be read. Reload the page.")]
+    Unreadable(StatusCode),
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+impl FormError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoCall | Self::Core(CoreError::NotHere) => StatusCode::NOT_FOUND,
+            Self::TooLong { .. }
+            | Self::Empty(_)
+            | Self::Choice
+            | Self::Core(CoreError::Entry(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unreadable(status) => *status,
+            Self::Core(CoreError::SignOnFirst | CoreError::NotEnrolled) => StatusCode::CONFLICT,
+            Self::Core(CoreError::DiskFull | CoreError::OutboxFull) => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            Self::Core(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What it is, and what to do.
+    fn words(&self) -> String {
+        match self {
+            Self::Core(CoreError::SignOnFirst | CoreError::NotEnrolled) => {
+                "Nobody is signed on here: nothing can be written. Use the radio.".into()
+            }
+            Self::Core(CoreError::DiskFull) => {
+                "This laptop's disk is full: nothing can be written. Use the radio.".into()
+            }
+            Self::Core(CoreError::OutboxFull) => {
+                "Too much waits to be sent: nothing more can be written until there is a link."
+                    .into()
+            }
+            Self::Core(CoreError::NotHere) => Self::NoCall.to_string(),
+            Self::Core(CoreError::Entry(EntryError::Field { field, wanted })) => {
+                format!("Not taken: {field} should have {wanted}.")
+            }
+            Self::Core(error) => {
+                tracing::warn!(%error, "an entry could not be written");
+                "This laptop could not write it. Try again.".into()
+            }
+            error => error.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for FormError {
+    fn into_response(self) -> Response {
+        let answer = AnswerView {
+            taken: false,
+            text: format!("{} Your text is still in its box.", self.words()),
+        };
+        (self.status(), html(&answer)).into_response()
+    }
+}
+
+impl From<FormRejection> for FormError {
+    fn from(rejection: FormRejection) -> Self {
+        Self::Unreadable(rejection.status())
+    }
+}
+
+type Sent<T> = Result<Form<T>, FormRejection>;
+
+fn taken(text: &str) -> Response {
+    html(&AnswerView {
+        taken: true,
+        text: text.into(),
+    })
+}
+
+fn call_of(text: &str) -> Result<CallId, FormError> {
+    text.parse().map_err(|_| FormError::NoCall)
+}
+
+fn at_most(what: &'static str, text: &str, chars_max: usize) -> Result<(), FormError> {
+    match text.chars().count() {
+        chars if chars > chars_max => Err(FormError::TooLong {
+            what,
+            chars,
+            chars_max,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn filled(what: &'static str, text: &str, chars_max: usize) -> Result<(), FormError> {
+    if text.trim().is_empty() {
+        return Err(FormError::Empty(what));
+    }
+    at_most(what, text, chars_max)
+}
+
+pub(crate) async fn note(
+    State(app): State<App>,
+    Path(call): Path<String>,
+    sent: Sent<NoteRequest>,
+) -> Result<Response, FormError> {
+    let (call, Form(sent)) = (call_of(&call)?, sent?);
+    filled("The note", &sent.text, TEXT_CHARS_MAX)?;
+    app.core().add_note(call, sent.text.trim()).await?;
+    Ok(taken(KEPT))
+}
+
+pub(crate) async fn status(
+    State(app): State<App>,
+    Path(call): Path<String>,
+    sent: Sent<StatusRequest>,
+) -> Result<Response, FormError> {
+    let (call, Form(sent)) = (call_of(&call)?, sent?);
+    let status = status_of(&sent.status).ok_or(FormError::Choice)?;
+    app.core().set_status(call, status).await?;
+    Ok(taken(KEPT))
+}
+
+pub(crate) async fn acknowledge(
+    State(app): State<App>,
+    Path(call): Path<String>,
+    sent: Sent<AcknowledgeRequest>,
+) -> Result<Response, FormError> {
+    let (call, Form(sent)) = (call_of(&call)?, sent?);
+    let caution = sent.entry.parse().map_err(|_| FormError::Choice)?;
+    app.core().acknowledge(call, caution).await?;
+    Ok(taken(
+        "Acknowledged. Kept on this device; it goes to the center by itself.",
+    ))
+}
+
+pub(crate) async fn open_packet(
+    State(app): State<App>,
+    sent: Sent<PacketRequest>,
+) -> Result<Response, FormError> {
+    let Form(sent) = sent?;
+    let nature = match sent.kind.as_str() {
+        "traffic-stop" => "Traffic stop",
+        "on-view" => "On-view",
+        _ => return Err(FormError::Choice),
+    };
+    filled("The place", &sent.location, LINE_CHARS_MAX)?;
+    at_most("The plate", &sent.plate, LINE_CHARS_MAX)?;
+    at_most("The note", &sent.text, TEXT_CHARS_MAX)?;
+    let open = OpenPacket {
+        nature: nature.into(),
+        location: sent.location,
+        plate: Some(sent.plate),
+        note: Some(sent.text),
+    };
+    let call = app.core().open_packet(open).await?;
+    let mut answer = taken(KEPT);
+    // Sixteen hexadecimal digits: no header can break on them.
+    if let Ok(place) = HeaderValue::try_from(format!("/calls/{call}")) {
+        answer.headers_mut().insert(HX_REDIRECT, place);
+    }
+    Ok(answer)
+}
+
+/// Cuts this laptop's link, or lets it be used again. Tests and demos only.
+pub(crate) async fn link(State(app): State<App>, Json(sent): Json<LinkRequest>) -> StatusCode {
+    app.core().set_link(sent.up);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,128 @@
+//! From what the device has to what the page shows.
+//!
+//! Each look reads the store anew: the page is never further than the last commit.
+//! Only what other packets ask for is remembered between looks ([`Digests`]), so
+//! that a change to one packet does not read them all.
+
+mod desk;
+mod digest;
+mod entry;
+mod notes;
+mod open_packet;
+#[cfg(test)]
+mod tests;
+
+use mobile_core::{Core, CoreError, Packet};
+use packet::CallId;
+
+use crate::app::App;
+use crate::view::{AlertsView, CallsView, DeskView, HeaderView, PacketView, PriorityView};
+use crate::words::Times;
+
+pub(crate) use digest::Digests;
+pub(crate) use open_packet::{status_of, through};
+
+/// What every part of a page needs to say things by.
+#[derive(Debug, Clone)]
+pub(crate) struct Scene {
+    pub(crate) times: Times,
+    /// By the center's clock, as well as this device knows it.
+    pub(crate) now_ms: i64,
+    /// As entries name their author; empty when nobody is signed on.
+    pub(crate) officer: String,
+    pub(crate) unit: String,
+    /// When the center was last heard, by its own clock.
+    pub(crate) last_heard_ms: Option<i64>,
+}
+
+impl Scene {
+    pub(crate) fn of(app: &App) -> Self {
+        let shift = app.core().shift();
+        Self {
+            times: app.times().clone(),
+            now_ms: app.now_ms(),
+            officer: shift
+                .as_ref()
+                .map(mobile_core::Shift::by)
+                .unwrap_or_default(),
+            unit: shift.map(|shift| shift.unit).unwrap_or_default(),
+            last_heard_ms: app.core().last_contact_ms(),
+        }
+    }
+
+    fn second(&self, ms: i64) -> String {
+        self.times.second(ms, self.now_ms)
+    }
+
+    fn minute(&self, ms: i64) -> String {
+        self.times.minute(ms, self.now_ms)
+    }
+}
+
+/// The whole page as it is now. Nobody signed on sees nobody's calls.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) header: HeaderView,
+    pub(crate) alerts: AlertsView,
+    pub(crate) calls: CallsView,
+    pub(crate) packet: Option<PacketView>,
+}
+
+impl Look {
+    /// With this call open, where it is on the device.
+    pub(crate) async fn take(app: &App, open: Option<CallId>) -> Result<Self, CoreError> {
+        let scene = Scene::of(app);
+        let core = app.core();
+        let summaries = match core.shift() {
+            Some(_) => core.packets().await?,
+            None => Vec::new(),
+        };
+        let open_packet = match open {
+            Some(call) => here(core, call).await?,
+            None => None,
+        };
+        let told = app.digests().of(core, &scene, &summaries).await?;
+        let unsent = core.outbox_len().await?;
+        Ok(Self {
+            header: desk::header(app, &scene, unsent, told.refused),
+            alerts: desk::alerts(&summaries, told.alerts, open),
+            calls: desk::calls(&summaries, open),
+            packet: open_packet.map(|packet| open_packet::view(&scene, &packet)),
+        })
+    }
+
+    pub(crate) fn desk(self, is_missing: bool) -> DeskView {
+        DeskView {
+            header: self.header,
+            alerts: self.alerts,
+            calls: self.calls,
+            packet: self.packet,
+            is_missing,
+        }
+    }
+}
+
+/// A packet that has anything in it, for whoever is signed on.
+pub(crate) async fn here(core: &Core, call: CallId) -> Result<Option<Packet>, CoreError> {
+    if core.shift().is_none() {
+        return Ok(None);
+    }
+    let packet = core.packet(call).await?;
+    Ok(packet.filter(|packet| !packet.entries.is_empty()))
+}
+
+/// A number and a word; 0 until the facts have come.
+fn priority(number: Option<u8>) -> PriorityView {
+    let word = match number {
+        Some(1) => "Emergency",
+        Some(2) => "Urgent",
+        Some(3) => "Prompt",
+        Some(4) => "Routine",
+        Some(_) => "When free",
+        None => "Not known yet",
+    };
+    PriorityView {
+        number: number.unwrap_or(0),
+        word: word.into(),
+    }
+}

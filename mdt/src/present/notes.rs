@@ -1,0 +1,109 @@
+//! What people wrote, and whatever would otherwise not be seen: entries of kinds
+//! that this version does not know, and entries of mine of any kind that the
+//! center did not take.
+
+use mobile_core::{EntryView as Stored, Packet};
+use packet::{Entry, QueryWhat, UnitState};
+use serde_json::{Map, Value};
+
+use super::Scene;
+use super::entry::{entry, is_refused};
+use crate::view::{EntryView, NotesView};
+
+/// Newest first.
+pub(super) fn notes(scene: &Scene, packet: &Packet) -> NotesView {
+    let entries = packet.entries.iter().rev();
+    NotesView {
+        entries: entries
+            .filter_map(|stored| note(scene, packet, stored))
+            .collect(),
+    }
+}
+
+fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
+    let shown =
+        |kind: &str, by: &str, text: String| Some(entry(scene, packet, stored, kind, by, text));
+    match &stored.written.entry {
+        Entry::Note(note) => shown("Note", &note.by, note.text.clone()),
+        Entry::Query(query) => {
+            let text = format!("{}: {}", query_word(query.what), query.value);
+            shown("Query", &query.by, text)
+        }
+        Entry::Other { kind, fields } => {
+            let by = fields.get("by").and_then(Value::as_str);
+            shown(kind, by.unwrap_or("The center"), plainly(fields))
+        }
+        // A correction stands with what it corrects, where that is on this device.
+        Entry::Correction(said) if is_refused(stored) || !is_here(packet, stored) => {
+            let text = said.text.clone();
+            shown("Correction", &said.by, text.unwrap_or("Withdrawn.".into()))
+        }
+        Entry::Acknowledgement(tap) if is_refused(stored) => {
+            shown("Acknowledgement", &tap.by, "The tap on a caution".into())
+        }
+        Entry::UnitStatus(status) if is_refused(stored) => {
+            let text = format!("{}: {}", status.unit, status_word(status.status));
+            shown("Status", &status.by, text)
+        }
+        Entry::Facts(facts) if is_refused(stored) => {
+            let text = format!("{}, {}", facts.nature, facts.location);
+            shown("The call", "", text)
+        }
+        Entry::Facts(_)
+        | Entry::Caution(_)
+        | Entry::Finding(_)
+        | Entry::Outcome(_)
+        | Entry::UnitStatus(_)
+        | Entry::Correction(_)
+        | Entry::Acknowledgement(_) => None,
+    }
+}
+
+/// Whether what this corrects is among the packet's entries.
+fn is_here(packet: &Packet, correction: &Stored) -> bool {
+    let Entry::Correction(said) = &correction.written.entry else {
+        return false;
+    };
+    packet
+        .entries
+        .iter()
+        .any(|entry| entry.id == said.of && entry.document == correction.document)
+}
+
+/// `name: value` by name, for a kind that this version does not know.
+fn plainly(fields: &Map<String, Value>) -> String {
+    if fields.is_empty() {
+        return "This version cannot read this entry.".into();
+    }
+    let mut said = String::new();
+    for (name, value) in fields {
+        if !said.is_empty() {
+            said.push_str("; ");
+        }
+        said.push_str(name);
+        said.push_str(": ");
+        match value {
+            Value::String(text) => said.push_str(text),
+            other => said.push_str(&other.to_string()),
+        }
+    }
+    said
+}
+
+fn query_word(what: QueryWhat) -> &'static str {
+    match what {
+        QueryWhat::Plate => "Plate",
+        QueryWhat::Person => "Person",
+        QueryWhat::Phone => "Phone",
+        QueryWhat::Address => "Address",
+    }
+}
+
+pub(super) fn status_word(status: UnitState) -> &'static str {
+    match status {
+        UnitState::Assigned => "Assigned",
+        UnitState::EnRoute => "En route",
+        UnitState::OnScene => "On scene",
+        UnitState::Clear => "Clear",
+    }
+}

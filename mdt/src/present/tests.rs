@@ -1,0 +1,279 @@
+#![allow(clippy::unwrap_used)]
+use askama::Template;
+use mobile_core::{EntryView as Stored, MineState, Packet, ShownTo};
+use packet::{
+    Acknowledgement, Actor, Author, CallId, Caution, Compartment, Correction, DeviceNumber,
+    DocumentId, Entry, EntryId, Note, Outcome, OutcomeState, UnitState, UnitStatus, Written,
+};
+use serde_json::{Map, json};
+
+use super::{Scene, open_packet};
+use crate::words::Times;
+
+const NOON_MS: i64 = 1_767_268_982_000;
+const ME: &str = "J. Diaz (4A12)";
+const DEVICE: Author = Author::Device(DeviceNumber(7));
+const CENTER: Author = Author::Center(1 << 31);
+
+fn scene() -> Scene {
+    Scene {
+        times: Times::utc(),
+        now_ms: NOON_MS,
+        officer: ME.into(),
+        unit: "4A12".into(),
+        last_heard_ms: Some(NOON_MS),
+    }
+}
+
+fn id(author: Author, number: u64) -> EntryId {
+    EntryId {
+        actor: Actor::new(author, [0; 4]),
+        number,
+    }
+}
+
+/// As others wrote it: at the center since a second after it was written.
+fn stored(author: Author, number: u64, entry: Entry) -> Stored {
+    let compartment = match entry {
+        Entry::Caution(_) | Entry::Acknowledgement(_) => Compartment::Safety,
+        _ => Compartment::Call,
+    };
+    Stored {
+        id: id(author, number),
+        document: DocumentId::new(CallId(17), compartment),
+        written: Written {
+            entry,
+            clock_off_ms: None,
+        },
+        author_ms: NOON_MS,
+        received_ms: Some(NOON_MS + 1_000),
+        seq: Some(number),
+        mine: None,
+        shown_to: vec![],
+        corrected_by: None,
+    }
+}
+
+fn mine(number: u64, entry: Entry, state: MineState) -> Stored {
+    let is_at_center = state == MineState::AtCenter;
+    let stored = stored(DEVICE, number, entry);
+    Stored {
+        received_ms: stored.received_ms.filter(|_| is_at_center),
+        seq: stored.seq.filter(|_| is_at_center),
+        mine: Some(state),
+        ..stored
+    }
+}
+
+fn note(text: &str) -> Entry {
+    Entry::Note(Note {
+        text: text.into(),
+        by: ME.into(),
+    })
+}
+
+fn caution(by: &str) -> Entry {
+    Entry::Caution(Caution {
+        text: "Knife in the kitchen".into(),
+        by: by.into(),
+    })
+}
+
+fn tap(of: EntryId, unit: &str) -> Entry {
+    Entry::Acknowledgement(Acknowledgement {
+        of,
+        by: format!("K. Roe ({unit})"),
+        unit: unit.into(),
+    })
+}
+
+fn status(unit: &str, by: &str, status: UnitState) -> Entry {
+    Entry::UnitStatus(UnitStatus {
+        unit: unit.into(),
+        status,
+        by: by.into(),
+    })
+}
+
+fn packet(entries: Vec<Stored>) -> Packet {
+    Packet {
+        call: CallId(17),
+        facts: None,
+        entries,
+    }
+}
+
+fn assert_words(html: &str, words: &[&str]) {
+    for word in words {
+        assert!(html.contains(word), "{word} is missing in {html}");
+    }
+}
+
+#[test]
+fn an_entry_of_mine_goes_from_this_device_to_the_center_to_somebodys_screen() {
+    let seen = Stored {
+        shown_to: vec![ShownTo {
+            who: "analyst Lund".into(),
+            at_ms: NOON_MS + 60_000,
+        }],
+        ..mine(3, note("three"), MineState::AtCenter)
+    };
+    let packet = packet(vec![
+        mine(1, note("one"), MineState::OnDevice),
+        mine(2, note("two"), MineState::AtCenter),
+        seen,
+        mine(
+            4,
+            status("4A12", ME, UnitState::Clear),
+            MineState::Refused {
+                reason: "the call is closed".into(),
+            },
+        ),
+    ]);
+    let html = open_packet::view(&scene(), &packet).notes.render().unwrap();
+    assert_words(
+        &html,
+        &[
+            "On this device</b>, not at the center yet",
+            "at the center</b>",
+            "shown to analyst Lund 12:04:02",
+            "written 12:03:02 by this device · received 12:03:03 at the center",
+            "Not accepted: the call is closed",
+            "4A12: Clear",
+        ],
+    );
+}
+
+#[test]
+fn a_note_of_the_officer_before_me_on_this_laptop_is_not_called_mine() {
+    let theirs = Entry::Note(Note {
+        text: "gate is open".into(),
+        by: "A. Poe (2B1)".into(),
+    });
+    let packet = packet(vec![mine(1, theirs, MineState::OnDevice)]);
+    let notes = open_packet::view(&scene(), &packet).notes;
+    assert_eq!(notes.entries.first().unwrap().author, "A. Poe (2B1)");
+}
+
+#[test]
+fn a_caution_asks_until_somebody_of_my_unit_has_tapped() {
+    let of = id(CENTER, 1);
+    let mut entries = vec![stored(CENTER, 1, caution("K. Lund"))];
+    let asks = |entries: &[Stored]| {
+        let view = open_packet::view(&scene(), &packet(entries.to_vec()));
+        view.cautions.cautions.first().unwrap().asks
+    };
+    assert!(asks(&entries));
+    entries.push(stored(CENTER, 2, tap(of, "9Z9")));
+    assert!(asks(&entries), "another unit's tap is not ours");
+    let refused = MineState::Refused {
+        reason: "forged".into(),
+    };
+    entries.push(mine(3, tap(of, "4A12"), refused));
+    assert!(asks(&entries), "what the center did not take is no tap");
+    entries.push(mine(4, tap(of, "4A12"), MineState::OnDevice));
+    assert!(!asks(&entries));
+    let view = open_packet::view(&scene(), &packet(entries));
+    assert_words(
+        &view.cautions.render().unwrap(),
+        &[
+            "K. Roe (9Z9) 12:03:03 at the center",
+            "K. Roe (4A12) 12:03:02 by this device, not at the center yet",
+        ],
+    );
+}
+
+#[test]
+fn my_own_caution_does_not_ask_me() {
+    let packet = packet(vec![mine(1, caution(ME), MineState::AtCenter)]);
+    let view = open_packet::view(&scene(), &packet);
+    assert!(!view.cautions.cautions.first().unwrap().asks);
+}
+
+#[test]
+fn what_was_withdrawn_is_struck_through_and_does_not_ask() {
+    let withdrawal = Entry::Correction(Correction {
+        of: id(CENTER, 1),
+        text: None,
+        by: "K. Lund".into(),
+    });
+    let withdrawal = Stored {
+        document: DocumentId::new(CallId(17), Compartment::Safety),
+        ..stored(CENTER, 2, withdrawal)
+    };
+    let withdrawn = Stored {
+        corrected_by: Some(withdrawal.id),
+        ..stored(CENTER, 1, caution("K. Lund"))
+    };
+    let view = open_packet::view(&scene(), &packet(vec![withdrawn, withdrawal]));
+    assert!(view.notes.entries.is_empty());
+    assert_words(
+        &view.cautions.render().unwrap(),
+        &[
+            "<s>Knife in the kitchen</s>",
+            "Withdrawn.",
+            "12:03:03 at the center",
+        ],
+    );
+    assert!(!view.cautions.cautions.first().unwrap().asks);
+}
+
+#[test]
+fn a_kind_that_this_version_does_not_know_is_shown_plainly() {
+    let mut fields = Map::new();
+    fields.insert("floor".into(), json!(3));
+    fields.insert("text".into(), json!("<b>roof</b>"));
+    let unknown = Entry::Other {
+        kind: "floor_plan".into(),
+        fields,
+    };
+    let packet = packet(vec![stored(CENTER, 1, unknown)]);
+    let html = open_packet::view(&scene(), &packet).notes.render().unwrap();
+    assert_words(
+        &html,
+        &["floor_plan", "floor: 3; text: &#60;b&#62;roof&#60;/b&#62;"],
+    );
+}
+
+#[test]
+fn of_several_statuses_and_outcomes_the_last_is_current() {
+    let outcome = |state| {
+        Entry::Outcome(Outcome {
+            source: "Vehicles".into(),
+            query: "ABC-123".into(),
+            state,
+            took_ms: None,
+            detail: None,
+        })
+    };
+    let packet = packet(vec![
+        stored(CENTER, 1, outcome(OutcomeState::Asked)),
+        stored(CENTER, 2, status("4A12", "dispatch", UnitState::Assigned)),
+        stored(CENTER, 3, outcome(OutcomeState::TimedOut)),
+        mine(
+            4,
+            status("4A12", ME, UnitState::OnScene),
+            MineState::OnDevice,
+        ),
+    ]);
+    let view = open_packet::view(&scene(), &packet);
+    assert_eq!(view.sources.sources.len(), 1);
+    assert_words(&view.sources.render().unwrap(), &["Did not answer in time"]);
+    assert_eq!(view.status.current.as_deref(), Some("on-scene"));
+    assert_words(
+        &view.status.current_text,
+        &["12:03", "not at the center yet"],
+    );
+    assert_words(&view.units.render().unwrap(), &["On scene", "J. Diaz"]);
+}
+
+#[test]
+fn what_a_page_shows_changes_with_the_log_and_not_with_what_is_unsent() {
+    let first = packet(vec![stored(CENTER, 1, caution("K. Lund"))]);
+    let mut more = first.clone();
+    more.entries
+        .push(mine(2, note("mine"), MineState::OnDevice));
+    assert_eq!(open_packet::through(&first), open_packet::through(&more));
+    more.entries.push(stored(CENTER, 3, note("news")));
+    assert_ne!(open_packet::through(&first), open_packet::through(&more));
+}

@@ -1,0 +1,267 @@
+//! The board: read and rendered once for all who watch it, and only while somebody does.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::ws::Utf8Bytes;
+use lru::LruCache;
+use packet::{CallId, Compartment, DocumentId, Entry, Kind, UnitState};
+use rusqlite::Connection;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{Notify, watch};
+
+use super::view::{BoardView, CallRowView};
+use super::{Console, words};
+use crate::config::Config;
+use crate::log::{Happening, LogError, document_after};
+
+/// Least time between two looks at the store.
+const REST_MS: u64 = 250;
+/// Calls whose units' statuses are kept between two looks: those on the board, and
+/// some that leave it and come back.
+const CALLS_KEPT_MAX: NonZeroUsize = NonZeroUsize::new(2 * BoardView::ROWS_MAX).unwrap();
+
+/// The board as its pages get it.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub(super) html: Utf8Bytes,
+    pub(super) open_calls: u64,
+}
+
+/// What the board's task and its pages share.
+#[derive(Debug)]
+pub(super) struct Board {
+    rendered: watch::Sender<Option<Arc<Rendered>>>,
+    /// Somebody came to watch.
+    wanted: Notify,
+    kept: Mutex<LruCache<CallId, Kept>>,
+}
+
+/// What was read of a call's document. Entries are never changed: only what came
+/// after is read the next time.
+#[derive(Debug, Default)]
+struct Kept {
+    through: u64,
+    /// The center's receipt of the call.
+    received_ms: Option<i64>,
+    statuses: BTreeMap<String, UnitState>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            rendered: watch::channel(None).0,
+            wanted: Notify::new(),
+            kept: Mutex::new(LruCache::new(CALLS_KEPT_MAX)),
+        }
+    }
+}
+
+impl Board {
+    /// To be told of each new rendering; the first comes at once.
+    pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<Rendered>>> {
+        let mut watching = self.rendered.subscribe();
+        watching.mark_changed();
+        self.wanted.notify_one();
+        watching
+    }
+
+    /// The board as the store has it now, and how many calls are open.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn read(
+        &self,
+        connection: &Connection,
+        config: &Config,
+    ) -> Result<(BoardView, u64), LogError> {
+        let open_calls = open_calls(connection)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection.prepare_cached(
+            "SELECT call, agency, priority, nature, location, findings, cautions, received_ms FROM calls
+             WHERE open = 1 ORDER BY priority, received_ms DESC, call DESC LIMIT ?1",
+        )?;
+        let mut found = statement.query([BoardView::ROWS_MAX])?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
+            let known = kept.get_or_insert_mut(call, Kept::default);
+            known.read_on(connection, call)?;
+            let (unacknowledged, unacknowledged_since_ms) = waiting(connection, call)?;
+            rows.push(CallRowView {
+                id: call.to_string(),
+                priority: words::priority(row.get(2)?),
+                nature: row.get(3)?,
+                location: row.get(4)?,
+                agency: agency(config, &row.get::<_, String>(1)?),
+                received_ms: known.received_ms.unwrap_or(row.get(7)?),
+                units: units(connection, call, &known.statuses)?,
+                findings: row.get(5)?,
+                cautions: row.get(6)?,
+                unacknowledged,
+                unacknowledged_since_ms,
+            });
+        }
+        let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
+        Ok((
+            BoardView {
+                rows,
+                calls_not_shown,
+            },
+            open_calls,
+        ))
+    }
+}
+
+impl Kept {
+    fn read_on(&mut self, connection: &Connection, call: CallId) -> Result<(), LogError> {
+        let document = DocumentId::new(call, Compartment::Call);
+        for logged in document_after(connection, document, self.through)? {
+            self.through = logged.seq;
+            self.received_ms.get_or_insert(logged.received_ms);
+            if let Entry::UnitStatus(status) = logged.inspected.written.entry {
+                self.statuses.insert(status.unit, status.status);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many calls are open.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn open_calls(connection: &Connection) -> Result<u64, LogError> {
+    let open = connection
+        .prepare_cached("SELECT count(*) FROM calls WHERE open = 1")?
+        .query_row([], |row| row.get(0))?;
+    Ok(open)
+}
+
+/// An agency's name, by its id.
+pub(super) fn agency(config: &Config, id: &str) -> String {
+    let known = config.agencies.iter().find(|agency| agency.id == id);
+    known.map_or_else(|| id.to_owned(), |agency| agency.name.clone())
+}
+
+fn waiting(connection: &Connection, call: CallId) -> Result<(usize, Option<i64>), LogError> {
+    let waiting = connection
+        .prepare_cached(
+            "SELECT count(*), min(received_ms) FROM cautions WHERE call = ?1 AND settled_ms IS NULL",
+        )?
+        .query_row([call.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(waiting)
+}
+
+/// The units on a call, in the order in which they came to it.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn units_on(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
+    )?;
+    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
+    Ok(units.collect::<Result<_, _>>()?)
+}
+
+fn units(
+    connection: &Connection,
+    call: CallId,
+    statuses: &BTreeMap<String, UnitState>,
+) -> Result<Vec<String>, LogError> {
+    let units = units_on(connection, call)?;
+    Ok(units
+        .into_iter()
+        .map(|unit| match statuses.get(&unit) {
+            Some(status) => format!("{unit} {}", words::unit_state(*status)),
+            None => unit,
+        })
+        .collect())
+}
+
+/// Keeps the board up to date while somebody watches it, until the center stops.
+pub(super) async fn keep(console: Arc<Console>) {
+    tokio::select! {
+        () = keep_on(&console) => {}
+        () = console.stop.cancelled() => {}
+    }
+}
+
+async fn keep_on(console: &Arc<Console>) {
+    let board = &console.board;
+    loop {
+        while board.rendered.receiver_count() == 0 {
+            board.wanted.notified().await;
+        }
+        let mut happenings = console.center.log.subscribe();
+        let mut is_old = true;
+        while board.rendered.receiver_count() > 0 {
+            if is_old {
+                is_old = !render(console).await;
+                tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+                continue;
+            }
+            is_old = tokio::select! {
+                group = happenings.recv() => match group {
+                    Ok(group) => group.iter().any(is_on_board),
+                    Err(RecvError::Lagged(_)) => true,
+                    Err(RecvError::Closed) => return,
+                },
+                () = board.rendered.closed() => false,
+            };
+            // One look answers all that has been told so far.
+            while is_old && !matches!(happenings.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        }
+        board.rendered.send_replace(None);
+    }
+}
+
+/// Whether it may change what a row says.
+fn is_on_board(happening: &Happening) -> bool {
+    match happening {
+        Happening::Change(change) => !matches!(
+            change.entry.kind(),
+            Kind::Note | Kind::Query | Kind::Outcome | Kind::Other
+        ),
+        Happening::Call { .. } | Happening::Granted { .. } | Happening::Ended { .. } => true,
+        Happening::Receipt(_) | Happening::DeviceRevoked(_) => false,
+    }
+}
+
+/// False when the store could not be read: the board stays as it was.
+async fn render(console: &Arc<Console>) -> bool {
+    let reading = console.clone();
+    let read = console
+        .center
+        .log
+        .readers()
+        .read(move |connection| {
+            let (view, open_calls) = reading.board.read(connection, &reading.center.config)?;
+            let html = view.render().map_err(|e| LogError::Store(e.to_string()))?;
+            Ok(Rendered {
+                html: html.into(),
+                open_calls,
+            })
+        })
+        .await;
+    match read {
+        Ok(rendered) => {
+            console.board.rendered.send_if_modified(|current| {
+                let is_new = current.as_ref().is_none_or(|c| c.html != rendered.html);
+                if is_new {
+                    *current = Some(Arc::new(rendered));
+                }
+                is_new
+            });
+            true
+        }
+        Err(e) => {
+            tracing::warn!(error = %e, "the board could not be read");
+            false
+        }
+    }
+}

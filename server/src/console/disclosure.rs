@@ -1,0 +1,70 @@
+//! Puts on record what a page was given.
+
+use std::sync::Arc;
+
+use packet::DocumentId;
+
+use super::{ANALYST_NAME, Console};
+use crate::audit::{self, Record};
+use crate::policy::Act;
+
+/// A stretch of a document: after this `seq`, through that one.
+pub(super) type Stretch = (DocumentId, u64, u64);
+
+fn record(act: Act, object: String, detail: String) -> Record {
+    Record {
+        who: ANALYST_NAME.into(),
+        device: None,
+        act,
+        object,
+        allowed: true,
+        detail,
+    }
+}
+
+/// The board was shown, or is being shown: `detail` says which.
+pub(super) async fn board(console: &Arc<Console>, detail: String) {
+    keep(console, vec![record(Act::SeeBoard, String::new(), detail)]).await;
+}
+
+/// These stretches were sent to a page.
+pub(super) async fn packet(console: &Arc<Console>, stretches: &[Stretch]) {
+    let records = stretches
+        .iter()
+        .map(|(document, after, through)| {
+            let detail = format!("{after}..{through}");
+            record(Act::SeePacket, document.to_string(), detail)
+        })
+        .collect();
+    keep(console, records).await;
+}
+
+/// With a full disk reading goes on: what then cannot stand in the audit log stands
+/// in the center's own.
+async fn keep(console: &Arc<Console>, records: Vec<Record>) {
+    if records.is_empty() {
+        return;
+    }
+    let unkept = records.clone();
+    let kept = console
+        .center
+        .log
+        .write(move |ledger| {
+            records
+                .iter()
+                .try_for_each(|record| audit::record(ledger, record))
+        })
+        .await;
+    if let Err(e) = kept {
+        for Record {
+            who,
+            act,
+            object,
+            detail,
+            ..
+        } in unkept
+        {
+            tracing::error!(error = %e, %who, act = %act.name(), %object, %detail, "a disclosure could not be put on record");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The pages' sockets: each sends a region when it differs from what the page has.
+//!
+//! A socket ends when its page goes, when it is too slow, or when the center stops.
+
+mod board;
+mod packet;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::packet::CallId;
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::{Query, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{ANALYST, Console};
+use crate::api::allow;
+use crate::policy::Act;
+use crate::problem::Problem;
+
+/// A page hears something at least so often; after 12 s it says that it is not live.
+const HEARTBEAT_MS: u64 = 4_000;
+/// How long a page may take one message.
+const SEND_MS_MAX: u64 = 10_000;
+/// Largest message that a page sends.
+const MESSAGE_BYTES_MAX: usize = 1_024;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PageName {
+    Board,
+    Call,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LiveRequest {
+    page: PageName,
+    #[serde(default)]
+    id: Option<CallId>,
+}
+
+/// `GET /live?page=board`, `GET /live?page=call&id={id}`
+pub(super) async fn open(
+    State(console): State<Arc<Console>>,
+    request: Result<Query<LiveRequest>, QueryRejection>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let Query(request) = request.map_err(|e| Problem::bad_field("page", e.body_text()))?;
+    let call = match (&request.page, request.id) {
+        (PageName::Board, _) => None,
+        (PageName::Call, Some(call)) => Some(call),
+        (PageName::Call, None) => return Err(Problem::bad_field("id", "a call's id")),
+    };
+    let (act, object) = match call {
+        None => (Act::SeeBoard, String::new()),
+        Some(call) => (Act::SeePacket, call.to_string()),
+    };
+    allow(&console.center, ANALYST, act, &object).await?;
+    let Ok(place) = console.places.clone().try_acquire_owned() else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many pages",
+            "The center keeps no more pages up to date.",
+        ));
+    };
+    let upgrade = upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let mut line = Line { socket };
+        tokio::select! {
+            () = run(&console, &mut line, call) => {}
+            () = console.stop.cancelled() => {}
+        }
+        line.close().await;
+        drop(place);
+    }))
+}
+
+async fn run(console: &Arc<Console>, line: &mut Line, call: Option<CallId>) {
+    match call {
+        None => board::run(console, line).await,
+        Some(call) => packet::run(console, line, call).await,
+    }
+}
+
+/// What a page says.
+#[derive(Debug, Deserialize)]
+struct ShownRequest {
+    shown: bool,
+    through: String,
+}
+
+/// What came from a page.
+enum Heard {
+    /// Its person had this before their eyes: [`super::view::ShownThroughView::through`].
+    Shown(u64),
+    Nothing,
+    Gone,
+}
+
+/// A page's socket.
+struct Line {
+    socket: WebSocket,
+}
+
+impl Line {
+    /// False when the page is gone or too slow.
+    async fn say(&mut self, html: Utf8Bytes) -> bool {
+        let sent = tokio::time::timeout(
+            Duration::from_millis(SEND_MS_MAX),
+            self.socket.send(Message::Text(html)),
+        );
+        matches!(sent.await, Ok(Ok(())))
+    }
+
+    /// The header: also the sign that the center is there.
+    async fn say_header(&mut self, console: &Console, open_calls: u64) -> bool {
+        match console.header(open_calls).render() {
+            Ok(html) => self.say(html.into()).await,
+            Err(_) => false,
+        }
+    }
+
+    async fn hear(&mut self) -> Heard {
+        match self.socket.recv().await {
+            Some(Ok(Message::Text(text))) => shown(&text).map_or(Heard::Nothing, Heard::Shown),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Heard::Gone,
+            Some(Ok(_)) => Heard::Nothing,
+        }
+    }
+
+    async fn close(mut self) {
+        let close = self.socket.send(Message::Close(None));
+        let _ = tokio::time::timeout(Duration::from_millis(SEND_MS_MAX), close).await;
+    }
+}
+
+fn shown(text: &str) -> Option<u64> {
+    let request: ShownRequest = serde_json::from_str(text).ok()?;
+    request.shown.then(|| request.through.parse().ok())?
+}
+
+fn heartbeat() -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
+}

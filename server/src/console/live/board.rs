@@ -1,0 +1,47 @@
+//! A board page's socket: what the board's task rendered, and a heartbeat.
+
+use std::sync::Arc;
+
+use super::{Heard, Line, heartbeat};
+use crate::console::{Console, disclosure};
+
+pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
+    disclosure::board(console, "socket opened".into()).await;
+    let mut updates = 0_u64;
+    tell(console, line, &mut updates).await;
+    disclosure::board(console, format!("socket closed after {updates} updates")).await;
+}
+
+async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
+    let mut watching = console.board.watch();
+    let mut ticks = heartbeat();
+    loop {
+        tokio::select! {
+            changed = watching.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let rendered = watching.borrow_and_update().clone();
+                let Some(rendered) = rendered else { continue };
+                *updates += 1;
+                if !line.say_header(console, rendered.open_calls).await
+                    || !line.say(rendered.html.clone()).await
+                {
+                    return;
+                }
+            }
+            _ = ticks.tick() => {
+                // Silence tells the page that the center is not well.
+                let Ok(open_calls) = console.open_calls().await else { continue };
+                if !line.say_header(console, open_calls).await {
+                    return;
+                }
+            }
+            heard = line.hear() => {
+                if matches!(heard, Heard::Gone) {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Cautions, findings, notes: each entry with its author, both clocks, how far it has
+//! come, and what was said of it later.
+
+use std::collections::{HashMap, HashSet};
+
+use ::packet::{Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding};
+use serde_json::{Map, Value};
+
+use super::devices::Devices;
+use super::{Beside, Logged, REGION_ENTRIES_MAX, Read};
+use crate::console::view::{
+    CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView, FindingsView, NotesView,
+};
+use crate::console::words::{self, Times};
+
+/// An entry and the document that it is in.
+#[derive(Debug)]
+struct Placed<'a> {
+    document: DocumentId,
+    logged: &'a Logged,
+}
+
+impl Placed<'_> {
+    fn entry(&self) -> &Entry {
+        &self.logged.inspected.written.entry
+    }
+
+    /// Entries of two documents may have the same id.
+    fn key(&self) -> (Compartment, EntryId) {
+        (self.document.compartment, self.logged.inspected.id)
+    }
+}
+
+/// What was said in a packet.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    beside: &'a Beside,
+    devices: &'a Devices,
+    times: &'a Times,
+    /// What can be corrected on this page, in the order of the log.
+    entries: Vec<Placed<'a>>,
+    /// The last of each entry.
+    corrections: HashMap<(Compartment, EntryId), CorrectionView>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn new(
+        documents: &'a [Read],
+        beside: &'a Beside,
+        devices: &'a Devices,
+        times: &'a Times,
+    ) -> Self {
+        let all = documents.iter().flat_map(|read| {
+            read.entries.iter().map(|logged| Placed {
+                document: read.document,
+                logged,
+            })
+        });
+        let mut said = Self {
+            beside,
+            devices,
+            times,
+            entries: Vec::new(),
+            corrections: HashMap::new(),
+        };
+        let mut corrections = Vec::new();
+        for placed in all {
+            match placed.entry() {
+                Entry::Correction(_) => corrections.push(placed),
+                Entry::Note(_)
+                | Entry::Caution(_)
+                | Entry::Finding(_)
+                | Entry::Query(_)
+                | Entry::Other { .. } => said.entries.push(placed),
+                Entry::Facts(_)
+                | Entry::Outcome(_)
+                | Entry::UnitStatus(_)
+                | Entry::Acknowledgement(_) => {}
+            }
+        }
+        let known: HashSet<_> = said.entries.iter().map(Placed::key).collect();
+        for placed in corrections {
+            said.correct(placed, &known);
+        }
+        said.entries.sort_by_key(|placed| placed.logged.seq);
+        said
+    }
+
+    /// A correction stands with what it corrects; of what is not here, by itself.
+    fn correct(&mut self, placed: Placed<'a>, known: &HashSet<(Compartment, EntryId)>) {
+        let Entry::Correction(Correction { of, text, by }) = placed.entry() else {
+            return;
+        };
+        let of = (placed.document.compartment, *of);
+        if !known.contains(&of) {
+            self.entries.push(placed);
+            return;
+        }
+        let correction = CorrectionView {
+            text: text.clone(),
+            author: by.clone(),
+            center_time: self.time(placed.logged.received_ms),
+        };
+        self.corrections.insert(of, correction);
+    }
+
+    fn time(&self, ms: i64) -> String {
+        self.times.second(ms, self.beside.now_ms)
+    }
+
+    pub(super) fn cautions(&self) -> CautionsView {
+        let (cautions, not_shown) = self.newest(|entry| matches!(entry, Entry::Caution(_)));
+        let cautions = cautions
+            .into_iter()
+            .filter_map(|placed| match placed.entry() {
+                Entry::Caution(caution) => {
+                    let (text, by) = (caution.text.clone(), caution.by.clone());
+                    Some(self.view(placed, "Caution", text, by))
+                }
+                _ => None,
+            })
+            .collect();
+        CautionsView {
+            cautions,
+            not_shown,
+        }
+    }
+
+    pub(super) fn findings(&self) -> FindingsView {
+        let (findings, not_shown) = self.newest(|entry| matches!(entry, Entry::Finding(_)));
+        let findings = findings
+            .into_iter()
+            .filter_map(|placed| match placed.entry() {
+                Entry::Finding(finding) => Some(self.finding(placed, finding)),
+                _ => None,
+            })
+            .collect();
+        FindingsView {
+            findings,
+            not_shown,
+        }
+    }
+
+    pub(super) fn notes(&self) -> NotesView {
+        let is_else = |entry: &Entry| !matches!(entry, Entry::Caution(_) | Entry::Finding(_));
+        let (notes, not_shown) = self.newest(is_else);
+        NotesView {
+            entries: notes.into_iter().map(|placed| self.note(placed)).collect(),
+            not_shown,
+        }
+    }
+
+    /// The newest of a region, the newest first, and how many are left out.
+    fn newest(&self, wanted: impl Fn(&Entry) -> bool) -> (Vec<&Placed<'a>>, usize) {
+        let all = || self.entries.iter().filter(|placed| wanted(placed.entry()));
+        let newest = all().rev().take(REGION_ENTRIES_MAX).collect();
+        (newest, all().count().saturating_sub(REGION_ENTRIES_MAX))
+    }
+
+    fn note(&self, placed: &Placed<'_>) -> EntryView {
+        match placed.entry() {
+            Entry::Note(note) => self.view(placed, "Note", note.text.clone(), note.by.clone()),
+            Entry::Query(query) => {
+                let text = format!("Asked: {} {}", words::query(query.what), query.value);
+                self.view(placed, "Query", text, query.by.clone())
+            }
+            Entry::Correction(correction) => {
+                let text = correction
+                    .text
+                    .clone()
+                    .unwrap_or_else(|| "Withdrawn.".into());
+                self.view(placed, "Correction", text, correction.by.clone())
+            }
+            Entry::Other { kind, fields } => {
+                let author = match fields.get("by") {
+                    Some(Value::String(by)) => by.clone(),
+                    _ => String::new(),
+                };
+                self.view(placed, &words::heading(kind), plainly(fields), author)
+            }
+            other => self.view(
+                placed,
+                &format!("{:?}", other.kind()),
+                String::new(),
+                String::new(),
+            ),
+        }
+    }
+
+    fn finding(&self, placed: &Placed<'_>, finding: &Finding) -> FindingView {
+        let text = if finding.text.is_empty() {
+            finding.title.clone()
+        } else {
+            format!("{}\n{}", finding.title, finding.text)
+        };
+        FindingView {
+            entry: self.view(placed, "Finding", text, finding.source.clone()),
+            source: finding.source.clone(),
+            query: finding.query.clone(),
+            confidence: match finding.confidence {
+                Confidence::Exact => ConfidenceView::Exact,
+                Confidence::Partial => ConfidenceView::Lead("it matches in part".into()),
+                Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
+            },
+            recorded: finding.recorded_ms.and_then(Times::record_date),
+        }
+    }
+
+    fn view(&self, placed: &Placed<'_>, kind: &str, text: String, author: String) -> EntryView {
+        let Placed { document, logged } = *placed;
+        let (id, written) = (logged.inspected.id, &logged.inspected.written);
+        // The center's own entries have the center's one time.
+        let author_ms = logged.device.map(|_| logged.inspected.time_ms);
+        let is_waiting = matches!(written.entry, Entry::Caution(_))
+            && self.beside.waiting.contains(&id.to_string());
+        EntryView {
+            id: format!("{}-{id}", document.compartment.name()),
+            kind: kind.to_owned(),
+            text,
+            author,
+            author_time: author_ms.map(|ms| self.time(ms)),
+            author_clock_off: author_ms
+                .and(written.clock_off_ms)
+                .and_then(words::clock_off),
+            center_time: self.time(logged.received_ms),
+            receipts: self.devices.of(document, logged.seq, id, logged.device),
+            corrected: self.corrections.get(&placed.key()).cloned(),
+            unacknowledged_since_ms: is_waiting.then_some(logged.received_ms),
+        }
+    }
+}
+
+/// The fields of a kind that this version does not know, one a line.
+fn plainly(fields: &Map<String, Value>) -> String {
+    let lines: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| *name != "by")
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{}: {text}", words::heading(name)),
+            other => format!("{}: {other}", words::heading(name)),
+        })
+        .collect();
+    lines.join("\n")
+}

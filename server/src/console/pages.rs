@@ -1,0 +1,90 @@
+//! The two pages, as they are when they are opened.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use packet::CallId;
+
+use super::packet::{Known, Look};
+use super::view::{BoardPage, NoticePage, PacketPage};
+use super::{ANALYST, Console, disclosure, words};
+use crate::api::allow;
+use crate::log::LogError;
+use crate::policy::Act;
+use crate::problem::Problem;
+
+/// `GET /`
+pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
+    allow(&console.center, ANALYST, Act::SeeBoard, "").await?;
+    let reading = console.clone();
+    let read = console
+        .center
+        .log
+        .readers()
+        .read(move |connection| reading.board.read(connection, &reading.center.config))
+        .await;
+    let (board, open_calls) = match read {
+        Ok(read) => read,
+        Err(e) => return Ok(failed(&e)),
+    };
+    disclosure::board(&console, "page".into()).await;
+    let page = BoardPage {
+        header: console.header(open_calls),
+        board,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+/// `GET /calls/{id}`
+pub(super) async fn packet(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    allow(&console.center, ANALYST, Act::SeePacket, &id).await?;
+    let Ok(call) = id.parse::<CallId>() else {
+        return Ok(not_known());
+    };
+    let look = Known::new(call).look(&console).await;
+    let (known, Look { packet, open_calls }) = match look {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(not_known()),
+        Err(e) => return Ok(failed(&e)),
+    };
+    disclosure::packet(&console, &known.stretches(0)).await;
+    let page = PacketPage {
+        header: console.header(open_calls),
+        packet,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn not_known() -> Response {
+    let page = NoticePage {
+        title: "No such call".into(),
+        text: "The center knows no call with this address. It may have been mistyped.".into(),
+    };
+    html(StatusCode::NOT_FOUND, &page)
+}
+
+fn failed(error: &LogError) -> Response {
+    tracing::error!(%error, "a page could not be read");
+    let page = NoticePage {
+        title: "This page cannot be shown now".into(),
+        text: words::trouble(error),
+    };
+    html(StatusCode::SERVICE_UNAVAILABLE, &page)
+}
+
+/// A template as an answer.
+pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,488 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::Response;
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use packet::{Acknowledgement, CallId, Compartment, DocumentId, Entry, Note};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::view::TEXT_CHARS_MAX;
+use crate::center::{Center, Running};
+use crate::config::{AgencyConfig, Config, OfficerConfig};
+use crate::devices;
+use crate::intake::{CallReport, CallStatus};
+use crate::log::{Happening, LogError};
+use crate::receipts::{self, Holder, Receipt, ReceiptKind};
+use crate::shifts::{self, Shift};
+
+const HOST: &str = "127.0.0.1:8080";
+const ORIGIN: &str = "http://127.0.0.1:8080";
+const HOSTILE: &str = "<script>alert(1)</script>";
+
+/// A center without sources, and its console.
+struct Bench {
+    running: Running,
+    pages: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let running = Center::start(Config {
+            name: "Test RTCC".into(),
+            data: folder.path().into(),
+            sync: any,
+            console: any,
+            console_tls: false,
+            names: vec!["localhost".into()],
+            triage: None,
+            keep_closed_s: 1_800,
+            agencies: vec![AgencyConfig {
+                id: "pd".into(),
+                name: "City Police".into(),
+                units: vec!["4A12".into()],
+                officers: vec![OfficerConfig {
+                    badge: "7".into(),
+                    name: "Diaz".into(),
+                }],
+            }],
+            sources: vec![],
+        })
+        .await
+        .unwrap();
+        let pages = super::router(running.center.clone(), running.stopping());
+        Self {
+            running,
+            pages,
+            _folder: folder,
+        }
+    }
+
+    fn center(&self) -> &Arc<Center> {
+        &self.running.center
+    }
+
+    async fn report(&self, number: &str, nature: &str, narrative: &str) -> CallId {
+        let report = CallReport {
+            agency: "pd".into(),
+            number: number.into(),
+            received: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::now(),
+            nature: nature.into(),
+            location: "2900 W OKLAHOMA AV".into(),
+            latitude: None,
+            longitude: None,
+            district: None,
+            priority: None,
+            narrative: vec![narrative.into()],
+            plates: vec![],
+            units: vec!["4A12".into()],
+            status: CallStatus::Open,
+        };
+        self.center().report(report, "Dispatch").await.unwrap().call
+    }
+
+    /// A device of 4A12 with an officer signed on.
+    async fn device(&self) -> Holder {
+        let enrolled = self.center().log.write(|ledger| {
+            let code = devices::new_code(ledger, "pd", "MDT 1")?;
+            let device = devices::enrol(ledger, &code, &[1])?;
+            let shift = Shift {
+                device: device.number,
+                officer: "Diaz".into(),
+                badge: "7".into(),
+                unit: "4A12".into(),
+                agency: "pd".into(),
+                expires_ms: i64::MAX,
+            };
+            shifts::sign_on(ledger, &shift)?;
+            Ok::<_, LogError>(Holder {
+                device: Some(device.number),
+                who: "4A12 MDT 1".into(),
+            })
+        });
+        enrolled.await.unwrap()
+    }
+
+    async fn request(&self, request: Request<Body>) -> Response {
+        self.pages.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).header(header::HOST, HOST);
+        text(self.request(request.body(Body::empty()).unwrap()).await).await
+    }
+
+    async fn post(&self, path: &str, body: String) -> (StatusCode, String) {
+        let request = Request::post(path)
+            .header(header::HOST, HOST)
+            .header(header::ORIGIN, ORIGIN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        text(self.request(request.body(body.into()).unwrap()).await).await
+    }
+
+    async fn socket(&self, query: &str, origin: Option<&str>) -> Result<Socket, Error> {
+        let address = self.running.console;
+        let uri = format!("ws://{address}/live?{query}").parse().unwrap();
+        let own = format!("http://{address}");
+        let request =
+            ClientRequestBuilder::new(uri).with_header("Origin", origin.unwrap_or(&own));
+        let stream = TcpStream::connect(address).await.unwrap();
+        Ok(client_async(request, stream).await?.0)
+    }
+
+    async fn audit(&self, act: &'static str) -> Vec<(String, String)> {
+        let read = self.center().log.readers().read(move |connection| {
+            let mut statement = connection
+                .prepare("SELECT object, detail FROM audit WHERE act = ?1 AND who = ?2")?;
+            let rows = statement.query_map([act, super::ANALYST_NAME], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        read.await.unwrap()
+    }
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+async fn text(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// Reads until a message holds this, and gives that message.
+async fn until(socket: &mut Socket, wanted: &str) -> String {
+    loop {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap()
+            && text.contains(wanted)
+        {
+            return text.to_string();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_board_shows_reported_calls_the_most_urgent_first() {
+    let bench = Bench::start().await;
+    bench.report("1", "NOISE NUISANCE", "loud music").await;
+    bench
+        .report("2", "SHOTS FIRED", "he has a gun, <b>two</b> men")
+        .await;
+    // Each call has a caution of its own, the first entry of its kind in its document.
+    bench.report("3", "SHOTS FIRED", "she has a knife").await;
+    let (status, html) = bench.get("/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(html.find("SHOTS FIRED").unwrap() < html.find("NOISE NUISANCE").unwrap());
+    assert_eq!(html.matches("1 not acknowledged").count(), 2);
+    for words in ["Test RTCC", "City Police", "4A12 assigned", "<b>3</b> open"] {
+        assert!(html.contains(words), "{words} is missing in {html}");
+    }
+    assert_eq!(bench.audit("SeeBoard").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_note_and_a_caution_appear_in_the_packet_and_the_page_view_is_on_record() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "WELFARE CHECK", "no answer").await;
+    let note = bench
+        .post(&format!("/calls/{call}/notes"), "text=Side+door+open%0D%0A2nd+line".into())
+        .await;
+    assert_eq!(note.0, StatusCode::OK, "{}", note.1);
+    assert!(note.1.contains("answer good"));
+    let caution = bench
+        .post(&format!("/calls/{call}/cautions"), "text=Large+dog".into())
+        .await;
+    assert_eq!(caution.0, StatusCode::OK, "{}", caution.1);
+    let (status, html) = bench.get(&format!("/calls/{call}")).await;
+    assert_eq!(status, StatusCode::OK);
+    for words in [
+        "Side door open\n2nd line",
+        "Large dog",
+        "Not acknowledged for",
+        "Analyst (RTCC)",
+        "No device has this packet",
+        "WELFARE CHECK",
+    ] {
+        assert!(html.contains(words), "{words} is missing in {html}");
+    }
+    let seen = bench.audit("SeePacket").await;
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen.iter().any(|(object, _)| *object == format!("{call}/safety")));
+    assert_eq!(bench.audit("write note").await.len(), 1);
+    assert_eq!(bench.audit("write caution").await.len(), 1);
+}
+
+#[tokio::test]
+async fn hostile_text_is_escaped_on_both_pages() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", HOSTILE, HOSTILE).await;
+    for path in ["notes", "cautions"] {
+        let body = "text=%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned();
+        let (status, _) = bench.post(&format!("/calls/{call}/{path}"), body).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    for path in ["/".to_owned(), format!("/calls/{call}")] {
+        let (_, html) = bench.get(&path).await;
+        assert!(html.contains("&#60;script&#62;alert(1)"), "{path}");
+        assert!(!html.contains("<script>"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_taken_is_answered_in_words() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let path = format!("/calls/{call}/notes");
+    for (body, words) in [
+        (format!("text={}", "x".repeat(TEXT_CHARS_MAX + 1)), "at most 2000 characters"),
+        (format!("text={}", "x".repeat(super::forms::BODY_BYTES_MAX)), "at most 2000 characters"),
+        ("text=+%0D%0A+".into(), "no text"),
+        ("text=a%00b".into(), "cannot be shown"),
+        ("tex=a".into(), "could not read"),
+    ] {
+        let (status, html) = bench.post(&path, body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(html.contains("answer bad") && html.contains(words), "{html}");
+        assert!(html.contains("Your text is kept"), "{html}");
+    }
+    // Four bytes each, and each byte three characters of the form.
+    let longest = format!("text={}", "%F0%9F%9A%93".repeat(TEXT_CHARS_MAX));
+    assert_eq!(bench.post(&path, longest).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_unknown_call_is_told_in_plain_words() {
+    let bench = Bench::start().await;
+    for id in ["00000000000000ff", "17", "%3Cb%3E"] {
+        let (status, html) = bench.get(&format!("/calls/{id}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(html.contains("The center knows no call"), "{html}");
+        let (status, html) = bench
+            .post(&format!("/calls/{id}/notes"), "text=a".into())
+            .await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(html.contains("does not know this call"), "{html}");
+    }
+}
+
+#[tokio::test]
+async fn another_host_or_origin_is_turned_away() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let status = async |request: axum::http::request::Builder| {
+        let request = request.body(Body::from("text=a")).unwrap();
+        bench.request(request).await.status()
+    };
+    let note = format!("/calls/{call}/notes");
+    let post = || {
+        Request::post(&note).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+    };
+    let host = "console.example.com:8080";
+    assert_eq!(status(Request::get("/")).await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        status(Request::get("/").header(header::HOST, host)).await,
+        StatusCode::FORBIDDEN
+    );
+    for origin in ["http://localhost:8080", "https://127.0.0.1:8080", "null"] {
+        let from_elsewhere = post().header(header::HOST, HOST).header(header::ORIGIN, origin);
+        assert_eq!(status(from_elsewhere).await, StatusCode::FORBIDDEN);
+    }
+    let without = post().header(header::HOST, HOST);
+    assert_eq!(status(without).await, StatusCode::FORBIDDEN);
+    let own = post().header(header::HOST, HOST).header(header::ORIGIN, ORIGIN);
+    assert_eq!(status(own).await, StatusCode::OK);
+    let refused = bench
+        .socket("page=board", Some("http://example.com"))
+        .await
+        .unwrap_err();
+    let Error::Http(response) = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn every_answer_says_what_the_browser_must_hold_to() {
+    let bench = Bench::start().await;
+    let of = |headers: &HeaderMap, name: &str| headers[name].to_str().unwrap().to_owned();
+    for asset in super::assets::ASSETS {
+        let request = Request::get(asset.path).header(header::HOST, HOST);
+        let response = bench.request(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{}", asset.path);
+        let headers = response.headers();
+        assert_eq!(of(headers, "content-type"), asset.content_type);
+        assert_eq!(of(headers, "cache-control"), "no-store");
+        assert_eq!(of(headers, "x-content-type-options"), "nosniff");
+        assert!(of(headers, "content-security-policy").starts_with(
+            "default-src 'self'; connect-src 'self' ws://127.0.0.1:8080;"
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_board_hears_of_a_new_call_by_itself() {
+    let bench = Bench::start().await;
+    let mut board = bench.socket("page=board", None).await.unwrap();
+    until(&mut board, "No open calls").await;
+    bench.report("1", "SHOTS FIRED", "").await;
+    let html = until(&mut board, "SHOTS FIRED").await;
+    assert!(html.contains("id=\"board\" hx-swap-oob=\"true\""));
+    // A second page gets what is there, though nothing happens any more.
+    let mut second = bench.socket("page=board", None).await.unwrap();
+    until(&mut second, "SHOTS FIRED").await;
+}
+
+#[tokio::test]
+async fn a_packet_page_gets_the_regions_that_changed_and_no_others() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let mut page = bench
+        .socket(&format!("page=call&id={call}"), None)
+        .await
+        .unwrap();
+    until(&mut page, "id=\"facts\"").await;
+    let note = Entry::Note(Note {
+        text: "Side door open".into(),
+        by: "Analyst".into(),
+    });
+    let appended = bench.center().write(call, note, "Analyst").await.unwrap();
+    let html = until(&mut page, "Side door open").await;
+    assert!(html.contains(&format!("data-through=\"{}\"", appended.seq)));
+    assert!(html.find("shown-through").unwrap() > html.find("id=\"notes\"").unwrap());
+    assert!(!html.contains("id=\"facts\""), "{html}");
+}
+
+#[tokio::test]
+async fn what_the_analyst_saw_becomes_a_receipt_only_when_the_page_says_so() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let mut told = bench.center().log.subscribe();
+    let mut page = bench
+        .socket(&format!("page=call&id={call}"), None)
+        .await
+        .unwrap();
+    let html = until(&mut page, "data-through").await;
+    let through = html.split("data-through=\"").nth(1).unwrap();
+    let through = through.split('"').next().unwrap();
+    let all = bench
+        .center()
+        .log
+        .readers()
+        .read(move |c| receipts::of_document(c, DocumentId::new(call, Compartment::Call)))
+        .await
+        .unwrap();
+    assert_eq!(all, []);
+    for bad in ["{}", "{\"shown\":false,\"through\":\"1\"}", "x", "{\"shown\":true,\"through\":\"-1\"}"] {
+        page.send(Message::text(bad)).await.unwrap();
+    }
+    // More than was sent is not believed.
+    let said = format!("{{\"shown\":true,\"through\":\"{through}9\"}}");
+    page.send(Message::text(said)).await.unwrap();
+    let mut seen: Vec<Receipt> = Vec::new();
+    while seen.len() < 2 {
+        let group = told.recv().await.unwrap();
+        seen.extend(group.iter().filter_map(|happening| match happening {
+            Happening::Receipt(receipt) => Some(receipt.clone()),
+            _ => None,
+        }));
+    }
+    for receipt in &seen {
+        assert_eq!(receipt.kind, ReceiptKind::Shown);
+        assert_eq!(receipt.device, None);
+        assert_eq!(receipt.who, "Analyst (RTCC)");
+    }
+    let most = seen.iter().map(|receipt| receipt.through).max().unwrap();
+    assert_eq!(most.to_string(), through);
+}
+
+#[tokio::test]
+async fn delivered_shown_and_acknowledged_stand_beside_the_entry_of_their_device() {
+    let bench = Bench::start().await;
+    let device = bench.device().await;
+    let call = bench.report("1", "SHOTS FIRED", "").await;
+    let caution = Entry::Caution(packet::Caution {
+        text: "Armed".into(),
+        by: "Analyst (RTCC)".into(),
+    });
+    let caution = bench.center().write(call, caution, "Analyst").await.unwrap();
+    let mut page = bench
+        .socket(&format!("page=call&id={call}"), None)
+        .await
+        .unwrap();
+    let html = until(&mut page, "Armed").await;
+    assert!(html.contains("<b>4A12 MDT 1</b> · not delivered yet"), "{html}");
+    assert!(html.contains("Diaz"), "{html}");
+    let safety = DocumentId::new(call, Compartment::Safety);
+    for (kind, who) in [
+        (ReceiptKind::Delivered, "4A12 MDT 1"),
+        (ReceiptKind::Shown, "Diaz (4A12)"),
+    ] {
+        let holder = Holder {
+            who: who.into(),
+            ..device.clone()
+        };
+        let seq = caution.seq;
+        let added = bench.center().log.write(move |ledger| {
+            receipts::add(ledger, kind, &holder, safety, seq, crate::clock::now_ms())
+        });
+        added.await.unwrap();
+    }
+    let html = until(&mut page, " · shown ").await;
+    assert!(html.contains("<b>4A12 MDT 1</b> · delivered "), "{html}");
+    assert!(html.contains("Not acknowledged for"), "{html}");
+    let tap = Entry::Acknowledgement(Acknowledgement {
+        of: caution.id,
+        by: "Diaz".into(),
+        unit: "4A12".into(),
+    });
+    let tapped = bench.center().write_to(safety, tap, "Diaz").await;
+    tapped.unwrap();
+    let html = until(&mut page, "ack Diaz").await;
+    assert!(!html.contains("Not acknowledged for"), "{html}");
+}
+
+#[tokio::test]
+async fn sockets_end_when_the_center_stops() {
+    let bench = Bench::start().await;
+    let mut board = bench.socket("page=board", None).await.unwrap();
+    until(&mut board, "No open calls").await;
+    let Bench { running, .. } = bench;
+    let ((), closed) = tokio::join!(running.stop(), async {
+        loop {
+            match board.next().await {
+                Some(Ok(Message::Close(_))) | None => break true,
+                Some(Ok(_)) => {}
+                Some(Err(e)) => panic!("{e}"),
+            }
+        }
+    });
+    assert!(closed);
+}
+
+#[tokio::test]
+async fn a_stopped_console_has_no_task_left() {
+    let bench = Bench::start().await;
+    let stop = CancellationToken::new();
+    let pages = super::router(bench.center().clone(), stop.clone());
+    let before = Arc::strong_count(bench.center());
+    drop(pages);
+    stop.cancel();
+    while Arc::strong_count(bench.center()) >= before {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,174 @@
+//! Dispatch at the API, and an analyst's browser at the console.
+
+use std::sync::Once;
+
+use mobile_core::Ticket;
+use packet::{CallId, DeviceNumber};
+use serde_json::{Value, json};
+
+use crate::AGENCY;
+
+/// What the center said.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    /// Null where the body is no JSON.
+    pub body: Value,
+}
+
+#[derive(Debug, Clone)]
+pub struct TestApi {
+    /// `http://127.0.0.1:PORT`.
+    pub base: String,
+    pub token: String,
+    client: reqwest::Client,
+}
+
+/// reqwest comes without a provider of its own.
+fn install_crypto() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        installed.expect("no other provider");
+    });
+}
+
+impl TestApi {
+    #[must_use]
+    pub fn new(base: String, token: String) -> Self {
+        install_crypto();
+        let client = reqwest::Client::builder()
+            .timeout(std::time::Duration::from_secs(20))
+            .build()
+            .unwrap();
+        Self {
+            base,
+            token,
+            client,
+        }
+    }
+
+    /// With the token.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{}{path}", self.base));
+        let request = request.bearer_auth(&self.token).json(body);
+        answer(request).await
+    }
+
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn get(&self, path: &str) -> Result<Answer, reqwest::Error> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        answer(request.bearer_auth(&self.token)).await
+    }
+
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn delete(&self, path: &str) -> Result<Answer, reqwest::Error> {
+        let request = self.client.delete(format!("{}{path}", self.base));
+        answer(request.bearer_auth(&self.token)).await
+    }
+
+    /// Without any token.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn stranger(&self, method: &str, path: &str) -> Result<Answer, reqwest::Error> {
+        let method = method.parse::<reqwest::Method>().unwrap();
+        answer(self.client.request(method, format!("{}{path}", self.base))).await
+    }
+
+    /// An analyst's form, as the console's own page sends it.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn form(&self, path: &str, text: &str) -> Result<Answer, reqwest::Error> {
+        let encoded = text.replace(' ', "+");
+        let request = self.client.post(format!("{}{path}", self.base));
+        let request = request
+            .header("origin", &self.base)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("text={encoded}"));
+        answer(request).await
+    }
+
+    /// Dispatch opens a call with these units on it.
+    pub async fn call(&self, number: &str, units: &[&str]) -> CallId {
+        let body = call(number, "TRESPASS", units);
+        let answer = self.post("/v1/calls", &body).await.unwrap();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.call_id()
+    }
+
+    pub async fn assign(&self, call: CallId, unit: &str) {
+        let path = format!("/v1/calls/{call}/units");
+        let answer = self.post(&path, &json!({"unit": unit})).await.unwrap();
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+
+    pub async fn release(&self, call: CallId, unit: &str) {
+        let path = format!("/v1/calls/{call}/units/{unit}");
+        assert_eq!(self.delete(&path).await.unwrap().status, 204);
+    }
+
+    pub async fn revoke(&self, device: DeviceNumber) {
+        let path = format!("/v1/devices/{}", device.0);
+        assert_eq!(self.delete(&path).await.unwrap().status, 204);
+    }
+
+    /// What a device needs to enrol.
+    pub async fn ticket(&self, label: &str) -> Ticket {
+        let body = json!({"agency": AGENCY, "label": label});
+        let answer = self.post("/v1/enrolment-codes", &body).await.unwrap();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["ticket"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Whether the center is up and its log can be written.
+    pub async fn is_healthy(&self) -> bool {
+        let answer = self.stranger("GET", "/healthz").await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    }
+}
+
+/// A report of a call, as dispatch sends it.
+#[must_use]
+pub(crate) fn call(number: &str, nature: &str, units: &[&str]) -> Value {
+    json!({
+        "agency": AGENCY,
+        "number": number,
+        "nature": nature,
+        "location": "400 W STATE ST",
+        "units": units,
+    })
+}
+
+impl Answer {
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    #[must_use]
+    pub fn call_id(&self) -> CallId {
+        self.body["id"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let content_type = response.headers().get("content-type");
+    let content_type = content_type.map_or("", |value| value.to_str().unwrap_or(""));
+    let content_type = content_type.to_owned();
+    let body = response.bytes().await?;
+    Ok(Answer {
+        status,
+        content_type,
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    })
+}

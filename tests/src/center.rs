@@ -1,0 +1,147 @@
+//! A center in this process, which can stop and come back at the same address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use packet::{CallId, Caution, DocumentId, Entry, Note};
+use server::center::{Center, Running};
+use server::config::Config;
+use server::log::{Appended, LogError};
+use server::receipts::{self, Holder, Receipt, ReceiptKind};
+use tempfile::TempDir;
+
+use crate::ledger::{LoggedEntry, entries_of};
+use crate::{TestApi, config_text, until};
+
+#[derive(Debug)]
+pub struct TestCenter {
+    running: Option<Running>,
+    pub api: TestApi,
+    /// Where devices connect, and the console.
+    pub sync: SocketAddr,
+    pub console: SocketAddr,
+    dir: TempDir,
+}
+
+async fn start(dir: &TempDir, sync: SocketAddr, console: SocketAddr) -> Running {
+    let path = dir.path().join("center.toml");
+    std::fs::write(&path, config_text(&dir.path().join("data"), sync, console)).unwrap();
+    Center::start(Config::read(&path).unwrap()).await.unwrap()
+}
+
+impl TestCenter {
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let running = start(&dir, any, any).await;
+        let base = format!("http://{}", running.console);
+        let api = TestApi::new(base, running.center.token.clone());
+        let (sync, console) = (running.sync, running.console);
+        Self {
+            running: Some(running),
+            api,
+            sync,
+            console,
+            dir,
+        }
+    }
+
+    /// # Panics
+    /// When it is stopped.
+    #[must_use]
+    pub fn center(&self) -> &Arc<Center> {
+        &self.running.as_ref().expect("the center runs").center
+    }
+
+    pub async fn stop(&mut self) {
+        self.running.take().expect("the center runs").stop().await;
+    }
+
+    /// At the same address, with the same data.
+    pub async fn start_again(&mut self) {
+        assert!(self.running.is_none());
+        self.running = Some(start(&self.dir, self.sync, self.console).await);
+    }
+
+    /// An analyst's note.
+    pub async fn note(&self, call: CallId, text: &str) -> Appended {
+        let (text, by) = (text.to_owned(), "an analyst".to_owned());
+        let entry = Entry::Note(Note { text, by });
+        self.center()
+            .write(call, entry, "an analyst")
+            .await
+            .unwrap()
+    }
+
+    /// An analyst's caution.
+    pub async fn caution(&self, call: CallId, text: &str) -> Appended {
+        let (text, by) = (text.to_owned(), "an analyst".to_owned());
+        let entry = Entry::Caution(Caution { text, by });
+        self.center()
+            .write(call, entry, "an analyst")
+            .await
+            .unwrap()
+    }
+
+    /// The call's entries, in the order of the log.
+    pub async fn entries(&self, call: CallId) -> Vec<LoggedEntry> {
+        let readers = self.center().log.readers();
+        readers.read(move |c| entries_of(c, call)).await.unwrap()
+    }
+
+    /// The texts of the call's notes, in the order of the log.
+    pub async fn notes(&self, call: CallId) -> Vec<String> {
+        let entries = self.entries(call).await;
+        let note = |logged: LoggedEntry| match logged.entry {
+            Entry::Note(note) => Some(note.text),
+            _ => None,
+        };
+        entries.into_iter().filter_map(note).collect()
+    }
+
+    /// Waits until the log has exactly these notes of the call, in any order.
+    pub async fn has_notes(&self, call: CallId, wanted: &[&str]) {
+        let mut wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+        wanted.sort();
+        until("the log has the notes, each once", async || {
+            let mut found = self.notes(call).await;
+            found.sort();
+            (found == wanted).then_some(())
+        })
+        .await;
+    }
+
+    /// An analyst has the document on the screen through here.
+    pub async fn look_at(&self, document: DocumentId, through: u64) {
+        let holder = Holder {
+            device: None,
+            who: "an analyst".into(),
+        };
+        let looked = move |ledger: &mut server::log::Ledger<'_>| {
+            let at_ms = server::clock::now_ms();
+            receipts::add(
+                ledger,
+                ReceiptKind::Shown,
+                &holder,
+                document,
+                through,
+                at_ms,
+            )
+        };
+        self.center().log.write(looked).await.unwrap();
+    }
+
+    pub async fn receipts(&self, document: DocumentId) -> Vec<Receipt> {
+        let read = move |c: &rusqlite::Connection| receipts::of_document(c, document);
+        self.center().log.readers().read(read).await.unwrap()
+    }
+
+    /// Runs SQL on the center's store, to make what would take a month.
+    pub async fn execute(&self, sql: &'static str) {
+        let work = move |ledger: &mut server::log::Ledger<'_>| -> Result<(), LogError> {
+            ledger.sql().execute_batch(sql)?;
+            Ok(())
+        };
+        self.center().log.write(work).await.unwrap();
+    }
+}

@@ -1,0 +1,130 @@
+//! The `forerunner` binary as a process of its own, to be killed and started again.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::{PATIENCE, TestApi, config_text, until};
+
+/// The binary that users run: what `FORERUNNER_BIN` names, or what was built beside
+/// this test.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn forerunner_binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("FORERUNNER_BIN") {
+        return named.into();
+    }
+    // …/release/deps/crash-1234 lies beside …/release/forerunner.
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let binary = folder.join("forerunner");
+    assert!(
+        binary.is_file(),
+        "There is no {}: build it first with `cargo build --release`, or name it in FORERUNNER_BIN.",
+        binary.display()
+    );
+    binary
+}
+
+#[derive(Debug)]
+pub struct ServedCenter {
+    child: Option<Child>,
+    binary: PathBuf,
+    /// The same after every start.
+    pub api: TestApi,
+    dir: TempDir,
+}
+
+impl ServedCenter {
+    pub async fn start() -> Self {
+        let binary = forerunner_binary();
+        let dir = tempfile::tempdir().unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        configure(&dir, any, any);
+        let (child, ready) = serve(&binary, &dir).await;
+        // What the system has given is kept from now on: devices come back there.
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        let console = text("console");
+        let address = console.strip_prefix("http://").unwrap().parse().unwrap();
+        configure(&dir, text("sync").parse().unwrap(), address);
+        Self {
+            child: Some(child),
+            binary,
+            api: TestApi::new(text("api"), text("token")),
+            dir,
+        }
+    }
+
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// As the power would: SIGKILL.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.start_kill().unwrap();
+        child.wait().await.unwrap();
+    }
+
+    /// At the same address, with the same data.
+    pub async fn start_again(&mut self) {
+        assert!(self.child.is_none());
+        let (child, _) = serve(&self.binary, &self.dir).await;
+        self.child = Some(child);
+    }
+
+    /// Politely.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let id = child.id().expect("it has not ended").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(told.unwrap().success());
+        let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
+        ended.expect("it ends when it is told to").unwrap()
+    }
+}
+
+fn configure(dir: &TempDir, sync: SocketAddr, console: SocketAddr) {
+    let text = config_text(&dir.path().join("data"), sync, console);
+    std::fs::write(dir.path().join("center.toml"), text).unwrap();
+}
+
+async fn serve(binary: &Path, dir: &TempDir) -> (Child, Value) {
+    let ready = dir.path().join("ready.json");
+    match std::fs::remove_file(&ready) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => panic!("{}: {e}", ready.display()),
+        _ => {}
+    }
+    let errors = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.path().join("errors.txt"))
+        .unwrap();
+    let mut child = Command::new(binary)
+        .args(["serve", "--config"])
+        .arg(dir.path().join("center.toml"))
+        .arg("--ready-file")
+        .arg(&ready)
+        .env("FORERUNNER_LOG", "warn")
+        .stdout(Stdio::null())
+        .stderr(errors)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ready = until("the center says that it is up", async || {
+        if let Some(ended) = child.try_wait().unwrap() {
+            let errors = std::fs::read_to_string(dir.path().join("errors.txt")).unwrap();
+            panic!("the center ended ({ended}):\n{errors}");
+        }
+        std::fs::read(&ready).ok()
+    })
+    .await;
+    (child, serde_json::from_slice(&ready).unwrap())
+}
