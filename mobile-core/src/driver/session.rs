@@ -322,9 +322,7 @@ impl Session<'_> {
             }
         });
     }
-}
 
-impl Session<'_> {
     /// The next handshake takes the new certificate; this session goes on.
     fn renew(&mut self) {
         let core = self.core.clone();

@@ -125,7 +125,7 @@ impl Bench {
         })
         .unwrap();
         self.written.add(change.hash, change.id, change.max_op);
-        let operation = self.changes(&[change.bytes.clone()]);
+        let operation = self.changes(std::slice::from_ref(&change.bytes));
         (change, operation)
     }
 
@@ -514,7 +514,7 @@ fn a_center_with_another_log_is_offered_again_what_was_written_here() {
 
     let applied = bench.apply(&[welcome(2, true), Operation::Grant(notes())]);
     assert!(applied.offered_again);
-    assert_eq!(bench.outbox(), [first.clone()]);
+    assert_eq!(bench.outbox(), std::slice::from_ref(&first));
     assert_eq!(bench.sealed_files(), 1);
     // It stands on a change that this center does not have.
     let mut document = Document::new();
