@@ -18,6 +18,8 @@ pub mod keys;
 mod stored;
 pub mod tls;
 
-pub use certificates::{CertificateError, DevicePeer, IssuedCertificate, peer_of, public_key_of_request};
+pub use certificates::{
+    CertificateError, DevicePeer, IssuedCertificate, peer_of, public_key_of_request,
+};
 pub use keys::{CenterKeys, KeysError, UnsealError};
 pub use tls::{KeyExchange, TlsConfigError, server_config};

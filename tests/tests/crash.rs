@@ -201,6 +201,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills() {
         device.has_sent_all().await;
         let sealed = async || (device.sealed_files() == 0).then_some(());
         until("no sealed copy is left", sealed).await;
+        device.close().await;
     }
     // Both again, now that nothing more comes.
     for writer in &writers {

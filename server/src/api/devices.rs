@@ -92,7 +92,11 @@ pub(super) async fn new_code(
 /// A ticket for this code: see [`CodeView::ticket`].
 #[must_use]
 pub fn ticket(center: &Center, code: &str) -> String {
-    let name = center.config.names.first().map_or("localhost", String::as_str);
+    let name = center
+        .config
+        .names
+        .first()
+        .map_or("localhost", String::as_str);
     let ticket = serde_json::json!({
         "center": format!("{name}:{}", center.sync.port()),
         "ca": BASE64.encode(center.keys.ca_certificate_der()),

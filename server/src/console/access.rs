@@ -97,7 +97,9 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let policy = schemes.judge(&request).and_then(|host| schemes.policy(host));
+    let policy = schemes
+        .judge(&request)
+        .and_then(|host| schemes.policy(host));
     let (mut response, policy) = match policy {
         Some(policy) => (next.run(request).await, policy),
         None => {

@@ -214,7 +214,12 @@ async fn keep_on(console: &Arc<Console>) {
                 () = board.rendered.closed() => false,
             };
             // One look answers all that has been told so far.
-            while is_old && !matches!(happenings.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+            while is_old
+                && !matches!(
+                    happenings.try_recv(),
+                    Err(TryRecvError::Empty | TryRecvError::Closed)
+                )
+            {}
         }
         board.rendered.send_replace(None);
     }

@@ -96,7 +96,12 @@ async fn text_of(request: Request) -> Result<String, String> {
         // Browsers write line ends as two characters.
         Ok(Ok(Form(form))) => form.text.replace("\r\n", "\n"),
         Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_long()),
-        Ok(Err(e)) => return Err(format!("The center could not read this: {}.", e.body_text())),
+        Ok(Err(e)) => {
+            return Err(format!(
+                "The center could not read this: {}.",
+                e.body_text()
+            ));
+        }
         Err(_) => return Err("The text did not arrive in time.".into()),
     };
     let text = text.trim();
@@ -122,7 +127,11 @@ fn not_known() -> Response {
 }
 
 fn refused(status: StatusCode, why: String) -> Response {
-    answer(status, false, format!("Not added. {why} Your text is kept."))
+    answer(
+        status,
+        false,
+        format!("Not added. {why} Your text is kept."),
+    )
 }
 
 fn answer(status: StatusCode, taken: bool, text: String) -> Response {

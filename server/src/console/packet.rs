@@ -210,7 +210,7 @@ fn signed_on(
 ) -> Result<Vec<SignedOn>, LogError> {
     let mut statement = connection.prepare_cached(
         "SELECT grants.unit, shifts.device, label, officer FROM grants
-         JOIN shifts ON shifts.unit = grants.unit AND ended_ms IS NULL
+         JOIN shifts ON shifts.unit = grants.unit AND shifts.ended_ms IS NULL
          JOIN devices ON devices.device = shifts.device
          WHERE grants.call = ?1 AND to_seq IS NULL AND expires_ms > ?2 AND revoked_ms IS NULL
          ORDER BY from_seq, shifts.device",

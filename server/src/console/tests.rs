@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +29,8 @@ use crate::shifts::{self, Shift};
 
 const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
+/// A page that never hears of it fails the test instead of holding it for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 const HOSTILE: &str = "<script>alert(1)</script>";
 
 /// A center without sources, and its console.
@@ -138,8 +141,7 @@ impl Bench {
         let address = self.running.console;
         let uri = format!("ws://{address}/live?{query}").parse().unwrap();
         let own = format!("http://{address}");
-        let request =
-            ClientRequestBuilder::new(uri).with_header("Origin", origin.unwrap_or(&own));
+        let request = ClientRequestBuilder::new(uri).with_header("Origin", origin.unwrap_or(&own));
         let stream = TcpStream::connect(address).await.unwrap();
         Ok(client_async(request, stream).await?.0)
     }
@@ -167,13 +169,17 @@ async fn text(response: Response) -> (StatusCode, String) {
 
 /// Reads until a message holds this, and gives that message.
 async fn until(socket: &mut Socket, wanted: &str) -> String {
-    loop {
-        if let Message::Text(text) = socket.next().await.unwrap().unwrap()
-            && text.contains(wanted)
-        {
-            return text.to_string();
+    let found = async {
+        loop {
+            if let Message::Text(text) = socket.next().await.unwrap().unwrap()
+                && text.contains(wanted)
+            {
+                return text.to_string();
+            }
         }
-    }
+    };
+    let found = tokio::time::timeout(PATIENCE, found).await;
+    found.unwrap_or_else(|_| panic!("{wanted:?} did not come"))
 }
 
 #[tokio::test]
@@ -200,7 +206,10 @@ async fn a_note_and_a_caution_appear_in_the_packet_and_the_page_view_is_on_recor
     let bench = Bench::start().await;
     let call = bench.report("1", "WELFARE CHECK", "no answer").await;
     let note = bench
-        .post(&format!("/calls/{call}/notes"), "text=Side+door+open%0D%0A2nd+line".into())
+        .post(
+            &format!("/calls/{call}/notes"),
+            "text=Side+door+open%0D%0A2nd+line".into(),
+        )
         .await;
     assert_eq!(note.0, StatusCode::OK, "{}", note.1);
     assert!(note.1.contains("answer good"));
@@ -222,7 +231,10 @@ async fn a_note_and_a_caution_appear_in_the_packet_and_the_page_view_is_on_recor
     }
     let seen = bench.audit("SeePacket").await;
     assert_eq!(seen.len(), 2, "{seen:?}");
-    assert!(seen.iter().any(|(object, _)| *object == format!("{call}/safety")));
+    assert!(
+        seen.iter()
+            .any(|(object, _)| *object == format!("{call}/safety"))
+    );
     assert_eq!(bench.audit("write note").await.len(), 1);
     assert_eq!(bench.audit("write caution").await.len(), 1);
 }
@@ -249,15 +261,24 @@ async fn a_text_that_cannot_be_taken_is_answered_in_words() {
     let call = bench.report("1", "THEFT", "").await;
     let path = format!("/calls/{call}/notes");
     for (body, words) in [
-        (format!("text={}", "x".repeat(TEXT_CHARS_MAX + 1)), "at most 2000 characters"),
-        (format!("text={}", "x".repeat(super::forms::BODY_BYTES_MAX)), "at most 2000 characters"),
+        (
+            format!("text={}", "x".repeat(TEXT_CHARS_MAX + 1)),
+            "at most 2000 characters",
+        ),
+        (
+            format!("text={}", "x".repeat(super::forms::BODY_BYTES_MAX)),
+            "at most 2000 characters",
+        ),
         ("text=+%0D%0A+".into(), "no text"),
         ("text=a%00b".into(), "cannot be shown"),
         ("tex=a".into(), "could not read"),
     ] {
         let (status, html) = bench.post(&path, body).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(html.contains("answer bad") && html.contains(words), "{html}");
+        assert!(
+            html.contains("answer bad") && html.contains(words),
+            "{html}"
+        );
         assert!(html.contains("Your text is kept"), "{html}");
     }
     // Four bytes each, and each byte three characters of the form.
@@ -289,9 +310,8 @@ async fn another_host_or_origin_is_turned_away() {
         bench.request(request).await.status()
     };
     let note = format!("/calls/{call}/notes");
-    let post = || {
-        Request::post(&note).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-    };
+    let post =
+        || Request::post(&note).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let host = "console.example.com:8080";
     assert_eq!(status(Request::get("/")).await, StatusCode::FORBIDDEN);
     assert_eq!(
@@ -299,12 +319,16 @@ async fn another_host_or_origin_is_turned_away() {
         StatusCode::FORBIDDEN
     );
     for origin in ["http://localhost:8080", "https://127.0.0.1:8080", "null"] {
-        let from_elsewhere = post().header(header::HOST, HOST).header(header::ORIGIN, origin);
+        let from_elsewhere = post()
+            .header(header::HOST, HOST)
+            .header(header::ORIGIN, origin);
         assert_eq!(status(from_elsewhere).await, StatusCode::FORBIDDEN);
     }
     let without = post().header(header::HOST, HOST);
     assert_eq!(status(without).await, StatusCode::FORBIDDEN);
-    let own = post().header(header::HOST, HOST).header(header::ORIGIN, ORIGIN);
+    let own = post()
+        .header(header::HOST, HOST)
+        .header(header::ORIGIN, ORIGIN);
     assert_eq!(status(own).await, StatusCode::OK);
     let refused = bench
         .socket("page=board", Some("http://example.com"))
@@ -328,9 +352,10 @@ async fn every_answer_says_what_the_browser_must_hold_to() {
         assert_eq!(of(headers, "content-type"), asset.content_type);
         assert_eq!(of(headers, "cache-control"), "no-store");
         assert_eq!(of(headers, "x-content-type-options"), "nosniff");
-        assert!(of(headers, "content-security-policy").starts_with(
-            "default-src 'self'; connect-src 'self' ws://127.0.0.1:8080;"
-        ));
+        assert!(
+            of(headers, "content-security-policy")
+                .starts_with("default-src 'self'; connect-src 'self' ws://127.0.0.1:8080;")
+        );
     }
 }
 
@@ -387,7 +412,12 @@ async fn what_the_analyst_saw_becomes_a_receipt_only_when_the_page_says_so() {
         .await
         .unwrap();
     assert_eq!(all, []);
-    for bad in ["{}", "{\"shown\":false,\"through\":\"1\"}", "x", "{\"shown\":true,\"through\":\"-1\"}"] {
+    for bad in [
+        "{}",
+        "{\"shown\":false,\"through\":\"1\"}",
+        "x",
+        "{\"shown\":true,\"through\":\"-1\"}",
+    ] {
         page.send(Message::text(bad)).await.unwrap();
     }
     // More than was sent is not believed.
@@ -419,13 +449,20 @@ async fn delivered_shown_and_acknowledged_stand_beside_the_entry_of_their_device
         text: "Armed".into(),
         by: "Analyst (RTCC)".into(),
     });
-    let caution = bench.center().write(call, caution, "Analyst").await.unwrap();
+    let caution = bench
+        .center()
+        .write(call, caution, "Analyst")
+        .await
+        .unwrap();
     let mut page = bench
         .socket(&format!("page=call&id={call}"), None)
         .await
         .unwrap();
     let html = until(&mut page, "Armed").await;
-    assert!(html.contains("<b>4A12 MDT 1</b> · not delivered yet"), "{html}");
+    assert!(
+        html.contains("<b>4A12 MDT 1</b> · not delivered yet"),
+        "{html}"
+    );
     assert!(html.contains("Diaz"), "{html}");
     let safety = DocumentId::new(call, Compartment::Safety);
     for (kind, who) in [

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use aws_lc_rs::digest;
 use lru::LruCache;
 use packet::signature::MacKey;
 use packet::{Actor, Author, CenterId, Document, DocumentId, Refusal, inspect};
@@ -17,23 +18,32 @@ const DOCUMENTS_MAX: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 pub(super) struct Documents {
     pub(super) center: CenterId,
     pub(super) author: Author,
-    /// The center's actor since this process started: it writes each document in one line.
-    pub(super) actor: Actor,
+    /// Random since this process started: the center writes each document in a line of
+    /// its own, so that an entry's id is told from any other's in the packet.
+    line: [u8; 16],
     pub(super) mac: MacKey,
     cache: LruCache<DocumentId, Document>,
 }
 
 impl Documents {
     pub(super) fn new(center: CenterId, author: Author, mac: MacKey) -> Self {
-        let mut random = [0; 4];
-        let _ = aws_lc_rs::rand::fill(&mut random);
+        let mut line = [0; 16];
+        let _ = aws_lc_rs::rand::fill(&mut line);
         Self {
             center,
             author,
-            actor: Actor::new(author, random),
+            line,
             mac,
             cache: LruCache::new(DOCUMENTS_MAX),
         }
+    }
+
+    /// The actor that the center writes this document as.
+    pub(super) fn actor(&self, id: DocumentId) -> Actor {
+        let digest = digest::digest(&digest::SHA256, &[self.line.as_slice(), &id.to_bytes()].concat());
+        let mut random = [0; 4];
+        random.copy_from_slice(&digest.as_ref()[..4]);
+        Actor::new(self.author, random)
     }
 
     /// The document as the log has it.

@@ -178,7 +178,7 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// When the entry breaks a limit or the store fails.
     pub fn append(&mut self, document: DocumentId, entry: Entry) -> Result<Appended, LogError> {
-        let actor = self.documents.actor;
+        let actor = self.documents.actor(document);
         let known = self.documents.get(self.transaction, document)?;
         let basis = known.lineage().basis(actor);
         let written = Written {

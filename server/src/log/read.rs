@@ -168,10 +168,7 @@ pub fn document_after(
     let mut statement = connection.prepare_cached(
         "SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq",
     )?;
-    let mut rows = statement.query(rusqlite::params![
-        document.to_bytes(),
-        after.cast_signed()
-    ])?;
+    let mut rows = statement.query(rusqlite::params![document.to_bytes(), after.cast_signed()])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let bytes = row

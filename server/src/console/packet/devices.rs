@@ -59,7 +59,10 @@ impl Devices {
                 let at = times.second(receipt.at_ms, beside.now_ms);
                 let key = (read.document, receipt.kind, device);
                 let steps = devices.steps.entry(key).or_default();
-                if steps.last().is_none_or(|last| last.through < receipt.through) {
+                if steps
+                    .last()
+                    .is_none_or(|last| last.through < receipt.through)
+                {
                     // Older receipts are not here: it may have come that far before.
                     let at = if is_cut && steps.is_empty() {
                         format!("by {at}")
@@ -137,14 +140,16 @@ impl Devices {
             })
             .collect();
         // By no device that is known: the tap is told all the same.
-        all.extend(taps.iter().filter(|tap| tap.device.is_none()).map(|tap| {
-            ReceiptView {
-                device: tap.unit.clone(),
-                delivered: None,
-                shown: None,
-                acknowledged: Some(tap.view.clone()),
-            }
-        }));
+        all.extend(
+            taps.iter()
+                .filter(|tap| tap.device.is_none())
+                .map(|tap| ReceiptView {
+                    device: tap.unit.clone(),
+                    delivered: None,
+                    shown: None,
+                    acknowledged: Some(tap.view.clone()),
+                }),
+        );
         shortened(all)
     }
 

@@ -9,7 +9,12 @@ use crate::center::Center;
 use crate::console::view::{UnitView, UnitsView};
 use crate::console::words::{self, Times};
 
-pub(super) fn view(documents: &[Read], beside: &Beside, center: &Center, times: &Times) -> UnitsView {
+pub(super) fn view(
+    documents: &[Read],
+    beside: &Beside,
+    center: &Center,
+    times: &Times,
+) -> UnitsView {
     let mut statuses: HashMap<&str, (&Logged, &UnitStatus)> = HashMap::new();
     for logged in documents.iter().flat_map(|read| &read.entries) {
         if let Entry::UnitStatus(status) = &logged.inspected.written.entry {

@@ -96,7 +96,9 @@ pub struct SourceView {
 /// What became of one question to one source. Silence is told, never left out.
 #[derive(Debug, Clone)]
 pub enum SourceOutcome {
-    Asked { since_ms: i64 },
+    Asked {
+        since_ms: i64,
+    },
     Answered {
         findings: usize,
         /// None: the center's own log was asked, which is not worth a measure.
@@ -105,8 +107,12 @@ pub enum SourceOutcome {
     NothingFound {
         took_ms: Option<u64>,
     },
-    TimedOut { after_ms: u64 },
-    Failed { reason: String },
+    TimedOut {
+        after_ms: u64,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, Template)]
