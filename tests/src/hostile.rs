@@ -75,6 +75,18 @@ impl HostileDevice {
         }
     }
 
+    /// `host:port` of the center.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// With its certificate.
+    #[must_use]
+    pub fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.clone()
+    }
+
     /// What an honest device that has nothing says.
     #[must_use]
     pub fn hello(&self) -> Hello {

@@ -66,6 +66,12 @@ impl ServedCenter {
         self.dir.path().join("data")
     }
 
+    /// The process's number.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("it runs")
+    }
+
     /// As the power would: SIGKILL.
     pub async fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");

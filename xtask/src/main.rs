@@ -30,6 +30,8 @@ cargo xtask COMMAND
   ci                          test, and then cargo deny (bans, licenses, sources)
   bench NAME [--json FILE] [--peers]
                               a benchmark of tests/, built in release and given all that follows
+  dictionary                  train sync/dictionary/1.zdict on the made-up city's
+                              packets; a shipped dictionary never changes
   bindings python [--check]   generate bindings/python from mobile-core; with
                               --check, only say whether the committed one is current
 
@@ -61,7 +63,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["test"] => suite::test(&Part::ALL),
         ["test", part] => suite::test(&[Part::parse(part)?]),
         ["ci"] => suite::ci(),
-        ["bench", rest @ ..] => bench(rest),
+        ["bench", rest @ ..] => run_binary("bench", rest),
+        ["dictionary"] => run_binary("dictionary", &[]),
         ["bindings", "python"] => bindings::write_python(),
         ["bindings", "python", "--check"] => bindings::check_python(),
         ["bindings", language, ..] if *language != "python" => Err(Failure::Usage(format!(
@@ -74,8 +77,9 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
     }
 }
 
-/// The benchmarks need many crates, so they live in `tests/`; this only saves typing.
-fn bench(arguments: &[&str]) -> Result<(), Failure> {
+/// Benchmarks and the dictionary need many crates, so they live in `tests/`; this only
+/// saves typing.
+fn run_binary(name: &str, arguments: &[&str]) -> Result<(), Failure> {
     let mut command = workspace::cargo();
     command.args([
         "run",
@@ -83,7 +87,7 @@ fn bench(arguments: &[&str]) -> Result<(), Failure> {
         "-p",
         "forerunner-tests",
         "--bin",
-        "bench",
+        name,
         "--",
     ]);
     command.args(arguments);
