@@ -14,7 +14,6 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-
 /// Everything that is known about a call, in the officer's hand before the officer
 /// is at the door.
 #[derive(Debug, Parser)]

@@ -106,32 +106,34 @@ impl Access {
         (StatusCode::SEE_OTHER, headers).into_response()
     }
 
-    fn judge(&self, request: &Request) -> Result<(), Response> {
+    /// What is answered in place of the route; `None` lets the request through.
+    fn stop(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         let Some(host) = self.own_host(headers) else {
-            return Err((StatusCode::MISDIRECTED_REQUEST, "Not this server.\n").into_response());
+            return Some((StatusCode::MISDIRECTED_REQUEST, "Not this server.\n").into_response());
         };
+        let forbidden = || Some((StatusCode::FORBIDDEN, NOT_YOURS).into_response());
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
         if writes || headers.contains_key(UPGRADE) {
             let own = format!("http://{host}");
             if only(headers, &ORIGIN) != Some(own.as_str()) {
-                return Err((StatusCode::FORBIDDEN, NOT_YOURS).into_response());
+                return forbidden();
             }
         }
         if request.uri().path() == "/"
             && request.method() == Method::GET
             && let Some(key) = key_of(request.uri().query())
         {
-            return Err(if self.is_secret(key) {
-                self.let_in()
+            return if self.is_secret(key) {
+                Some(self.let_in())
             } else {
-                (StatusCode::FORBIDDEN, NOT_YOURS).into_response()
-            });
+                forbidden()
+            };
         }
         if self.has_cookie(headers) {
-            Ok(())
+            None
         } else {
-            Err((StatusCode::FORBIDDEN, NOT_YOURS).into_response())
+            forbidden()
         }
     }
 }
@@ -155,9 +157,9 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match access.judge(&request) {
-        Ok(()) => next.run(request).await,
-        Err(answer) => answer,
+    let mut response = match access.stop(&request) {
+        None => next.run(request).await,
+        Some(answer) => answer,
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, access.policy.clone());

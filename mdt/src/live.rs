@@ -142,7 +142,9 @@ impl LivePage {
                     (behind, header_due) = (true, true);
                 }
                 () = sleep_until(next), if behind => {
-                    (changes.borrow_and_update(), link.borrow_and_update());
+                    changes.mark_unchanged();
+                    link.mark_unchanged();
+                    standing.mark_unchanged();
                     self.send(header_due).await?;
                     (behind, header_due) = (false, false);
                     next = Instant::now() + Duration::from_millis(PACE_MS);

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(clock_off(1_999), None);
         assert_eq!(clock_off(4_000).as_deref(), Some("4 s ahead"));
         assert_eq!(clock_off(-300_000).as_deref(), Some("5 min behind"));
-        assert_eq!(clock_off(i64::MIN).is_some(), true);
+        assert!(clock_off(i64::MIN).is_some());
     }
 
     #[test]

@@ -136,19 +136,14 @@ impl TestDevice {
     }
 
     /// Waits until this holds of the packet.
-    pub async fn packet(
-        &self,
-        call: CallId,
-        what: &str,
-        is_so: impl Fn(&Packet) -> bool,
-    ) -> Packet {
+    pub async fn packet(&self, call: CallId, is_so: impl Fn(&Packet) -> bool) -> Packet {
         let mut changes = self.core.changes();
+        let mut last = None;
         let waiting = async {
             loop {
                 changes.mark_unchanged();
-                if let Some(packet) = self.core.packet(call).await.unwrap()
-                    && is_so(&packet)
-                {
+                last = self.core.packet(call).await.unwrap();
+                if let Some(packet) = last.take_if(|packet| is_so(packet)) {
                     return packet;
                 }
                 changes.changed().await.unwrap();
@@ -156,7 +151,7 @@ impl TestDevice {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(packet) => packet,
-            Err(_) => panic!("in {PATIENCE:?} it did not come about on the device that {what}"),
+            Err(_) => panic!("in {PATIENCE:?} the device did not come to it; it has {last:#?}"),
         }
     }
 
@@ -178,9 +173,8 @@ impl TestDevice {
     }
 
     pub async fn has_note(&self, call: CallId, text: &str) -> EntryView {
-        let what = format!("the note {text:?} is there");
         let is_there = |packet: &Packet| note_texts(packet).iter().any(|found| found == text);
-        let packet = self.packet(call, &what, is_there).await;
+        let packet = self.packet(call, is_there).await;
         let mut entries = packet.entries.into_iter();
         entries.find(|entry| is_note(entry, text)).unwrap()
     }
@@ -191,8 +185,7 @@ impl TestDevice {
             let mut entries = packet.entries.iter();
             entries.any(|entry| entry.id == id && entry.mine == Some(MineState::AtCenter))
         };
-        self.packet(call, "the entry is at the center", is_there)
-            .await;
+        self.packet(call, is_there).await;
     }
 
     /// Waits until nothing is unsent.

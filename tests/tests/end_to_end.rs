@@ -31,7 +31,7 @@ async fn a_call_and_an_analysts_note_reach_both_officers_of_the_unit() {
     let call = center.api.call("26-1", &[]).await;
     center.api.assign(call, "1A1").await;
     for device in [&phone, &mdt] {
-        let packet = device.packet(call, "the facts are there", has_facts).await;
+        let packet = device.packet(call, has_facts).await;
         let facts = packet.facts.unwrap();
         assert_eq!(
             (facts.number.as_str(), facts.nature.as_str()),
@@ -58,7 +58,7 @@ async fn what_an_officer_writes_in_a_dead_zone_arrives_once_and_shown_to_comes_b
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     device.cut().await;
 
     let note = device
@@ -107,9 +107,7 @@ async fn what_an_officer_writes_in_a_dead_zone_arrives_once_and_shown_to_comes_b
         .seq;
     center.look_at(words(call), seq).await;
     let is_shown = |packet: &Packet| notes(packet).any(|entry| !entry.shown_to.is_empty());
-    let packet = device
-        .packet(call, "the note was shown to somebody", is_shown)
-        .await;
+    let packet = device.packet(call, is_shown).await;
     let shown = notes(&packet).next().unwrap().shown_to.clone();
     assert_eq!((shown.len(), shown[0].who.as_str()), (1, "an analyst"));
 }
@@ -119,7 +117,7 @@ async fn a_look_while_the_device_was_away_is_told_when_it_comes_back() {
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     let note = device.core.add_note(call, "nobody home").await.unwrap();
     device.is_at_center(call, note).await;
     device.cut().await;
@@ -127,9 +125,7 @@ async fn a_look_while_the_device_was_away_is_told_when_it_comes_back() {
     center.look_at(words(call), head).await;
     device.core.set_link(true);
     let is_shown = |packet: &Packet| notes(packet).any(|entry| !entry.shown_to.is_empty());
-    device
-        .packet(call, "the note was shown to somebody", is_shown)
-        .await;
+    device.packet(call, is_shown).await;
 }
 
 #[tokio::test]
@@ -144,9 +140,7 @@ async fn a_tap_on_a_caution_is_an_acknowledgement_in_the_log() {
             .iter()
             .any(|e| e.id == caution.id && e.document == safety(call))
     };
-    device
-        .packet(call, "the caution is there", has_caution)
-        .await;
+    device.packet(call, has_caution).await;
     assert_eq!(device.core.packets().await.unwrap()[0].unacknowledged, 1);
     let waiting = move |c: &Connection| server::receipts::caution_waiting_since(c, call);
     let readers = center.center().log.readers().clone();
@@ -192,7 +186,7 @@ async fn delivered_is_said_after_the_devices_own_commit_and_not_before() {
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     let delivered = async |seq: u64| {
         let receipts = center.receipts(words(call)).await;
         let mut receipts = receipts
@@ -272,7 +266,7 @@ async fn a_device_that_was_closed_unsent_sends_when_it_is_opened_again() {
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     device.cut().await;
     device
         .core
@@ -296,7 +290,7 @@ async fn a_released_unit_loses_the_packet_and_what_it_had_not_sent_still_arrives
     let call = center.api.call("26-1", &["1A1"]).await;
     let other = center.api.call("26-2", &["1A1"]).await;
     for call in [call, other] {
-        device.packet(call, "the facts are there", has_facts).await;
+        device.packet(call, has_facts).await;
     }
     device.cut().await;
     device
@@ -355,9 +349,7 @@ async fn a_call_that_is_told_again_is_updated_and_not_doubled() {
             .as_ref()
             .is_some_and(|facts| facts.nature == "SHOTS FIRED")
     };
-    let packet = device
-        .packet(call, "the facts are the newest", is_updated)
-        .await;
+    let packet = device.packet(call, is_updated).await;
     assert_eq!(packet.facts.unwrap().number, "26-1");
     assert_eq!(device.core.packets().await.unwrap().len(), 1);
     let listed = center.api.get("/v1/calls?state=all").await.unwrap().body;
@@ -387,9 +379,7 @@ async fn the_eido_samples_are_taken_and_shown() {
             "{name}"
         );
         center.api.assign(answer.call_id(), "1A1").await;
-        let packet = device
-            .packet(answer.call_id(), "the facts are there", has_facts)
-            .await;
+        let packet = device.packet(answer.call_id(), has_facts).await;
         let facts = packet.facts.unwrap();
         assert!(
             !facts.nature.is_empty() && !facts.location.is_empty(),
@@ -446,7 +436,7 @@ async fn a_revoked_device_is_out_at_once_and_does_not_come_back() {
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let other = TestDevice::on_duty(&center.api, "102", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     center.api.revoke(device.core.device().unwrap()).await;
     // The session's last word, or already the refusal of the next one.
     let why = device.offline().await;
@@ -521,9 +511,7 @@ async fn a_device_of_another_unit_never_has_the_packet() {
     mine.has_note(call, "only for 1A1").await;
     // What comes later in the log has come: what was before it would have, too.
     let theirs = center.api.call("26-2", &["1B1"]).await;
-    others
-        .packet(theirs, "the facts are there", has_facts)
-        .await;
+    others.packet(theirs, has_facts).await;
     let packets = others.core.packets().await.unwrap();
     assert_eq!(
         packets.iter().map(|packet| packet.call).collect::<Vec<_>>(),
@@ -549,7 +537,7 @@ async fn a_device_without_an_officer_has_nothing() {
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     device.core.sign_off().await.unwrap();
     device.packet_is_gone(call).await;
     assert!(device.core.add_note(call, "nobody's").await.is_err());
@@ -560,7 +548,7 @@ async fn the_sealed_outbox_of_a_lost_store_reaches_the_log() {
     let center = TestCenter::start().await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device.packet(call, "the facts are there", has_facts).await;
+    device.packet(call, has_facts).await;
     device.cut().await;
     device
         .core

@@ -536,9 +536,7 @@ async fn a_refused_note_stays_on_the_officers_screen_with_the_reason_and_later_o
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let other = TestDevice::on_duty(&center.api, "102", "1A1").await;
     let call = center.api.call("26-1", &["1A1"]).await;
-    device
-        .packet(call, "the facts are there", |p| p.facts.is_some())
-        .await;
+    device.packet(call, |p| p.facts.is_some()).await;
     device.cut().await;
     // The laptop's clock jumps ahead by an hour, and back again.
     device.core.add_note(call, "first").await.unwrap();
@@ -549,9 +547,8 @@ async fn a_refused_note_stays_on_the_officers_screen_with_the_reason_and_later_o
     device.core.add_note(call, "third").await.unwrap();
     device.core.set_link(true);
 
-    let what = "one note is refused and the others are at the center";
     let packet = device
-        .packet(call, what, |packet| {
+        .packet(call, |packet| {
             let at_center = |text| state_of(packet, text) == Some(&MineState::AtCenter);
             is_refused(packet, "from the future")
                 && ["first", "second", "third"].into_iter().all(at_center)
@@ -565,9 +562,7 @@ async fn a_refused_note_stays_on_the_officers_screen_with_the_reason_and_later_o
     assert_eq!(device.core.outbox_len().await.unwrap(), 0);
     let id = device.core.add_note(call, "fourth").await.unwrap();
     device.is_at_center(call, id).await;
-    let packet = other
-        .packet(call, "all four are there", |p| note_texts(p).len() == 4)
-        .await;
+    let packet = other.packet(call, |p| note_texts(p).len() == 4).await;
     assert_eq!(note_texts(&packet), ["first", "second", "third", "fourth"]);
 }
 
@@ -578,9 +573,7 @@ async fn a_note_to_a_call_that_the_unit_had_long_ago_is_refused_and_kept_for_the
     let call = center.api.call("26-1", &["1A1"]).await;
     let other = center.api.call("26-2", &["1A1"]).await;
     for call in [call, other] {
-        device
-            .packet(call, "the facts are there", |p| p.facts.is_some())
-            .await;
+        device.packet(call, |p| p.facts.is_some()).await;
     }
     device.cut().await;
     device
@@ -595,9 +588,8 @@ async fn a_note_to_a_call_that_the_unit_had_long_ago_is_refused_and_kept_for_the
         .await;
     device.core.set_link(true);
     center.has_notes(other, &["in time"]).await;
-    let what = "the note is refused and still to be read";
     let packet = device
-        .packet(call, what, |packet| is_refused(packet, "a month too late"))
+        .packet(call, |packet| is_refused(packet, "a month too late"))
         .await;
     assert_eq!(packet.facts, None, "the rest of the packet has left");
     assert_eq!(center.notes(call).await, [""; 0]);

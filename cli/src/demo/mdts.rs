@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use server::devices;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -20,6 +20,8 @@ pub(super) struct Page {
     pub(super) unit: String,
     pub(super) url: String,
     child: Child,
+    /// Closed, it tells the page to end. (Apart: waiting for a child closes what it holds.)
+    until: Option<ChildStdin>,
 }
 
 /// The pages that run; each ends when its standard input closes, so none outlives this.
@@ -76,7 +78,15 @@ pub(super) async fn start(
             () = stop.cancelled() => return Err("stopped while starting".into()),
         };
         match line {
-            Ok(Ok(Some(url))) => pages.push(Page { unit, url, child }),
+            Ok(Ok(Some(url))) => {
+                let until = child.stdin.take();
+                pages.push(Page {
+                    unit,
+                    url,
+                    child,
+                    until,
+                });
+            }
             _ => return Err(format!("the MDT page of unit {unit} did not come up")),
         }
     }
@@ -117,7 +127,7 @@ impl Pages {
 
     pub(super) async fn stop(self) {
         for mut page in self.pages {
-            drop(page.child.stdin.take());
+            drop(page.until.take());
             if tokio::time::timeout(Duration::from_millis(END_MS_MAX), page.child.wait())
                 .await
                 .is_err()

@@ -40,7 +40,10 @@ impl Documents {
 
     /// The actor that the center writes this document as.
     pub(super) fn actor(&self, id: DocumentId) -> Actor {
-        let digest = digest::digest(&digest::SHA256, &[self.line.as_slice(), &id.to_bytes()].concat());
+        let digest = digest::digest(
+            &digest::SHA256,
+            &[self.line.as_slice(), &id.to_bytes()].concat(),
+        );
         let mut random = [0; 4];
         random.copy_from_slice(&digest.as_ref()[..4]);
         Actor::new(self.author, random)
