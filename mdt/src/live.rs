@@ -117,10 +117,21 @@ impl LivePage {
         let mut next = Instant::now();
         loop {
             tokio::select! {
+                // First the end, since the watches end with the program too; then what
+                // is due, so that no stream of news or of messages holds it up.
+                biased;
                 () = shutdown.cancelled() => {
                     // 1012, "service restart": the page tries again by itself.
                     self.close().await;
                     return Ok(());
+                }
+                () = sleep_until(next), if behind => {
+                    changes.mark_unchanged();
+                    link.mark_unchanged();
+                    standing.mark_unchanged();
+                    self.send(header_due).await?;
+                    (behind, header_due) = (false, false);
+                    next = Instant::now() + Duration::from_millis(PACE_MS);
                 }
                 heard = self.socket.recv() => {
                     let message = heard.ok_or(LiveEnd::Closed)??;
@@ -140,14 +151,6 @@ impl LivePage {
                 }
                 _ = header.tick() => {
                     (behind, header_due) = (true, true);
-                }
-                () = sleep_until(next), if behind => {
-                    changes.mark_unchanged();
-                    link.mark_unchanged();
-                    standing.mark_unchanged();
-                    self.send(header_due).await?;
-                    (behind, header_due) = (false, false);
-                    next = Instant::now() + Duration::from_millis(PACE_MS);
                 }
             }
         }

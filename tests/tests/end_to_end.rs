@@ -406,7 +406,8 @@ async fn an_eido_that_does_not_fit_gets_an_error_that_names_the_path() {
         "incidentComponent": {
             "$id": "inc", "lastUpdateTimeStamp": "2026-01-05T18:22:31-05:00",
             "updatedByAgencyReference": {"$ref": "pd.example"},
-            "incidentTypeInternalText": "SHOTS FIRED", "internalIncidentId": "1",
+            "incidentTypeCommonRegistryText": "SHOOT", "incidentTypeInternalText": "SHOTS FIRED",
+            "internalIncidentId": "1",
             "incidentStatusCommonRegistryText": ["Active"], "incidentCommonPriorityNumber": "urgent",
         },
     });
@@ -550,17 +551,17 @@ async fn the_sealed_outbox_of_a_lost_store_reaches_the_log() {
     let call = center.api.call("26-1", &["1A1"]).await;
     device.packet(call, has_facts).await;
     device.cut().await;
-    device
-        .core
-        .add_note(call, "outlives its store")
-        .await
-        .unwrap();
+    // Each stands on the one before: in any other order the center takes but the first.
+    let texts = ["one", "two", "three", "four", "five"];
+    for text in texts {
+        device.core.add_note(call, text).await.unwrap();
+    }
     let dir = device.close().await.unwrap();
     let keys = FileKeyStore::open(&dir.path().join("keys")).unwrap();
     keys.erase("store-key").unwrap();
     let device = TestDevice::open(dir.path());
     assert!(device.set_aside.is_some());
-    center.has_notes(call, &["outlives its store"]).await;
+    center.has_notes(call, &texts).await;
     until("no sealed copy is left", async || {
         (device.sealed_files() == 0).then_some(())
     })

@@ -1,6 +1,7 @@
 //! The simulated dispatcher: takes the replayed calls to the center and puts units on
 //! them. Who goes where is **modelled**: the free unit of the call's agency that has
-//! waited longest, MDT pages first so that there is something to see on them.
+//! waited longest, MDT pages first so that there is something to see on them. With no
+//! unit free a call waits, the newest going first.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -23,8 +24,9 @@ const TOLD_TOGETHER_MAX: usize = 128;
 #[derive(Debug)]
 pub(super) struct Units {
     free: HashMap<&'static str, VecDeque<String>>,
-    on: HashMap<CallId, Vec<(&'static str, String)>>,
+    on: HashMap<CallId, (&'static str, String)>,
     first: Vec<String>,
+    waiting: Vec<(String, CallId)>,
 }
 
 impl Units {
@@ -46,23 +48,39 @@ impl Units {
         }
     }
 
+    /// A unit for this call; without one it waits.
     fn send(&mut self, call: CallId, agency: &str) -> Option<String> {
         let (id, free) = self.free.iter_mut().find(|(id, _)| **id == agency)?;
-        let preferred = free
-            .iter()
-            .position(|unit| self.first.contains(unit))
-            .unwrap_or(0);
-        let unit = free.remove(preferred)?;
-        self.on.entry(call).or_default().push((id, unit.clone()));
+        let preferred = free.iter().position(|unit| self.first.contains(unit));
+        let Some(unit) = free.remove(preferred.unwrap_or(0)) else {
+            self.waiting.push((agency.to_owned(), call));
+            return None;
+        };
+        self.on.insert(call, (id, unit.clone()));
         Some(unit)
     }
 
-    fn back(&mut self, call: CallId) {
-        for (agency, unit) in self.on.remove(&call).into_iter().flatten() {
-            if let Some(free) = self.free.get_mut(agency) {
-                free.push_back(unit);
-            }
-        }
+    /// The call is over: its unit is free, and goes to the newest call that waits.
+    fn back(&mut self, call: CallId) -> Option<(CallId, String)> {
+        self.waiting.retain(|(_, waits)| *waits != call);
+        let (agency, unit) = self.on.remove(&call)?;
+        self.free.get_mut(agency)?.push_back(unit);
+        let next = self
+            .waiting
+            .iter()
+            .rposition(|(waits, _)| waits == agency)?;
+        let (_, next) = self.waiting.remove(next);
+        Some((next, self.send(next, agency)?))
+    }
+}
+
+async fn put_on(center: &Shared, call: CallId, unit: String) {
+    if let Err(e) = center
+        .log
+        .write(move |ledger| calls::assign(ledger, call, &unit))
+        .await
+    {
+        println!("\rA unit could not be put on a call: {e}");
     }
 }
 
@@ -118,23 +136,20 @@ pub(super) async fn run<I>(
             .into_iter()
             .flatten()
         {
-            if let Some(unit) = units.send(call, &key.0)
-                && let Err(e) = center
-                    .log
-                    .write(move |ledger| calls::assign(ledger, call, &unit))
-                    .await
-            {
-                println!("\rA unit could not be put on a call: {e}");
+            if let Some(unit) = units.send(call, &key.0) {
+                put_on(&center, call, unit).await;
             }
             known.insert(key, call);
         }
         if let Some(report) = closing {
-            // What has closed is not looked at again: the file's numbers are its own.
-            if let Some(call) = known.get(&(report.agency.clone(), report.number.clone())) {
-                units.back(*call);
-            }
+            let call = known
+                .get(&(report.agency.clone(), report.number.clone()))
+                .copied();
             if let Err(e) = center.report(report, "Replay").await {
                 println!("\rA call could not be closed: {e}");
+            }
+            if let Some((next, unit)) = call.and_then(|call| units.back(call)) {
+                put_on(&center, next, unit).await;
             }
         }
     }

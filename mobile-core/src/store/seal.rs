@@ -15,6 +15,7 @@ use data_encoding::HEXLOWER;
 use packet::ChangeHash;
 
 const EXTENSION: &str = "sealed";
+const UNFINISHED: &str = "new";
 
 #[derive(Debug)]
 pub(crate) struct Sealed {
@@ -25,6 +26,13 @@ impl Sealed {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let folder = directory.join("sealed");
         fs::create_dir_all(&folder)?;
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            // Cut short by a crash: its entry was not told to be kept.
+            if path.extension().is_some_and(|found| found == UNFINISHED) {
+                fs::remove_file(path)?;
+            }
+        }
         Ok(Self { folder })
     }
 
@@ -35,7 +43,7 @@ impl Sealed {
     /// Durable when this returns.
     pub(super) fn put(&self, hash: &ChangeHash, sealed: &[u8]) -> io::Result<()> {
         let path = self.path(hash);
-        let unfinished = path.with_extension("new");
+        let unfinished = path.with_extension(UNFINISHED);
         let mut file = File::create(&unfinished)?;
         file.write_all(sealed)?;
         file.sync_all()?;
@@ -63,18 +71,21 @@ impl Sealed {
         }
     }
 
+    /// The oldest first: a document's changes are taken in the order of their numbers.
     pub(crate) fn all(&self) -> io::Result<Vec<ChangeHash>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
             let name = path.file_stem().and_then(|stem| stem.to_str());
             if path.extension().is_some_and(|found| found == EXTENSION)
                 && let Some(hash) = name.and_then(|name| HEXLOWER.decode(name.as_bytes()).ok())
                 && let Ok(hash) = hash.try_into()
             {
-                all.push(ChangeHash(hash));
+                all.push((entry.metadata()?.modified()?, ChangeHash(hash)));
             }
         }
-        Ok(all)
+        all.sort_by_key(|(written, _)| *written);
+        Ok(all.into_iter().map(|(_, hash)| hash).collect())
     }
 }

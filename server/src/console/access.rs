@@ -45,7 +45,7 @@ impl Schemes {
     }
 
     /// The request's host, when both gates let it through.
-    fn judge<'a>(self, request: &'a Request) -> Option<&'a str> {
+    fn judge(self, request: &Request) -> Option<&str> {
         let headers = request.headers();
         let host = only(headers, &HOST).filter(|host| is_loopback(host))?;
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -73,7 +73,7 @@ fn is_loopback(host: &str) -> bool {
     LOOPBACK_NAMES.iter().any(|name| {
         host.strip_prefix(name).is_some_and(|rest| {
             let port = rest.strip_prefix(':');
-            rest.is_empty() || port.is_some_and(|port| is_port(port))
+            rest.is_empty() || port.is_some_and(is_port)
         })
     })
 }

@@ -192,7 +192,7 @@ mod tests {
     fn receipt(number: usize) -> ReceiptView {
         ReceiptView {
             device: format!("MDT {number}"),
-            delivered: (number % 2 == 0).then(|| "12:00:00".into()),
+            delivered: number.is_multiple_of(2).then(|| "12:00:00".into()),
             shown: None,
             acknowledged: (number == 40).then(|| AcknowledgementView {
                 officer: "Diaz".into(),

@@ -30,16 +30,25 @@ struct Counted {
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.bytes.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        self.bytes
+            .fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
         polled
     }
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
@@ -58,21 +67,47 @@ pub async fn run(identity: HostileDevice, bytes: Arc<AtomicU64>, came: Unbounded
     let hello = device.dial(identity.hello().shift, 0);
     let stream = TcpStream::connect(identity.address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let name = identity.address().split(':').next().unwrap().to_owned().try_into().unwrap();
-    let stream = Counted { inner: stream, bytes };
-    let stream = TlsConnector::from(identity.tls()).connect(name, stream).await.unwrap();
-    let mut request = format!("wss://{}/v1/sync", identity.address()).into_client_request().unwrap();
-    request.headers_mut().insert(HELLO_HEADER, BASE64URL_NOPAD.encode(&encode(&hello)).parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let name = identity
+        .address()
+        .split(':')
+        .next()
+        .unwrap()
+        .to_owned()
+        .try_into()
+        .unwrap();
+    let stream = Counted {
+        inner: stream,
+        bytes,
+    };
+    let stream = TlsConnector::from(identity.tls())
+        .connect(name, stream)
+        .await
+        .unwrap();
+    let mut request = format!("wss://{}/v1/sync", identity.address())
+        .into_client_request()
+        .unwrap();
+    request.headers_mut().insert(
+        HELLO_HEADER,
+        BASE64URL_NOPAD.encode(&encode(&hello)).parse().unwrap(),
+    );
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream)
+        .await
+        .unwrap();
     loop {
         while let Next::Send(frame) = device.next(now_ms()) {
             socket.send(Message::Binary(frame.into())).await.unwrap();
         }
-        let Some(Ok(message)) = socket.next().await else { return };
-        let Message::Binary(frame) = message else { continue };
+        let Some(Ok(message)) = socket.next().await else {
+            return;
+        };
+        let Message::Binary(frame) = message else {
+            continue;
+        };
         let at = Instant::now();
         for store in device.frame(&frame, now_ms()).unwrap().store {
-            let Store::Changes { changes, .. } = store else { continue };
+            let Store::Changes { changes, .. } = store else {
+                continue;
+            };
             for change in changes {
                 if let Entry::Note(note) = inspect(&change.bytes).unwrap().written.entry {
                     let _ = came.send((note.text, at));

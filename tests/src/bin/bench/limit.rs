@@ -23,13 +23,19 @@ pub fn fsync(folder: &std::path::Path) -> Vec<Duration> {
 }
 
 /// One way over TLS on loopback: half of there and back.
-pub async fn tls_write(client: std::sync::Arc<rustls::ClientConfig>, server: std::sync::Arc<rustls::ServerConfig>) -> Vec<Duration> {
+pub async fn tls_write(
+    client: std::sync::Arc<rustls::ClientConfig>,
+    server: std::sync::Arc<rustls::ServerConfig>,
+) -> Vec<Duration> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let echo = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut stream = tokio_rustls::TlsAcceptor::from(server).accept(stream).await.unwrap();
+        let mut stream = tokio_rustls::TlsAcceptor::from(server)
+            .accept(stream)
+            .await
+            .unwrap();
         let mut bytes = [0; NOTE_BYTES];
         while stream.read_exact(&mut bytes).await.is_ok() {
             stream.write_all(&bytes).await.unwrap();
@@ -39,7 +45,10 @@ pub async fn tls_write(client: std::sync::Arc<rustls::ClientConfig>, server: std
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let name = "127.0.0.1".try_into().unwrap();
-    let mut stream = tokio_rustls::TlsConnector::from(client).connect(name, stream).await.unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(client)
+        .connect(name, stream)
+        .await
+        .unwrap();
     let mut took = Vec::with_capacity(TRIES);
     for _ in 0..TRIES {
         let mut bytes = [1; NOTE_BYTES];

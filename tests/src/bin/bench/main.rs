@@ -29,17 +29,31 @@ struct Row {
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let json = args.iter().position(|arg| arg == "--json").and_then(|at| args.get(at + 1));
+    let json = args
+        .iter()
+        .position(|arg| arg == "--json")
+        .and_then(|at| args.get(at + 1));
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
         other => {
-            eprintln!("There is no benchmark {}: note-to-device", other.unwrap_or("without a name"));
+            eprintln!(
+                "There is no benchmark {}: note-to-device",
+                other.unwrap_or("without a name")
+            );
             std::process::exit(2);
         }
     };
     for row in &rows {
-        let shown = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
-        println!("{:<44} {:<22} {:>10} {:<4} limit {}", row.work, row.figure, shown(row.ours), row.unit, shown(row.limit));
+        let shown =
+            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
+        println!(
+            "{:<44} {:<22} {:>10} {:<4} limit {}",
+            row.work,
+            row.figure,
+            shown(row.ours),
+            row.unit,
+            shown(row.limit)
+        );
     }
     if let Some(file) = json {
         std::fs::write(file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();

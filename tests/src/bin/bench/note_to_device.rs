@@ -56,9 +56,16 @@ pub async fn run() -> Vec<Row> {
     let mut tick = tokio::time::interval(EVERY);
     for number in 0..NOTES {
         tick.tick().await;
-        let text = format!("{:x<NOTE_CHARS$}", format!("note {number} silver sedan partial tag ABC rear lot "));
+        let text = format!(
+            "{:x<NOTE_CHARS$}",
+            format!("note {number} silver sedan partial tag ABC rear lot ")
+        );
         sent.insert(text.clone(), Instant::now());
-        let answer = center.api.form(&format!("/calls/{call}/notes"), &text).await.unwrap();
+        let answer = center
+            .api
+            .form(&format!("/calls/{call}/notes"), &text)
+            .await
+            .unwrap();
         assert!(answer.is_success(), "{answer:?}");
     }
     let light = take(&mut received, &sent, LIGHT * NOTES).await;
@@ -67,31 +74,76 @@ pub async fn run() -> Vec<Row> {
     let per_note = (bytes.load(Ordering::Relaxed) - from) as f64 / (LIGHT * NOTES) as f64;
 
     let folder = tempfile::tempdir().unwrap();
-    let keys = CenterKeys::open_or_create(&center.data().join("keys"), &["localhost".into(), "127.0.0.1".into()]).unwrap();
+    let keys = CenterKeys::open_or_create(
+        &center.data().join("keys"),
+        &["localhost".into(), "127.0.0.1".into()],
+    )
+    .unwrap();
     let server_tls = server_config(&keys, KeyExchange::Classical).unwrap();
     let fsync = limit::fsync(folder.path());
     let write = limit::tls_write(tls, server_tls).await;
     let limit = |quantile| ms(&fsync, quantile) + ms(&write, quantile);
 
-    let row = |work, figure, unit, ours, limit| Row { work, figure, unit, ours: Some(ours), goal: None, limit, peers: BTreeMap::new() };
-    let (to_light, to_real) = ("note to 200 light devices, received", "note to 4 real stores, durable there");
+    let row = |work, figure, unit, ours, limit| Row {
+        work,
+        figure,
+        unit,
+        ours: Some(ours),
+        goal: None,
+        limit,
+        peers: BTreeMap::new(),
+    };
+    let (to_light, to_real) = (
+        "note to 200 light devices, received",
+        "note to 4 real stores, durable there",
+    );
     vec![
         row(to_light, "p50", "ms", ms(&light, 0.5), Some(limit(0.5))),
         row(to_light, "p99", "ms", ms(&light, 0.99), Some(limit(0.99))),
-        row(to_real, "p50", "ms", ms(&real, 0.5), Some(limit(0.5) + ms(&fsync, 0.5))),
-        row(to_real, "p99", "ms", ms(&real, 0.99), Some(limit(0.99) + ms(&fsync, 0.99))),
-        row("a 110-byte note on the wire, TLS and all", "bytes down", "B", per_note, None),
-        row("server memory", "a connection", "KB", connection_bytes as f64 / 1_000.0, None),
+        row(
+            to_real,
+            "p50",
+            "ms",
+            ms(&real, 0.5),
+            Some(limit(0.5) + ms(&fsync, 0.5)),
+        ),
+        row(
+            to_real,
+            "p99",
+            "ms",
+            ms(&real, 0.99),
+            Some(limit(0.99) + ms(&fsync, 0.99)),
+        ),
+        row(
+            "a 110-byte note on the wire, TLS and all",
+            "bytes down",
+            "B",
+            per_note,
+            None,
+        ),
+        row(
+            "server memory",
+            "a connection",
+            "KB",
+            connection_bytes as f64 / 1_000.0,
+            None,
+        ),
     ]
 }
 
 /// Tells of each note when the store first has it.
-async fn watch(core: mobile_core::Core, call: packet::CallId, stored: mpsc::UnboundedSender<light::Came>) {
+async fn watch(
+    core: mobile_core::Core,
+    call: packet::CallId,
+    stored: mpsc::UnboundedSender<light::Came>,
+) {
     let mut changes = core.changes();
     let mut known: HashSet<String> = HashSet::new();
     while changes.changed().await.is_ok() {
         let at = Instant::now();
-        let Ok(Some(packet)) = core.packet(call).await else { continue };
+        let Ok(Some(packet)) = core.packet(call).await else {
+            continue;
+        };
         for text in note_texts(&packet) {
             if known.insert(text.clone()) {
                 let _ = stored.send((text, at));
@@ -133,12 +185,21 @@ async fn settled(bytes: &AtomicU64) {
 fn ms(took: &[Duration], quantile: f64) -> f64 {
     let mut sorted = took.to_vec();
     sorted.sort_unstable();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
     let at = ((sorted.len() as f64 * quantile) as usize).min(sorted.len() - 1);
     sorted[at].as_secs_f64() * 1_000.0
 }
 
 fn resident_bytes(process: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
-    text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+    text.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 4_096
 }
