@@ -32,7 +32,7 @@ async function both({ ready, page }, number) {
   await mdt.getByText('Online — as of').waitFor();
   const unit = await mdt.locator('#header .who b').innerText();
   const id = await report(ready, unit, number);
-  const call = mdt.locator(`a[href="/calls/${id}"]`);
+  const call = mdt.locator(`#to-${id}`);
   await call.waitFor();
   await call.click();
   await mdt.locator('#note-text').waitFor();

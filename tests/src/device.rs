@@ -151,7 +151,11 @@ impl TestDevice {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(packet) => packet,
-            Err(_) => panic!("in {PATIENCE:?} the device did not come to it; it has {last:#?}"),
+            Err(_) => {
+                let entries = last.map(|packet| packet.entries).unwrap_or_default();
+                let (count, newest) = (entries.len(), entries.last());
+                panic!("in {PATIENCE:?} it did not come about: {count} entries, last {newest:#?}")
+            }
         }
     }
 
