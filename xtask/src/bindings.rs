@@ -62,10 +62,10 @@ pub(crate) fn place_library(release: &Path) -> Result<(), Failure> {
         )))
 }
 
+/// All of the workspace: with fewer crates named, their dependencies would be built
+/// once more, with fewer features.
 fn build() -> Result<PathBuf, Failure> {
-    let mut command = workspace::cargo();
-    command.args(["build", "--release", "-p", "forerunner-mobile-core"]);
-    process::run(command.args(["-p", "forerunner-bindings"]))?;
+    process::run(workspace::cargo().args(["build", "--release", "--workspace"]))?;
     workspace::release_dir()
 }
 

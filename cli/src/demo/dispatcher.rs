@@ -45,6 +45,7 @@ impl Units {
             free,
             on: HashMap::new(),
             first,
+            waiting: Vec::new(),
         }
     }
 

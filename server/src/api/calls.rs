@@ -203,8 +203,8 @@ struct EntryView {
     /// By the author's clock; and the center's receipt.
     author_ms: i64,
     received_ms: i64,
-    #[serde(flatten)]
-    fields: Map<String, Value>,
+    /// The entry's own fields, apart: a call's facts have a `received_ms` too, by CAD's clock.
+    entry: Map<String, Value>,
 }
 
 /// `GET /v1/calls/{id}`: the packet's entries.
@@ -236,7 +236,7 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
                 compartment: compartment.name(),
                 author_ms: logged.inspected.time_ms,
                 received_ms: logged.received_ms,
-                fields: logged.inspected.written.entry.to_fields()?,
+                entry: logged.inspected.written.entry.to_fields()?,
             });
         }
     }

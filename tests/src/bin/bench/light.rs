@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// A note that came: its text, and when.
-pub type Came = (String, Instant);
+pub(crate) type Came = (String, Instant);
 
 /// A socket that counts what comes out of it, TLS and all.
 struct Counted {
@@ -60,7 +60,11 @@ impl AsyncWrite for Counted {
 }
 
 /// Connects, and runs until the center goes. `bytes` counts what came down.
-pub async fn run(identity: HostileDevice, bytes: Arc<AtomicU64>, came: UnboundedSender<Came>) {
+pub(crate) async fn run(
+    identity: HostileDevice,
+    bytes: Arc<AtomicU64>,
+    came: UnboundedSender<Came>,
+) {
     let mut device = Device::new(Kept::default()).unwrap();
     let began = Instant::now();
     let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap();

@@ -10,7 +10,7 @@ const TRIES: usize = 200;
 const NOTE_BYTES: usize = 200;
 
 /// Median and 99th percentile of writing one page to this folder's disk, durably.
-pub fn fsync(folder: &std::path::Path) -> Vec<Duration> {
+pub(crate) fn fsync(folder: &std::path::Path) -> Vec<Duration> {
     let mut file = std::fs::File::create(folder.join("fsync")).unwrap();
     (0..TRIES)
         .map(|_| {
@@ -23,7 +23,7 @@ pub fn fsync(folder: &std::path::Path) -> Vec<Duration> {
 }
 
 /// One way over TLS on loopback: half of there and back.
-pub async fn tls_write(
+pub(crate) async fn tls_write(
     client: std::sync::Arc<rustls::ClientConfig>,
     server: std::sync::Arc<rustls::ServerConfig>,
 ) -> Vec<Duration> {

@@ -24,7 +24,7 @@ const NOTE_CHARS: usize = 110;
 /// How long the last note may take to reach all.
 const LAST_MS_MAX: u64 = 30_000;
 
-pub async fn run() -> Vec<Row> {
+pub(crate) async fn run() -> Vec<Row> {
     let center = ServedCenter::start().await;
     let call = center.api.call("B-1", &[UNITS[0]]).await;
     let mut identities = Vec::new();

@@ -1,0 +1,145 @@
+"""A device in Python against a running center: read, write with no link, catch up."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import forerunner
+
+WAIT_S = 20
+
+CONFIG = """
+name = "Test RTCC"
+data = "center"
+sync = "127.0.0.1:0"
+console = "127.0.0.1:0"
+console_tls = false
+
+[[agencies]]
+id = "pd"
+name = "Police"
+units = ["1A1"]
+officers = [{ badge = "101", name = "Diaz" }]
+"""
+
+
+class Keys(forerunner.HostKeyStore):
+    """Keeps the device's secrets in memory, as a test may."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def load(self, name):
+        return self.kept.get(name)
+
+    def save(self, name, value):
+        self.kept[name] = value
+
+    def erase(self, name):
+        self.kept.pop(name, None)
+
+
+class Center:
+    """`forerunner serve`, a process of its own."""
+
+    def __init__(self, folder):
+        config = folder / "center.toml"
+        config.write_text(CONFIG)
+        ready = folder / "ready.json"
+        command = [os.environ["FORERUNNER_BIN"], "serve", "--config", config, "--ready-file", ready]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + WAIT_S
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the center did not come up")
+            time.sleep(0.02)
+        self.ready = json.loads(ready.read_text())
+
+    def post(self, path, body):
+        request = urllib.request.Request(
+            self.ready["api"] + path,
+            data=json.dumps(body).encode(),
+            headers={"authorization": "Bearer " + self.ready["token"], "content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+            return json.load(answer)
+
+    def get(self, path):
+        headers = {"authorization": "Bearer " + self.ready["token"]}
+        request = urllib.request.Request(self.ready["api"] + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+            return json.load(answer)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(WAIT_S)
+
+
+class Device(unittest.TestCase):
+    def setUp(self):
+        if "FORERUNNER_BIN" not in os.environ:
+            self.fail("FORERUNNER_BIN does not name the binary; `cargo xtask test python` sets it")
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.center = Center(self.path)
+        self.addCleanup(self.center.stop)
+
+    def until(self, officer, wanted, found):
+        """What `found` gives, once `wanted` holds of it; waits for the device's changes."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            value = found()
+            if wanted(value):
+                return value
+            self.assertLess(time.monotonic(), deadline, f"still {value}")
+            officer.wait_for_change(200)
+
+    def notes(self, officer, call):
+        packet = officer.packet(call)
+        entries = packet.entries if packet else []
+        fields = [(json.loads(entry.fields), entry) for entry in entries]
+        return {field["text"]: entry for field, entry in fields if field["kind"] == "note"}
+
+    def test_a_note_written_with_no_link_crosses_when_there_is_one(self):
+        officer = forerunner.Officer.open(str(self.path / "device"), Keys(), None, None, None)
+        ticket = self.center.post("/v1/enrolment-codes", {"agency": "pd", "label": "Phone"})["ticket"]
+        officer.enrol(ticket)
+        shift = officer.sign_on("101", "1A1")
+        self.assertEqual((shift.officer, shift.unit), ("Diaz", "1A1"))
+        officer.start()
+        self.addCleanup(officer.stop)
+        report = {"agency": "pd", "number": "P-1", "nature": "ALARM", "location": "1 A ST", "units": ["1A1"]}
+        call = self.center.post("/v1/calls", report)["id"]
+
+        packet = self.until(officer, lambda packet: packet and packet.facts, lambda: officer.packet(call))
+        self.assertEqual(json.loads(packet.facts)["nature"], "ALARM")
+
+        officer.set_link(False)
+        self.until(officer, lambda link: isinstance(link, forerunner.LinkRecord.OFFLINE), officer.link)
+        officer.add_note(call, "rear door open")
+        mine = self.notes(officer, call)["rear door open"].mine
+        self.assertIsInstance(mine, forerunner.MineRecord.ON_DEVICE)
+        self.assertEqual(officer.outbox_len(), 1)
+
+        officer.set_link(True)
+        at_center = lambda notes: isinstance(notes["rear door open"].mine, forerunner.MineRecord.AT_CENTER)
+        self.until(officer, at_center, lambda: self.notes(officer, call))
+        texts = [entry.get("text") for entry in self.center.get(f"/v1/calls/{call}")["entries"]]
+        self.assertEqual(texts.count("rear door open"), 1)
+
+    def test_a_bad_ticket_is_a_typed_error(self):
+        officer = forerunner.Officer.open(str(self.path / "other"), Keys(), None, None, None)
+        with self.assertRaises(forerunner.FfiError):
+            officer.enrol("not a ticket")
+        self.assertFalse(officer.is_enrolled())
+
+
+if __name__ == "__main__":
+    unittest.main()
