@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use forerunner_tests::{AGENCY, LedgerCopy, ServedCenter, TestApi, TestDevice, until};
 use mobile_core::{CancellationToken, Packet};
 use packet::{CallId, Compartment, Entry};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -252,14 +252,14 @@ async fn has_what_the_center_has(api: &TestApi, device: &TestDevice, unit: &str)
 /// The packet's entries as the center's API has them.
 fn on_device(packet: &Packet) -> Vec<Value> {
     let entry = |entry: &mobile_core::EntryView| {
-        json!({
-            "id": entry.id,
-            "seq": entry.seq,
-            "compartment": entry.document.compartment.name(),
-            "author_ms": entry.author_ms,
-            "received_ms": entry.received_ms,
-            "entry": entry.written.entry.to_fields().unwrap(),
-        })
+        let mut fields: Map<String, Value> = entry.written.entry.to_fields().unwrap();
+        fields.insert("id".into(), json!(entry.id));
+        fields.insert("seq".into(), json!(entry.seq));
+        let compartment = entry.document.compartment.name();
+        fields.insert("compartment".into(), json!(compartment));
+        fields.insert("author_ms".into(), json!(entry.author_ms));
+        fields.insert("center_ms".into(), json!(entry.received_ms));
+        Value::Object(fields)
     };
     packet.entries.iter().map(entry).collect()
 }

@@ -200,11 +200,12 @@ struct EntryView {
     id: EntryId,
     seq: u64,
     compartment: &'static str,
-    /// By the author's clock; and the center's receipt.
+    /// By the author's clock.
     author_ms: i64,
-    received_ms: i64,
-    /// The entry's own fields, apart: a call's facts have a `received_ms` too, by CAD's clock.
-    entry: Map<String, Value>,
+    /// The center's receipt; `received_ms` is a call's facts' own, by CAD's clock.
+    center_ms: i64,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
 }
 
 /// `GET /v1/calls/{id}`: the packet's entries.
@@ -235,8 +236,8 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
                 seq: logged.seq,
                 compartment: compartment.name(),
                 author_ms: logged.inspected.time_ms,
-                received_ms: logged.received_ms,
-                entry: logged.inspected.written.entry.to_fields()?,
+                center_ms: logged.received_ms,
+                fields: logged.inspected.written.entry.to_fields()?,
             });
         }
     }
