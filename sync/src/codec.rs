@@ -7,6 +7,8 @@
 //! that its devices know, never once a device. The rest of a packed body is a zstd
 //! frame (RFC 8878) without its magic number, dictionary id and checksum.
 
+use std::cell::RefCell;
+
 use packet::change::CHANGE_BYTES_MAX;
 
 use crate::frame::FrameError;
@@ -24,39 +26,44 @@ const LEVEL: i32 = 9;
 /// The magic number that every zstd frame starts with (RFC 8878, 3.1.1): known, so not sent.
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
-/// Packs and unpacks; one for each thread or task, since zstd's contexts are reused.
-pub struct Codec {
+/// zstd's contexts, with the dictionary digested: some 300 KB. One pair a thread, since
+/// each use leaves nothing behind in them, and a session each would cost a center that
+/// much for every device connected.
+struct Contexts {
     pack: zstd::bulk::Compressor<'static>,
     unpack: zstd::bulk::Decompressor<'static>,
 }
 
-impl std::fmt::Debug for Codec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Codec")
+impl Contexts {
+    fn new() -> std::io::Result<Self> {
+        let mut pack = zstd::bulk::Compressor::with_dictionary(LEVEL, DICTIONARY_1)?;
+        // What the dictionary is, the body's first byte says; the size is bounded by the receiver.
+        pack.include_dictid(false)?;
+        pack.include_checksum(false)?;
+        let unpack = zstd::bulk::Decompressor::with_dictionary(DICTIONARY_1)?;
+        Ok(Self { pack, unpack })
     }
 }
+
+thread_local! {
+    static CONTEXTS: RefCell<Option<Contexts>> = const { RefCell::new(None) };
+}
+
+/// Packs and unpacks. Costs nothing to have: the contexts are the thread's.
+#[derive(Debug)]
+pub struct Codec(());
 
 impl Codec {
     /// # Errors
     /// When zstd cannot take the dictionary, which only a damaged build can cause.
     pub fn new() -> Result<Self, FrameError> {
-        let body = |e: std::io::Error| FrameError::Body(e.to_string());
-        let mut pack =
-            zstd::bulk::Compressor::with_dictionary(LEVEL, DICTIONARY_1).map_err(body)?;
-        // What the dictionary is, the body's first byte says; the size is bounded by the receiver.
-        pack.include_dictid(false)
-            .and(pack.include_checksum(false))
-            .map_err(body)?;
-        Ok(Self {
-            pack,
-            unpack: zstd::bulk::Decompressor::with_dictionary(DICTIONARY_1).map_err(body)?,
-        })
+        with_contexts(|_| Ok(Self(())))
     }
 
     /// Packs for a receiver that knows dictionaries up to this version; whichever is smaller.
     pub fn pack(&mut self, bytes: &[u8], dictionary: u16) -> Vec<u8> {
         if dictionary >= 1
-            && let Ok(frame) = self.pack.compress(bytes)
+            && let Ok(frame) = with_contexts(|contexts| contexts.pack.compress(bytes))
             && let Some(packed) = frame.strip_prefix(&MAGIC)
             && packed.len() < bytes.len()
         {
@@ -73,16 +80,30 @@ impl Codec {
             Some((0, _)) => Err(FrameError::Body(format!(
                 "is over {CHANGE_BYTES_MAX} bytes"
             ))),
-            Some((1, packed)) => self
-                .unpack
-                .decompress(&[&MAGIC, packed].concat(), CHANGE_BYTES_MAX)
-                .map_err(|e| FrameError::Body(e.to_string())),
+            Some((1, packed)) => with_contexts(|contexts| {
+                let frame = [&MAGIC, packed].concat();
+                contexts.unpack.decompress(&frame, CHANGE_BYTES_MAX)
+            }),
             Some((version, _)) => Err(FrameError::Body(format!(
                 "dictionary {version} is not known here"
             ))),
             None => Err(FrameError::Body("is empty".into())),
         }
     }
+}
+
+fn with_contexts<T>(
+    work: impl FnOnce(&mut Contexts) -> std::io::Result<T>,
+) -> Result<T, FrameError> {
+    CONTEXTS
+        .with_borrow_mut(|kept| {
+            let contexts = match kept {
+                Some(contexts) => contexts,
+                None => kept.insert(Contexts::new()?),
+            };
+            work(contexts)
+        })
+        .map_err(|e: std::io::Error| FrameError::Body(e.to_string()))
 }
 
 #[cfg(test)]
@@ -137,7 +158,7 @@ mod tests {
     #[test]
     fn a_bomb_is_refused() {
         let mut codec = Codec::new().unwrap();
-        let frame = codec.pack.compress(&vec![0; 50_000_000]).unwrap();
+        let frame = with_contexts(|contexts| contexts.pack.compress(&vec![0; 50_000_000])).unwrap();
         let body = [&[1], frame.strip_prefix(&MAGIC).unwrap()].concat();
         assert!(body.len() < 10_000);
         assert!(codec.unpack(&body).is_err());

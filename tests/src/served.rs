@@ -20,9 +20,12 @@ pub fn forerunner_binary() -> PathBuf {
     if let Some(named) = std::env::var_os("FORERUNNER_BIN") {
         return named.into();
     }
-    // …/release/deps/crash-1234 lies beside …/release/forerunner.
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
+    // A test is …/release/deps/crash-1234, a benchmark …/release/bench.
+    let here = std::env::current_exe().unwrap();
+    let folder = here
+        .ancestors()
+        .find(|folder| folder.ends_with("release"))
+        .unwrap();
     let binary = folder.join("forerunner");
     assert!(
         binary.is_file(),

@@ -80,16 +80,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
 /// Benchmarks and the dictionary need many crates, so they live in `tests/`; this only
 /// saves typing.
 fn run_binary(name: &str, arguments: &[&str]) -> Result<(), Failure> {
-    let mut command = workspace::cargo();
-    command.args([
-        "run",
-        "--release",
-        "-p",
-        "forerunner-tests",
-        "--bin",
-        name,
-        "--",
-    ]);
-    command.args(arguments);
-    process::run(&mut command)
+    process::run(workspace::cargo().args(["build", "--release", "--workspace"]))?;
+    let mut command = std::process::Command::new(workspace::release_dir()?.join(name));
+    process::run(command.args(arguments))
 }
