@@ -4,7 +4,7 @@
 //! when the relay says so, when the hub closes it (a device revoked, another session
 //! of the same device) or when the center stops; what was committed stays.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ use crate::shifts::{self, Shift};
 
 /// Most of this session's writes that wait for the log; beyond it nothing is read.
 const WRITES_MAX: usize = 128;
+/// Most answered offers that a session remembers; an older one is sent down once more.
+const ANSWERED_MAX: usize = 4_096;
 /// How long the link may take one frame.
 const SEND_MS_MAX: u64 = 60_000;
 /// Most grants that ended since a device's position; with more it starts anew.
@@ -86,6 +88,9 @@ struct Session {
     codec: Codec,
     /// In the order they were asked for: answers keep the order of the offers.
     writes: FuturesOrdered<BoxFuture<'static, Written>>,
+    /// What this device offered in this session and was told it is in the log, by `seq`:
+    /// not sent down again.
+    answered: BTreeSet<u64>,
     /// Sent and not yet on record: document, after, through.
     disclosed: BTreeMap<DocumentId, (u64, u64)>,
     delivered: HashMap<DocumentId, u64>,
@@ -155,6 +160,7 @@ impl Session {
             relay,
             codec,
             writes: FuturesOrdered::new(),
+            answered: BTreeSet::new(),
             disclosed: BTreeMap::new(),
             delivered: HashMap::new(),
             began: Instant::now(),
@@ -207,8 +213,10 @@ impl Session {
                 Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
             let reads = self.relay.takes_frames() && self.writes.len() < WRITES_MAX;
             tokio::select! {
-                () = self.place.news() => self.take_news(),
+                // What was answered is known before the news of it: it is not sent down again.
+                biased;
                 Some(written) = self.writes.next(), if !self.writes.is_empty() => self.written(written),
+                () = self.place.news() => self.take_news(),
                 message = socket.recv(), if reads => match message {
                     Some(Ok(message)) => self.message(message),
                     Some(Err(_)) | None => return,
@@ -264,13 +272,16 @@ impl Session {
         session_head: u64,
         bytes_max: usize,
     ) -> Result<Option<Vec<u8>>, LogError> {
-        let skip = (self.speaker.device.number, session_head);
+        // Not all that is this device's own: what it had sealed, and handed in apart, it
+        // may have lost.
+        let answered = self.answered.range(after.max(session_head) + 1..);
+        let skip: BTreeSet<u64> = answered.copied().collect();
         let dictionary = self.relay.dictionary();
         let recent = self.center.log.recent().slice(
             document,
             after,
             bytes_max,
-            skip,
+            &skip,
             dictionary,
             &mut self.codec,
         );
@@ -280,7 +291,7 @@ impl Session {
                 let mut codec = Codec::new().map_err(|e| LogError::Store(e.to_string()))?;
                 let read = move |connection: &rusqlite::Connection| {
                     slice(
-                        connection, document, after, bytes_max, skip, dictionary, &mut codec,
+                        connection, document, after, bytes_max, &skip, dictionary, &mut codec,
                     )
                 };
                 self.center.log.readers().read(read).await?
@@ -384,7 +395,13 @@ impl Session {
 
     fn written(&mut self, written: Written) {
         match written {
-            Written::Accepted(accepted) => self.relay.accepted(accepted),
+            Written::Accepted(accepted) => {
+                self.answered.insert(accepted.seq);
+                if self.answered.len() > ANSWERED_MAX {
+                    self.answered.pop_first();
+                }
+                self.relay.accepted(accepted);
+            }
             Written::Refused(refused) => self.relay.refused(refused),
             Written::Kept => {}
             Written::NoChange(refusal) => self.break_off(&FrameError::Body(words(&refusal))),

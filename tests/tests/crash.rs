@@ -236,13 +236,38 @@ async fn has_what_the_center_has(api: &TestApi, device: &TestDevice, unit: &str)
             continue;
         }
         let call: CallId = call["id"].as_str().unwrap().parse().unwrap();
-        let at_center = api.get(&format!("/v1/calls/{call}")).await.unwrap().body;
-        let at_center: Vec<Value> = at_center["entries"].as_array().unwrap().clone();
-        let has_all = |packet: &Packet| packet.entries.len() == at_center.len();
-        let packet = device.packet(call, has_all).await;
-        for (here, there) in on_device(&packet).iter().zip(&at_center) {
-            assert_eq!(here, there, "{call} on {unit} and at the center");
+        // Asked again with each look: what was sealed may be handed in only now.
+        let mut apart = String::new();
+        let deadline = Instant::now() + forerunner_tests::PATIENCE;
+        loop {
+            let at_center = api.get(&format!("/v1/calls/{call}")).await.unwrap().body;
+            let at_center = at_center["entries"].as_array().unwrap().clone();
+            let packet = device.core.packet(call).await.unwrap();
+            let here = packet.as_ref().map(on_device).unwrap_or_default();
+            if here == at_center {
+                break;
+            }
+            if Instant::now() > deadline {
+                let only = |these: &[Value], those: &[Value]| -> Vec<Value> {
+                    these
+                        .iter()
+                        .filter(|entry| !those.contains(entry))
+                        .take(3)
+                        .cloned()
+                        .collect()
+                };
+                apart = format!(
+                    "{call} on {unit}: {} entries, {} at the center; only here {:?}; only there {:?}",
+                    here.len(),
+                    at_center.len(),
+                    only(&here, &at_center),
+                    only(&at_center, &here),
+                );
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        assert_eq!(apart, "", "the device has what the center has");
         compared += 1;
     }
     assert_eq!(device.core.packets().await.unwrap().len(), compared);

@@ -1,5 +1,6 @@
 //! Reading what is committed: a small pool of connections beside the writer.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -114,13 +115,13 @@ pub fn slice(
     document: DocumentId,
     after: u64,
     bytes_max: usize,
-    skip: (DeviceNumber, u64),
+    skip: &BTreeSet<u64>,
     dictionary: u16,
     codec: &mut Codec,
 ) -> Result<Slice, LogError> {
     let mut taker = Taker::new(after, bytes_max, skip);
     let mut statement = connection.prepare_cached(
-        "SELECT seq, device, received_ms, bytes, mac FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        "SELECT seq, received_ms, bytes, mac FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut rows = statement.query(rusqlite::params![
         document.to_bytes(),
@@ -129,19 +130,18 @@ pub fn slice(
     ])?;
     while let Some(row) = rows.next()? {
         let seq = row.get::<_, i64>(0)?.unsigned_abs();
-        let device = row.get::<_, Option<u32>>(1)?.map(DeviceNumber);
         let item = ChangeItem {
             seq,
-            received_ms: row.get(2)?,
+            received_ms: row.get(1)?,
             body: codec.pack(
-                row.get_ref(3)?
+                row.get_ref(2)?
                     .as_blob()
                     .map_err(|e| LogError::Store(e.to_string()))?,
                 dictionary,
             ),
-            mac: row.get(4)?,
+            mac: row.get(3)?,
         };
-        if !taker.take(seq, device, || PackedChange::new(&item)) {
+        if !taker.take(seq, || PackedChange::new(&item)) {
             break;
         }
     }

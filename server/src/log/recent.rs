@@ -4,10 +4,10 @@
 //! devices on one call then share one packed change instead of reading the log two
 //! hundred times. Bounded by count; what has left is read from the log.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use packet::{DeviceNumber, DocumentId};
+use packet::DocumentId;
 use sync::codec::{Codec, DICTIONARY_NEWEST, RAW};
 use sync::frame::ChangeItem;
 use sync::limits::CHANGES_PER_FRAME_MAX;
@@ -80,13 +80,13 @@ impl Recent {
     }
 
     /// The changes of a document after `after`, when all of them are here. `skip`
-    /// leaves out what this device offered after that `seq`: it was answered.
+    /// leaves out what this session's device offered in it: it was answered.
     pub fn slice(
         &self,
         document: DocumentId,
         after: u64,
         bytes_max: usize,
-        skip: (DeviceNumber, u64),
+        skip: &BTreeSet<u64>,
         dictionary: u16,
         codec: &mut Codec,
     ) -> Option<Slice> {
@@ -112,7 +112,7 @@ impl Recent {
                 once.get_or_init(|| pack(&kept.committed, dictionary, codec))
                     .clone()
             };
-            if !taker.take(kept.committed.seq, kept.committed.device, packed) {
+            if !taker.take(kept.committed.seq, packed) {
                 break;
             }
         }
@@ -161,14 +161,14 @@ pub(super) fn pack(committed: &Committed, dictionary: u16, codec: &mut Codec) ->
 
 /// Takes changes in order until a frame is full.
 #[derive(Debug)]
-pub(super) struct Taker {
+pub(super) struct Taker<'a> {
     pub(super) slice: Slice,
     bytes_left: usize,
-    skip: (DeviceNumber, u64),
+    skip: &'a BTreeSet<u64>,
 }
 
-impl Taker {
-    pub(super) fn new(after: u64, bytes_max: usize, skip: (DeviceNumber, u64)) -> Self {
+impl<'a> Taker<'a> {
+    pub(super) fn new(after: u64, bytes_max: usize, skip: &'a BTreeSet<u64>) -> Self {
         Self {
             slice: Slice {
                 changes: Vec::new(),
@@ -180,13 +180,8 @@ impl Taker {
     }
 
     /// False when the frame is full, and this change was not taken.
-    pub(super) fn take(
-        &mut self,
-        seq: u64,
-        device: Option<DeviceNumber>,
-        packed: impl FnOnce() -> PackedChange,
-    ) -> bool {
-        if device == Some(self.skip.0) && seq > self.skip.1 {
+    pub(super) fn take(&mut self, seq: u64, packed: impl FnOnce() -> PackedChange) -> bool {
+        if self.skip.contains(&seq) {
             self.slice.through = seq;
             return true;
         }
