@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use packet::DocumentId;
+use packet::{ChangeHash, DocumentId};
 use sync::device::{Device, Next, Store as Operation};
 use sync::frame::Bye;
 use sync::limits::SILENCE_MS_MAX;
@@ -291,34 +291,34 @@ impl Session<'_> {
         told.await.map_err(|error| error.to_string())
     }
 
-    /// Sealed entries whose store is gone go to the center as they are.
+    /// Sealed entries whose store is gone go to the center as they are. One may stand on
+    /// another that is handed in after it (a disk's clock is coarse), so what is refused is
+    /// handed in again for as long as that brings the center others.
     fn hand_in_sealed(&mut self) {
         let core = self.core.clone();
         let enrolled = self.enrolled.clone();
         self.uploads.spawn(async move {
-            let orphans = crate::core::lock(&core.0.orphans).clone();
-            for hash in orphans.into_iter().take(SEALED_UPLOADS_MAX) {
-                let loaded = core
-                    .0
-                    .store
-                    .run(move |store| Ok(store.sealed().load(&hash)?));
-                let Ok(sealed) = loaded.await else { continue };
-                let (center, tls) = (&enrolled.enrolment.center, enrolled.tls.clone());
-                let kind = "application/octet-stream";
-                let connector = core.0.connector.as_ref();
-                let path = "/v1/sealed";
-                let taken = ask(connector, center, tls, Method::POST, path, kind, sealed).await;
-                match &taken {
-                    Ok(_) => core.0.store.sealed().remove(&hash),
-                    Err(error) => {
-                        let words = format!("a sealed entry was not taken: {error}");
-                        core.0.log.log(LogLevel::Warning, &words);
+            let mut left = crate::core::lock(&core.0.orphans).clone();
+            left.truncate(SEALED_UPLOADS_MAX);
+            loop {
+                let before = left.len();
+                let mut refused = Vec::new();
+                for hash in left {
+                    match hand_in(&core, &enrolled, hash).await {
+                        Ok(()) => {
+                            core.0.store.sealed().remove(&hash);
+                            crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+                        }
+                        Err(NetError::Refused { .. }) => refused.push(hash),
+                        Err(_) => {}
                     }
                 }
-                // What the center itself did not take stays on the disk until the next start.
-                if matches!(taken, Ok(_) | Err(NetError::Refused { .. })) {
-                    crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+                if refused.is_empty() || refused.len() == before {
+                    // What the center itself did not take stays on the disk until the next start.
+                    crate::core::lock(&core.0.orphans).retain(|orphan| !refused.contains(orphan));
+                    return;
                 }
+                left = refused;
             }
         });
     }
@@ -333,6 +333,22 @@ impl Session<'_> {
             }
         });
     }
+}
+
+async fn hand_in(core: &Core, enrolled: &Enrolled, hash: ChangeHash) -> Result<(), NetError> {
+    let load = move |store: &Store| Ok(store.sealed().load(&hash)?);
+    let sealed = core.0.store.run(load).await;
+    let sealed = sealed.map_err(|error| NetError::Answer(error.to_string()))?;
+    let (center, tls) = (&enrolled.enrolment.center, enrolled.tls.clone());
+    let kind = "application/octet-stream";
+    let connector = core.0.connector.as_ref();
+    let path = "/v1/sealed";
+    let taken = ask(connector, center, tls, Method::POST, path, kind, sealed).await;
+    if let Err(error) = &taken {
+        let words = format!("a sealed entry was not taken: {error}");
+        core.0.log.log(LogLevel::Warning, &words);
+    }
+    taken.map(drop)
 }
 
 fn count(counter: &AtomicU64, by: usize) {
