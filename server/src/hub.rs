@@ -32,7 +32,6 @@ struct Waiting {
 pub struct Place {
     hub: Hub,
     number: u64,
-    device: DeviceNumber,
     unit: Option<String>,
     inbox: Arc<Inbox>,
 }
@@ -173,7 +172,6 @@ impl Hub {
             Place {
                 hub: self.clone(),
                 number,
-                device,
                 unit,
                 inbox,
             },
@@ -270,15 +268,6 @@ impl Hub {
             .filter_map(|number| state.sessions.get(number))
             .map(|session| session.device)
             .collect()
-    }
-
-    /// Whether this unit has the call, or had it when the hub last heard.
-    #[must_use]
-    pub fn has(&self, unit: &str, call: CallId) -> bool {
-        self.lock()
-            .by_unit
-            .get(unit)
-            .is_some_and(|calls| calls.contains(&call))
     }
 }
 
@@ -407,16 +396,6 @@ impl Place {
             seen: waiting.seen,
             close: waiting.close,
         }
-    }
-
-    #[must_use]
-    pub fn unit(&self) -> Option<&str> {
-        self.unit.as_deref()
-    }
-
-    #[must_use]
-    pub fn device(&self) -> DeviceNumber {
-        self.device
     }
 }
 

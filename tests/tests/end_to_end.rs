@@ -196,7 +196,19 @@ async fn delivered_is_said_after_the_devices_own_commit_and_not_before() {
     };
 
     let held = hold_the_store(&device);
-    let before = device.core.metrics();
+    // A commit that was under way has ended; that it is counted follows.
+    let (mut before, mut looks_alike) = (device.core.metrics(), 0);
+    until("the commits of before are counted", async || {
+        let now = device.core.metrics();
+        looks_alike = if now.commits == before.commits {
+            looks_alike + 1
+        } else {
+            0
+        };
+        before = now;
+        (looks_alike >= 25).then_some(())
+    })
+    .await;
     let note = center.note(call, "the third floor").await;
     until(
         "the device has received the note, and could not keep it",

@@ -23,6 +23,10 @@ use crate::problem::Problem;
 use crate::session::{self, Speaker};
 use crate::shifts;
 
+/// What a device sends is short; the library's own 128 KiB would be most of what an idle
+/// connection costs.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
 /// What the doors on the sync port share.
 #[derive(Debug, Clone)]
 pub(super) struct Doors {
@@ -72,6 +76,7 @@ pub(super) async fn open(
     let upgrade = upgrade
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0);
     Ok(upgrade
         .on_upgrade(move |socket| session::run(doors.center, speaker, hello, socket, doors.stop))
