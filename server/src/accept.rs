@@ -20,7 +20,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::response::Response;
@@ -83,6 +83,8 @@ impl Default for AcceptLimits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     pub address: SocketAddr,
+    /// When its connection was accepted, before any handshake.
+    pub since: Instant,
     /// The device whose certificate, given by this center, opened the connection.
     pub device: Option<DevicePeer>,
 }
@@ -194,6 +196,7 @@ impl Acceptor {
         }
         let connection = Connection {
             address,
+            since: Instant::now(),
             tls: self.tls.clone(),
             app: self.app.clone(),
             limits: self.limits.clone(),
@@ -234,6 +237,7 @@ enum ConnectionError {
 /// One connection, from its socket to its last answer or its upgrade.
 struct Connection {
     address: SocketAddr,
+    since: Instant,
     tls: Option<Arc<ServerConfig>>,
     app: Router,
     limits: AcceptLimits,
@@ -269,13 +273,18 @@ impl Connection {
     {
         let Self {
             address,
+            since,
             app,
             limits,
             shutdown,
             cut,
             ..
         } = self;
-        let peer = Peer { address, device };
+        let peer = Peer {
+            address,
+            since,
+            device,
+        };
         let answer = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
             let app = app.clone();
@@ -289,6 +298,8 @@ impl Connection {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // 37 bytes that nobody needs, at each contact over a slow link.
+            .auto_date_header(false)
             .header_read_timeout(Duration::from_millis(limits.header_ms_max))
             .max_buf_size(limits.header_bytes_max.max(HEADER_BYTES_LEAST))
             .serve_connection(TokioIo::new(stream), answer)

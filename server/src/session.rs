@@ -12,7 +12,7 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use packet::{DocumentId, Offer, Refusal, change_hash, inspect};
-use sync::codec::Codec;
+use sync::Handshake;
 use sync::frame::{AcceptedFrame, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode};
 use sync::relay::{Ended, Event, Next, Relay, Standing};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ pub struct Speaker {
     /// When the device's certificate ends, and the session with it.
     pub certificate_ends_ms: i64,
     pub shift: Option<Shift>,
+    /// What the time before the session says of the link.
+    pub handshake: Handshake,
 }
 
 impl Speaker {
@@ -85,7 +87,6 @@ struct Session {
     speaker: Speaker,
     place: Place,
     relay: Relay,
-    codec: Codec,
     /// In the order they were asked for: answers keep the order of the offers.
     writes: FuturesOrdered<BoxFuture<'static, Written>>,
     /// What this device offered in this session and was told it is in the log, by `seq`:
@@ -150,15 +151,13 @@ impl Session {
             granted,
             ended,
         };
-        let mut relay = Relay::open(hello, standing, 0)?;
+        let mut relay = Relay::open(hello, standing, Some(speaker.handshake), 0)?;
         seen.into_iter().for_each(|seen| relay.seen(seen));
-        let codec = Codec::new().map_err(|e| busy(e.to_string()))?;
         let mut session = Self {
             center,
             speaker,
             place,
             relay,
-            codec,
             writes: FuturesOrdered::new(),
             answered: BTreeSet::new(),
             disclosed: BTreeMap::new(),
@@ -195,15 +194,14 @@ impl Session {
                     session_head,
                     bytes_max,
                 } => {
-                    match self.fetch(document, after, session_head, bytes_max).await {
-                        Ok(Some(frame)) => {
-                            if !send(socket, frame).await {
-                                return;
-                            }
-                        }
-                        Ok(None) => {}
-                        Err(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000),
+                    let fetched = self.fetch(document, after, session_head, bytes_max);
+                    if let Err(e) = fetched.await {
+                        self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
                     }
+                    continue;
+                }
+                Next::FetchChunk { blob, offset, .. } => {
+                    self.relay.chunk(blob, offset, Vec::new(), 0);
                     continue;
                 }
                 Next::Over => return,
@@ -271,28 +269,18 @@ impl Session {
         after: u64,
         session_head: u64,
         bytes_max: usize,
-    ) -> Result<Option<Vec<u8>>, LogError> {
+    ) -> Result<(), LogError> {
         // Not all that is this device's own: what it had sealed, and handed in apart, it
         // may have lost.
         let answered = self.answered.range(after.max(session_head) + 1..);
         let skip: BTreeSet<u64> = answered.copied().collect();
         let dictionary = self.relay.dictionary();
-        let recent = self.center.log.recent().slice(
-            document,
-            after,
-            bytes_max,
-            &skip,
-            dictionary,
-            &mut self.codec,
-        );
-        let found = match recent {
+        let recent = self.center.log.recent();
+        let found = match recent.slice(document, after, bytes_max, &skip, dictionary) {
             Some(found) => found,
             None => {
-                let mut codec = Codec::new().map_err(|e| LogError::Store(e.to_string()))?;
                 let read = move |connection: &rusqlite::Connection| {
-                    slice(
-                        connection, document, after, bytes_max, &skip, dictionary, &mut codec,
-                    )
+                    slice(connection, document, after, bytes_max, &skip, dictionary)
                 };
                 self.center.log.readers().read(read).await?
             }
@@ -304,9 +292,8 @@ impl Session {
                 .or_insert((after, found.through));
             disclosed.1 = found.through;
         }
-        Ok(self
-            .relay
-            .fetched(document, &found.changes, found.through, self.now_ms()))
+        self.relay.fetched(document, &found.changes, found.through);
+        Ok(())
     }
 
     fn message(&mut self, message: Message) {
@@ -316,23 +303,32 @@ impl Session {
             return;
         };
         self.center.metrics.bytes_up.inc_by(bytes.len() as u64);
-        match self.relay.frame(&bytes, now_ms) {
-            Ok(Event::Offer(offer)) => self.offer(offer),
-            Ok(Event::Delivered(through)) => {
+        match self.relay.message(&bytes, now_ms) {
+            Ok(events) => events.into_iter().for_each(|event| self.event(event)),
+            Err(e) => self.break_off(&e),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Offer(offer) => self.offer(offer),
+            Event::Delivered(through) => {
                 self.measure(&through);
                 if !through.is_empty() {
                     self.keep_receipts(ReceiptKind::Delivered, through, clock::now_ms(), vec![]);
                 }
             }
-            Ok(Event::Shown {
+            Event::Shown {
                 document,
                 through,
                 at_ms,
-            }) => {
+            } => {
                 self.keep_receipts(ReceiptKind::Shown, vec![(document, through)], at_ms, vec![]);
             }
-            Ok(Event::Nothing) => {}
-            Err(e) => self.break_off(&e),
+            Event::Want { .. } => {}
+            Event::Put { blob, .. } | Event::Chunk { blob, .. } => {
+                self.relay.have(blob, 0, Some("not yet".into()));
+            }
         }
     }
 

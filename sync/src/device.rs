@@ -9,20 +9,24 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use packet::signature::MAC_BYTES;
 use packet::{ChangeHash, Compartment, DocumentId};
 
 use crate::at_most;
-use crate::codec::{Codec, DICTIONARY_NEWEST};
+use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
-    Bye, ChangesFrame, DownFrame, FrameError, Hello, OfferFrame, ShownFrame, Through, UpFrame,
-    decode, document_digest, encode,
+    Agreement, BlobId, Bye, ChangesFrame, ChunkFrame, DownFrame, FrameError, HaveFrame, Hello,
+    OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame, Welcome, decode,
+    decode_message, digest, encode,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
-    CHANGES_PER_FRAME_MAX, EXCEPTIONS_MAX, GRANTS_MAX, OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION,
+    CHANGES_PER_FRAME_MAX, CHUNK_BYTES_MAX, EXCEPTIONS_MAX, FRAMES_PER_MESSAGE_MAX, GRANTS_MAX,
+    OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPORT_MESSAGES_MAX, REPORT_MS_MAX, WANTS_MAX,
     WORDS_BYTES_MAX,
 };
 use crate::link::Link;
+use crate::slices::{Joining, REST, SAFETY, Slices};
 
 /// What a device kept of its last sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Kept {
     pub digest: u64,
     /// The dictionary of the last session, to pack the outbox with before the reply.
     pub dictionary: u16,
+    /// A brief could not be written out here: changes have to come whole this time.
+    pub wants_whole: bool,
     /// The granted documents; the `seq` where one stands apart from the position.
     pub documents: Vec<(DocumentId, Option<u64>)>,
     /// The highest receipt number.
@@ -50,25 +56,27 @@ pub struct Unsent {
     pub signature: Vec<u8>,
 }
 
-/// A change as it came down, unpacked.
+/// A change as it came down, unpacked. A brief is written out by the store, which knows
+/// what it stands on ([`crate::brief::restore`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     pub seq: u64,
     pub received_ms: i64,
-    pub bytes: Vec<u8>,
-    pub mac: Vec<u8>,
+    pub mac: [u8; MAC_BYTES],
+    pub body: Unpacked,
 }
 
 /// Something for the device's store, in the order it has to be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// The log's incarnation, the center's clock now, the session's dictionary. On a
-    /// reset every document is ungranted until it is granted again, and the position is 0.
+    /// The log's incarnation, the center's clock now, the session's dictionary. With
+    /// `anew` every document is ungranted until it is granted again, the position is 0
+    /// and the digest is this one.
     Welcome {
         incarnation: u64,
         center_now_ms: i64,
         dictionary: u16,
-        reset: bool,
+        anew: Option<u64>,
     },
     /// The document may be here; it stands apart, at 0, until its changes come.
     Grant(DocumentId),
@@ -103,9 +111,22 @@ pub enum Store {
         who: String,
         at_ms: i64,
     },
+    /// A piece of an attachment; none of `total` bytes where the center has nothing.
+    Chunk {
+        blob: BlobId,
+        offset: u64,
+        total: u64,
+        bytes: Vec<u8>,
+    },
+    /// The center has so much of an attachment of mine, or why it does not take it.
+    Have {
+        blob: BlobId,
+        bytes: u64,
+        refused: Option<String>,
+    },
 }
 
-/// What one frame asks of the caller.
+/// What one message asks of the caller.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// To be committed in one transaction, in this order.
@@ -118,6 +139,13 @@ pub struct Effects {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     Send(Vec<u8>),
+    /// Read at most so many bytes of this attachment from here on, then call
+    /// [`Device::chunk`] before anything else.
+    FetchChunk {
+        blob: BlobId,
+        offset: u64,
+        bytes_max: usize,
+    },
     /// Nothing until something happens or this time comes.
     Wait {
         until_ms: u64,
@@ -130,14 +158,75 @@ pub enum Next {
 struct Session {
     life: Life,
     welcomed: bool,
-    frames_received: u64,
-    frames_committed: u64,
-    frames_reported: u64,
+    received: u64,
+    committed: u64,
+    reported: u64,
+    /// More was announced, and nothing that came is urgent: the report may wait until then.
+    report_by_ms: Option<u64>,
+    heads_due: bool,
     pong_due: bool,
     /// The offers under way, in the order they were sent.
     offered: VecDeque<ChangeHash>,
-    offers_answered: u64,
+    /// What the center answered of what was sent: offers and pieces of attachments.
+    answers: u64,
+    requests: VecDeque<UpFrame>,
+    uploads: VecDeque<Upload>,
+    slices: Slices<()>,
+    joining: Joining,
+    /// The message that is being put together.
+    message: Vec<u8>,
+    frames: usize,
     link: Link,
+}
+
+/// An attachment on its way up. Its next piece follows the center's word on where to begin.
+#[derive(Debug)]
+struct Upload {
+    blob: BlobId,
+    total: u64,
+    next: Option<u64>,
+}
+
+impl Session {
+    fn new(now_ms: u64) -> Self {
+        Self {
+            life: Life::new(now_ms),
+            welcomed: false,
+            received: 0,
+            committed: 0,
+            reported: 0,
+            report_by_ms: None,
+            heads_due: false,
+            pong_due: false,
+            offered: VecDeque::new(),
+            answers: 0,
+            requests: VecDeque::new(),
+            uploads: VecDeque::new(),
+            slices: Slices::default(),
+            joining: Joining::default(),
+            message: Vec::new(),
+            frames: 0,
+            link: Link::new(None),
+        }
+    }
+
+    fn put(&mut self, frame: Vec<u8>) {
+        self.message.extend(frame);
+        self.frames += 1;
+    }
+
+    fn answered(&mut self, now_ms: u64) {
+        self.answers += 1;
+        self.link.answered(self.answers, now_ms);
+    }
+
+    /// Whether what was committed has to be reported now.
+    fn owes_report(&self, now_ms: u64) -> bool {
+        let unreported = self.committed - self.reported;
+        unreported > 0
+            && (unreported >= REPORT_MESSAGES_MAX
+                || self.report_by_ms.is_none_or(|by_ms| by_ms <= now_ms))
+    }
 }
 
 /// The device's state machine. One for each store; sessions come and go within it.
@@ -147,46 +236,35 @@ pub struct Device {
     position: u64,
     digest: u64,
     dictionary: u16,
+    wants_whole: bool,
     documents: BTreeMap<DocumentId, Option<u64>>,
     receipts: u64,
     outbox: Vec<Unsent>,
     /// What was read and not yet reported: what is read offline is told later.
     shown: BTreeMap<DocumentId, (u64, i64)>,
     session: Option<Session>,
-    codec: Codec,
 }
 
 impl Device {
-    /// # Errors
-    /// When the codec's dictionary cannot be loaded.
-    pub fn new(kept: Kept) -> Result<Self, FrameError> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(kept: Kept) -> Self {
+        Self {
             incarnation: kept.incarnation,
             position: kept.position,
             digest: kept.digest,
             dictionary: kept.dictionary,
+            wants_whole: kept.wants_whole,
             documents: kept.documents.into_iter().collect(),
             receipts: kept.receipts,
             outbox: kept.outbox,
             shown: BTreeMap::new(),
             session: None,
-            codec: Codec::new()?,
-        })
+        }
     }
 
     /// Begins a session: the hello for the upgrade request. A session that was open ends.
     pub fn dial(&mut self, shift: Vec<u8>, now_ms: u64) -> Hello {
-        self.session = Some(Session {
-            life: Life::new(now_ms),
-            welcomed: false,
-            frames_received: 0,
-            frames_committed: 0,
-            frames_reported: 0,
-            pong_due: false,
-            offered: VecDeque::new(),
-            offers_answered: 0,
-            link: Link::new(),
-        });
+        self.session = Some(Session::new(now_ms));
         // What does not fit is sent again: it is either ahead of the position, or was
         // granted after it and counts as new.
         let exceptions = self
@@ -202,13 +280,16 @@ impl Device {
             .collect();
         Hello {
             version: PROTOCOL_VERSION,
-            incarnation: self.incarnation,
             position: self.position,
-            exceptions,
             digest: self.digest,
-            dictionary: DICTIONARY_NEWEST,
+            dictionary: if self.wants_whole {
+                1
+            } else {
+                DICTIONARY_NEWEST
+            },
             receipts: self.receipts,
             shift,
+            exceptions,
         }
     }
 
@@ -244,6 +325,69 @@ impl Device {
         }
     }
 
+    /// Asks for an attachment from here on, for as long as this session lives.
+    pub fn want(&mut self, blob: BlobId, offset: u64) {
+        self.request(UpFrame::Want(WantFrame { blob, offset }));
+    }
+
+    pub fn unwant(&mut self, blob: BlobId) {
+        self.request(UpFrame::Unwant(blob));
+    }
+
+    fn request(&mut self, request: UpFrame) {
+        if let Some(session) = &mut self.session
+            && session.requests.len() < 2 * WANTS_MAX
+        {
+            session.requests.push_back(request);
+        }
+    }
+
+    /// Sends an attachment of `total` bytes, for as long as this session lives: from where
+    /// the center says that it has it.
+    pub fn put(&mut self, document: DocumentId, blob: BlobId, total: u64) {
+        if let Some(session) = &mut self.session
+            && session.uploads.len() < WANTS_MAX
+            && session.uploads.iter().all(|upload| upload.blob != blob)
+        {
+            session.uploads.push_back(Upload {
+                blob,
+                total,
+                next: None,
+            });
+            session.requests.push_back(UpFrame::Put(PutFrame {
+                document,
+                blob,
+                bytes: total,
+            }));
+        }
+    }
+
+    /// What [`Next::FetchChunk`] asked for; with no bytes the attachment is given up.
+    pub fn chunk(&mut self, blob: BlobId, offset: u64, bytes: Vec<u8>, now_ms: u64) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let Some(at) = session.uploads.iter().position(|up| up.blob == blob) else {
+            return;
+        };
+        if bytes.is_empty() {
+            session.uploads.remove(at);
+            return;
+        }
+        let Some(upload) = session.uploads.get_mut(at) else {
+            return;
+        };
+        upload.next = Some(offset.saturating_add(bytes.len() as u64));
+        let frame = encode(&UpFrame::Chunk(ChunkFrame {
+            blob,
+            offset,
+            total: upload.total,
+            bytes,
+        }));
+        session.link.sent(frame.len(), now_ms);
+        session.put(frame);
+    }
+
     /// Bytes came, of whatever kind: the link lives.
     pub fn heard(&mut self, now_ms: u64) {
         if let Some(session) = &mut self.session {
@@ -251,42 +395,68 @@ impl Device {
         }
     }
 
-    /// Takes a frame from the center.
+    /// Takes a message from the center.
     ///
     /// # Errors
-    /// When the frame breaks the protocol: close, and dial again.
-    pub fn frame(&mut self, bytes: &[u8], now_ms: u64) -> Result<Effects, FrameError> {
-        let frame: DownFrame = decode(bytes)?;
+    /// When it breaks the protocol: close, and dial again. What came before it is good.
+    pub fn message(&mut self, bytes: &[u8], now_ms: u64) -> Result<Effects, FrameError> {
+        let frames: Vec<DownFrame> = decode_message(bytes)?;
         let session = self
             .session
             .as_mut()
             .ok_or(FrameError::OutOfTurn("no session is open"))?;
         session.life.heard(now_ms);
+        let mut effects = Effects::default();
+        let mut more_follows = false;
+        for frame in frames {
+            let frame = match frame {
+                DownFrame::Part(part) => {
+                    more_follows |= !part.last;
+                    let joined = match &mut self.session {
+                        Some(session) => session.joining.part(part)?,
+                        None => None,
+                    };
+                    match joined {
+                        Some(whole) => decode(&whole)?,
+                        None => continue,
+                    }
+                }
+                frame => frame,
+            };
+            more_follows = may_wait(&frame).unwrap_or(more_follows);
+            self.frame(frame, &mut effects, now_ms)?;
+        }
+        // A message that could not be taken is never reported as delivered.
+        if let Some(session) = &mut self.session {
+            session.received += 1;
+            session.report_by_ms = match session.report_by_ms {
+                _ if !more_follows => None,
+                // What is urgent has come since the last report.
+                None if session.received - session.reported > 1 => None,
+                by_ms => by_ms.or(Some(now_ms + REPORT_MS_MAX)),
+            };
+        }
+        Ok(effects)
+    }
+
+    fn frame(
+        &mut self,
+        frame: DownFrame,
+        effects: &mut Effects,
+        now_ms: u64,
+    ) -> Result<(), FrameError> {
+        let session = self
+            .session
+            .as_mut()
+            .ok_or(FrameError::OutOfTurn("no session is open"))?;
         if !session.welcomed && !matches!(frame, DownFrame::Welcome(_) | DownFrame::Bye(_)) {
             return Err(FrameError::OutOfTurn("the welcome comes first"));
         }
-        let mut effects = Effects::default();
         match frame {
             DownFrame::Welcome(_) if session.welcomed => {
                 return Err(FrameError::OutOfTurn("a second welcome"));
             }
-            DownFrame::Welcome(welcome) => {
-                session.welcomed = true;
-                self.incarnation = welcome.incarnation;
-                self.dictionary = welcome.dictionary.min(DICTIONARY_NEWEST);
-                if welcome.reset {
-                    self.position = 0;
-                    self.digest = 0;
-                    self.documents.clear();
-                    self.shown.clear();
-                }
-                effects.store.push(Store::Welcome {
-                    incarnation: welcome.incarnation,
-                    center_now_ms: welcome.now_ms,
-                    dictionary: self.dictionary,
-                    reset: welcome.reset,
-                });
-            }
+            DownFrame::Welcome(welcome) => self.welcome(&welcome, effects),
             DownFrame::Grant(grant) => {
                 at_most("granted documents", self.documents.len(), GRANTS_MAX)?;
                 self.documents.insert(grant.document, Some(0));
@@ -297,8 +467,8 @@ impl Device {
                 self.shown.remove(&document);
                 effects.store.push(Store::Revoke(document));
             }
-            DownFrame::Changes(changes) => self.changes(changes, &mut effects)?,
-            DownFrame::Position(position) => self.at(position, &mut effects),
+            DownFrame::Changes(changes) => self.changes(changes, effects)?,
+            DownFrame::Position(position) => self.at(position, effects),
             DownFrame::Accepted(accepted) => {
                 self.answered(accepted.hash, now_ms);
                 effects.store.push(Store::Accepted {
@@ -327,22 +497,87 @@ impl Device {
                     at_ms: seen.at_ms,
                 });
             }
+            DownFrame::Chunk(chunk) => {
+                at_most("bytes of an attachment", chunk.bytes.len(), CHUNK_BYTES_MAX)?;
+                effects.store.push(Store::Chunk {
+                    blob: chunk.blob,
+                    offset: chunk.offset,
+                    total: chunk.total,
+                    bytes: chunk.bytes,
+                });
+            }
+            DownFrame::Have(have) => self.have(have, effects, now_ms)?,
+            DownFrame::Got => session.answered(now_ms),
             DownFrame::Ping => session.pong_due = true,
             DownFrame::Pong => {}
             DownFrame::Bye(bye) => {
                 at_most("reason", bye.reason.len(), WORDS_BYTES_MAX)?;
                 effects.bye = Some(bye);
             }
+            DownFrame::Part(_) => return Err(FrameError::OutOfTurn("a part within a part")),
         }
-        // A frame that could not be taken is never reported as delivered.
+        Ok(())
+    }
+
+    fn welcome(&mut self, welcome: &Welcome, effects: &mut Effects) {
+        let is_other_log = welcome.incarnation != self.incarnation;
+        let is_anew = match welcome.agreement {
+            Agreement::Agreed => false,
+            Agreement::Compare => is_other_log,
+            Agreement::Anew => true,
+        };
         if let Some(session) = &mut self.session {
-            session.frames_received += 1;
+            session.welcomed = true;
+            session.heads_due = welcome.agreement == Agreement::Compare;
         }
-        Ok(effects)
+        self.incarnation = welcome.incarnation;
+        self.dictionary = welcome.dictionary;
+        let anew = is_anew.then(|| {
+            self.position = 0;
+            self.digest = digest(welcome.incarnation, []);
+            self.documents.clear();
+            self.shown.clear();
+            self.digest
+        });
+        effects.store.push(Store::Welcome {
+            incarnation: welcome.incarnation,
+            center_now_ms: welcome.now_ms,
+            dictionary: welcome.dictionary,
+            anew,
+        });
+    }
+
+    fn have(
+        &mut self,
+        have: HaveFrame,
+        effects: &mut Effects,
+        now_ms: u64,
+    ) -> Result<(), FrameError> {
+        let reason = have.refused.as_deref().unwrap_or_default();
+        at_most("reason", reason.len(), WORDS_BYTES_MAX)?;
+        if let Some(session) = &mut self.session {
+            session.answered(now_ms);
+            let at = session.uploads.iter().position(|up| up.blob == have.blob);
+            if let Some(at) = at {
+                if have.refused.is_some() || have.bytes >= session.uploads[at].total {
+                    session.uploads.remove(at);
+                } else {
+                    // What is under way goes on: only the first answer says where to begin.
+                    session.uploads[at].next.get_or_insert(have.bytes);
+                }
+            }
+        }
+        effects.store.push(Store::Have {
+            blob: have.blob,
+            bytes: have.bytes,
+            refused: have.refused,
+        });
+        Ok(())
     }
 
     fn changes(&mut self, frame: ChangesFrame, effects: &mut Effects) -> Result<(), FrameError> {
         at_most("changes", frame.changes.len(), CHANGES_PER_FRAME_MAX)?;
+        let (through, position) = (frame.through(), frame.position());
         let apart = self
             .documents
             .get_mut(&frame.document)
@@ -354,17 +589,17 @@ impl Device {
             changes.push(Received {
                 seq: item.seq,
                 received_ms: item.received_ms,
-                bytes: self.codec.unpack(&item.body)?,
                 mac: item.mac,
+                body: codec::unpack(&item.body)?,
             });
         }
-        *apart = Some(frame.through);
+        *apart = Some(through);
         effects.store.push(Store::Changes {
             document: frame.document,
             changes,
-            through: frame.through,
+            through,
         });
-        if let Some(position) = frame.position {
+        if let Some(position) = position {
             self.at(position, effects);
         }
         Ok(())
@@ -372,11 +607,9 @@ impl Device {
 
     fn at(&mut self, position: u64, effects: &mut Effects) {
         self.position = position;
+        self.wants_whole = false;
         self.documents.values_mut().for_each(|apart| *apart = None);
-        self.digest = self
-            .documents
-            .keys()
-            .fold(0, |digest, id| digest ^ document_digest(*id));
+        self.digest = digest(self.incarnation, self.documents.keys().copied());
         effects.store.push(Store::Position {
             position,
             digest: self.digest,
@@ -389,68 +622,198 @@ impl Device {
             && let Some(at) = session.offered.iter().position(|offered| *offered == hash)
         {
             session.offered.remove(at);
-            session.offers_answered += 1;
-            session.link.answered(session.offers_answered, now_ms);
+            session.answered(now_ms);
         }
     }
 
-    /// All that the frames so far asked to store is durable.
+    /// All that the messages so far asked to store is durable.
     pub fn committed(&mut self) {
         if let Some(session) = &mut self.session {
-            session.frames_committed = session.frames_received;
+            session.committed = session.received;
         }
     }
 
     /// What to do next; to be asked again after everything that happens, and whenever
-    /// the link has taken the last frame.
+    /// the link has taken the last message.
     pub fn next(&mut self, now_ms: u64) -> Next {
         let Some(session) = &mut self.session else {
             return Next::Dead;
         };
-        if session.pong_due {
-            session.pong_due = false;
-            return Next::Send(encode(&UpFrame::Pong));
-        }
-        if let Some(offer) = next_offer(&self.outbox, session) {
-            let body = self.codec.pack(&offer.bytes, self.dictionary);
-            let frame = encode(&UpFrame::Offer(OfferFrame {
-                document: offer.document,
-                body,
-                signature: offer.signature.clone(),
-            }));
-            session.offered.push_back(offer.hash);
-            session.link.sent(frame.len(), now_ms);
-            return Next::Send(frame);
-        }
-        if session.frames_committed > session.frames_reported {
-            session.frames_reported = session.frames_committed;
-            return Next::Send(encode(&UpFrame::Delivered(session.frames_reported)));
+        loop {
+            let is_full = session.message.len() >= session.link.frame_bytes();
+            if is_full || session.frames >= FRAMES_PER_MESSAGE_MAX {
+                return send(session);
+            }
+            let frame = if let Some(frame) = next_frame(session, &mut self.shown, now_ms) {
+                frame
+            } else if session.heads_due {
+                session.heads_due = false;
+                encode(&UpFrame::Heads(heads(&self.documents, self.position)))
+            } else if let Some(frame) = next_offer(&self.outbox, session, self.dictionary, now_ms) {
+                frame
+            } else if !session.message.is_empty() {
+                return send(session);
+            } else {
+                break;
+            };
+            session.put(frame);
         }
         if session.welcomed
-            && let Some((document, (through, at_ms))) = self.shown.pop_first()
+            && session.link.has_room()
+            && let Some((blob, offset)) = next_piece(session)
         {
-            return Next::Send(encode(&UpFrame::Shown(ShownFrame {
-                document,
-                through,
-                at_ms,
-            })));
+            let bytes_max = session.link.frame_bytes().min(CHUNK_BYTES_MAX);
+            return Next::FetchChunk {
+                blob,
+                offset,
+                bytes_max,
+            };
         }
-        match session.life.pulse(now_ms) {
-            Pulse::Ask => Next::Send(encode(&UpFrame::Ping)),
-            Pulse::Wait { until_ms } => Next::Wait { until_ms },
+        let report_ms = match session.report_by_ms {
+            Some(by_ms) if session.committed > session.reported => by_ms,
+            _ => u64::MAX,
+        };
+        match session.life.pulse(now_ms, session.link.expected()) {
+            Pulse::Ask => {
+                session.put(encode(&UpFrame::Ping));
+                send(session)
+            }
+            Pulse::Wait { until_ms } => Next::Wait {
+                until_ms: until_ms.min(report_ms),
+            },
             Pulse::Dead => Next::Dead,
         }
     }
 }
 
-/// The most urgent change that is not under way, if the link has room for it.
-fn next_offer<'a>(outbox: &'a [Unsent], session: &Session) -> Option<&'a Unsent> {
-    if session.offered.len() >= OFFERS_IN_FLIGHT_MAX || !session.link.has_room() {
+fn send(session: &mut Session) -> Next {
+    session.frames = 0;
+    Next::Send(std::mem::take(&mut session.message))
+}
+
+/// What is small and due: signs of life, reports, requests.
+fn next_frame(
+    session: &mut Session,
+    shown: &mut BTreeMap<DocumentId, (u64, i64)>,
+    now_ms: u64,
+) -> Option<Vec<u8>> {
+    if std::mem::take(&mut session.pong_due) {
+        return Some(encode(&UpFrame::Pong));
+    }
+    if session.owes_report(now_ms) {
+        session.reported = session.committed;
+        session.report_by_ms = None;
+        return Some(encode(&UpFrame::Delivered(session.reported)));
+    }
+    if !session.welcomed {
         return None;
     }
-    outbox
-        .iter()
-        .filter(|unsent| !session.offered.contains(&unsent.hash))
-        // The first of the most urgent compartment: order within a document is kept.
-        .min_by_key(|unsent| unsent.document.compartment != Compartment::Safety)
+    if let Some((document, (through, at_ms))) = shown.pop_first() {
+        return Some(encode(&UpFrame::Shown(ShownFrame {
+            document,
+            through,
+            at_ms,
+        })));
+    }
+    let request = session.requests.pop_front()?;
+    let frame = encode(&request);
+    // The center answers a put; the others it does.
+    if matches!(request, UpFrame::Put(_)) {
+        session.link.sent(frame.len(), now_ms);
+    }
+    Some(frame)
+}
+
+fn heads(documents: &BTreeMap<DocumentId, Option<u64>>, position: u64) -> Vec<Through> {
+    let head = |(&document, apart): (&DocumentId, &Option<u64>)| Through {
+        document,
+        through: apart.unwrap_or(position),
+    };
+    documents.iter().map(head).collect()
+}
+
+/// The most urgent change that is not under way, if the link has room for it; or a part
+/// of one that is too long for the link.
+fn next_offer(
+    outbox: &[Unsent],
+    session: &mut Session,
+    dictionary: u16,
+    now_ms: u64,
+) -> Option<Vec<u8>> {
+    if !session.link.has_room() {
+        return None;
+    }
+    let room = session
+        .link
+        .frame_bytes()
+        .saturating_sub(session.message.len());
+    for lane in [SAFETY, REST] {
+        if let Some((part, _)) = session.slices.next(lane, room) {
+            return Some(send_part(session, part, now_ms));
+        }
+        if session.offered.len() >= OFFERS_IN_FLIGHT_MAX {
+            continue;
+        }
+        // The first of the lane: order within a document is kept.
+        let Some(offer) = outbox
+            .iter()
+            .find(|unsent| lane_of(unsent) == lane && !session.offered.contains(&unsent.hash))
+        else {
+            continue;
+        };
+        let frame = encode(&UpFrame::Offer(OfferFrame {
+            document: offer.document,
+            body: codec::pack(&offer.bytes, dictionary),
+            signature: offer.signature.clone(),
+        }));
+        session.offered.push_back(offer.hash);
+        if frame.len() <= 2 * session.link.frame_bytes() {
+            session.link.sent(frame.len(), now_ms);
+            return Some(frame);
+        }
+        session.slices.begin(lane, frame, ());
+        let (part, _) = session.slices.next(lane, room)?;
+        return Some(send_part(session, part, now_ms));
+    }
+    None
+}
+
+/// Each part gets an answer of its own; the last one's is the offer's.
+fn send_part(session: &mut Session, part: PartFrame, now_ms: u64) -> Vec<u8> {
+    let frame = encode(&UpFrame::Part(part));
+    session.link.sent(frame.len(), now_ms);
+    frame
+}
+
+fn lane_of(unsent: &Unsent) -> u8 {
+    match unsent.document.compartment {
+        Compartment::Safety => SAFETY,
+        _ => REST,
+    }
+}
+
+/// Where the first attachment that may go on goes on.
+fn next_piece(session: &Session) -> Option<(BlobId, u64)> {
+    let next = |upload: &Upload| {
+        let next = upload.next.filter(|next| *next < upload.total)?;
+        Some((upload.blob, next))
+    };
+    session.uploads.iter().find_map(next)
+}
+
+/// Whether the report of this frame may wait for what follows it; `None` where the frame
+/// says nothing of it.
+fn may_wait(frame: &DownFrame) -> Option<bool> {
+    match frame {
+        DownFrame::Changes(changes) => {
+            let is_urgent = changes.document.compartment == Compartment::Safety;
+            Some(changes.ahead.is_none() && !is_urgent)
+        }
+        DownFrame::Chunk(chunk) => {
+            let reached = chunk.offset.saturating_add(chunk.bytes.len() as u64);
+            Some(reached < chunk.total)
+        }
+        DownFrame::Welcome(_) | DownFrame::Part(_) => None,
+        _ => Some(false),
+    }
 }

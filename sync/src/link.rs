@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
+use crate::life::Expected;
 use crate::limits::{
-    FRAME_BYTES_TARGET_MAX, FRAME_BYTES_TARGET_MIN, FRAMES_UNDER_WAY_MAX, WINDOW_BYTES_MAX,
+    FRAME_BYTES_TARGET_MAX, FRAME_BYTES_TARGET_MIN, MESSAGES_UNDER_WAY_MAX, WINDOW_BYTES_MAX,
     WINDOW_BYTES_MIN, WINDOW_BYTES_START, WINDOW_MS,
 };
 
@@ -19,9 +20,19 @@ struct Sent {
     /// alone says nothing: they may have waited for each other on the way.
     answered_bytes: u64,
     answered_ms: u64,
+    sent_ms: u64,
 }
 
-/// The frames that are under way, and the window that they have to fit in.
+/// What the time before the first frame says of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// What came from the peer …
+    pub bytes: u64,
+    /// … in this time, round trips and all: so a link is at least that fast.
+    pub ms: u64,
+}
+
+/// The messages that are under way, and the window that they have to fit in.
 #[derive(Debug)]
 pub(crate) struct Link {
     under_way: VecDeque<Sent>,
@@ -31,19 +42,24 @@ pub(crate) struct Link {
     rate: Option<u64>,
     answered_bytes: u64,
     last_answer_ms: u64,
-    frames_answered: u64,
+    messages_answered: u64,
+    /// From the sending of a message to its answer, smoothed.
+    round_trip_ms: Option<u64>,
 }
 
 impl Link {
-    pub(crate) fn new() -> Self {
+    /// `handshake`: what came before, where it is known.
+    pub(crate) fn new(handshake: Option<Handshake>) -> Self {
+        let measured = handshake.map_or(0, |h| h.bytes.saturating_mul(WINDOW_MS) / h.ms.max(1));
         Self {
             under_way: VecDeque::new(),
             bytes_under_way: 0,
-            window_bytes: WINDOW_BYTES_START,
+            window_bytes: measured.clamp(WINDOW_BYTES_START, WINDOW_BYTES_MAX),
             rate: None,
             answered_bytes: 0,
             last_answer_ms: 0,
-            frames_answered: 0,
+            messages_answered: 0,
+            round_trip_ms: None,
         }
     }
 
@@ -58,25 +74,30 @@ impl Link {
             bytes,
             answered_bytes: self.answered_bytes,
             answered_ms: self.last_answer_ms,
+            sent_ms: now_ms,
         });
     }
 
-    /// The peer has the first `frames` frames of the session. Returns how many of
+    /// The peer has the first `messages` messages of the session. Returns how many of
     /// those are news, or `None` when more are claimed than were sent.
-    pub(crate) fn answered(&mut self, frames: u64, now_ms: u64) -> Option<usize> {
-        let news = frames.checked_sub(self.frames_answered)?;
+    pub(crate) fn answered(&mut self, messages: u64, now_ms: u64) -> Option<usize> {
+        let news = messages.checked_sub(self.messages_answered)?;
         let news = usize::try_from(news)
             .ok()
             .filter(|news| *news <= self.under_way.len())?;
         let mut since = (self.answered_bytes, now_ms);
+        let mut took_ms = 0;
         for sent in self.under_way.drain(..news) {
             self.bytes_under_way -= sent.bytes;
             self.answered_bytes += sent.bytes;
             since = (sent.answered_bytes, sent.answered_ms);
+            took_ms = now_ms.saturating_sub(sent.sent_ms);
         }
         if news > 0 {
-            self.frames_answered = frames;
+            self.messages_answered = messages;
             self.last_answer_ms = now_ms;
+            let before_ms = self.round_trip_ms.unwrap_or(took_ms);
+            self.round_trip_ms = Some((3 * before_ms + took_ms) / 4);
             self.learn(
                 self.answered_bytes - since.0,
                 now_ms.saturating_sub(since.1).max(1),
@@ -103,12 +124,20 @@ impl Link {
         self.bytes_under_way == 0 || (self.bytes_under_way < self.window_bytes && !self.is_full())
     }
 
-    /// Whether the peer owes so many answers that it gets nothing more, however small.
-    pub(crate) fn is_full(&self) -> bool {
-        self.under_way.len() >= FRAMES_UNDER_WAY_MAX
+    /// What a silence on this link is to be held against.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected {
+            since_ms: self.under_way.front().map(|sent| sent.sent_ms),
+            round_trip_ms: self.round_trip_ms,
+        }
     }
 
-    /// How large the next frame of changes should be.
+    /// Whether the peer owes so many answers that it gets nothing more, however small.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.len() >= MESSAGES_UNDER_WAY_MAX
+    }
+
+    /// How large the next message should be.
     pub(crate) fn frame_bytes(&self) -> usize {
         let room = usize::try_from(self.window_bytes / 4).unwrap_or(FRAME_BYTES_TARGET_MAX);
         room.clamp(FRAME_BYTES_TARGET_MIN, FRAME_BYTES_TARGET_MAX)
@@ -123,7 +152,7 @@ mod tests {
     #[test]
     fn a_slow_link_gets_a_small_window_and_a_fast_one_a_large() {
         let run = |bytes_per_s: u64| {
-            let mut link = Link::new();
+            let mut link = Link::new(None);
             let (mut now, mut frames) = (1_000, 0);
             for _ in 0..40 {
                 let bytes = link.frame_bytes();
@@ -144,7 +173,7 @@ mod tests {
 
     #[test]
     fn answers_that_come_in_a_bunch_do_not_open_the_window() {
-        let (mut link, mut now, mut frames, mut sent) = (Link::new(), 1_000, 0, 0);
+        let (mut link, mut now, mut frames, mut sent) = (Link::new(None), 1_000, 0, 0);
         for _ in 0..40 {
             let mut bytes = 0;
             while link.has_room() {
@@ -163,8 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn a_quick_handshake_opens_the_window_and_a_slow_one_does_not() {
+        let window = |ms| Link::new(Some(Handshake { bytes: 600, ms })).window_bytes;
+        assert_eq!(window(0), 900_000);
+        assert_eq!(window(20), 45_000);
+        // A resumed handshake at 9,600 bit/s and 600 ms round trip.
+        assert_eq!(window(1_800), WINDOW_BYTES_START);
+    }
+
+    #[test]
     fn what_is_under_way_is_bounded_by_the_window() {
-        let mut link = Link::new();
+        let mut link = Link::new(None);
         let mut sent = 0;
         while link.has_room() {
             link.sent(1_000, 0);

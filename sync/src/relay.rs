@@ -12,17 +12,22 @@ use std::sync::Arc;
 use packet::{Compartment, DocumentId, Offer};
 
 use crate::at_most;
-use crate::codec::{Codec, DICTIONARY_NEWEST};
+use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
-    AcceptedFrame, Bye, ByeWhy, ChangeItem, DownFrame, FrameError, GrantFrame, Hello, RefusedFrame,
-    SeenFrame, UpFrame, Welcome, decode, document_digest, encode, encode_changes,
+    AcceptedFrame, Agreement, BlobId, Bye, ByeWhy, ChangeItem, ChunkFrame, DownFrame, FrameError,
+    GrantFrame, HaveFrame, Hello, PutFrame, RefusedFrame, SeenFrame, Through, UpFrame, Welcome,
+    decode, decode_message, digest, encode, encode_changes,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
-    ANSWERS_QUEUE_MAX, CHANGES_PER_FRAME_MAX, EXCEPTIONS_MAX, GRANTS_MAX, PROTOCOL_VERSION,
-    SEEN_QUEUE_MAX,
+    ANSWERS_QUEUE_MAX, CHANGES_PER_FRAME_MAX, CHUNK_BYTES_MAX, EXCEPTIONS_MAX,
+    FRAMES_PER_MESSAGE_MAX, GRANTS_MAX, PROTOCOL_VERSION, SEEN_QUEUE_MAX, WANTS_MAX,
 };
-use crate::link::Link;
+use crate::link::{Handshake, Link};
+use crate::slices::{Joining, REST, SAFETY, Slices};
+
+/// Room that is left in a message, below which nothing more is fetched for it.
+const FETCH_BYTES_MIN: usize = 128;
 
 /// How urgent a document is; lower goes first. Compartment before call: what can
 /// hurt at any of my doors goes before the words about the worst of them.
@@ -40,6 +45,11 @@ impl Urgency {
             (_, false) => 3,
         };
         Self(class << 8 | u16::from(priority))
+    }
+
+    /// What can hurt at a door that is live now.
+    fn is_safety(self) -> bool {
+        self.0 >> 8 == 0
     }
 }
 
@@ -109,7 +119,20 @@ pub enum Event {
         through: u64,
         at_ms: i64,
     },
-    Nothing,
+    /// The device asks for this attachment, from here on: [`Next::FetchChunk`] follows.
+    Want { blob: BlobId, offset: u64 },
+    /// The device has an attachment for this document. Answer with [`Relay::have`].
+    Put {
+        document: DocumentId,
+        blob: BlobId,
+        bytes: u64,
+    },
+    /// A piece of it. Keep it, then answer with [`Relay::have`].
+    Chunk {
+        blob: BlobId,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
 }
 
 /// What to do next on the link.
@@ -125,12 +148,28 @@ pub enum Next {
         session_head: u64,
         bytes_max: usize,
     },
+    /// Read at most so many bytes of this attachment from here on, then call
+    /// [`Relay::chunk`] before anything else.
+    FetchChunk {
+        blob: BlobId,
+        offset: u64,
+        bytes_max: usize,
+    },
     /// Nothing until something happens or this time comes.
     Wait {
         until_ms: u64,
     },
     /// The session is over: close the link.
     Over,
+}
+
+/// What the next thing in the message is.
+enum Choice {
+    Frame(DownFrame),
+    /// A frame's last part, and what that brings.
+    Brings(DownFrame, DocumentId, u64),
+    Ask(Next),
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -164,25 +203,41 @@ pub struct Relay {
     welcome: Option<Welcome>,
     reach: BTreeMap<DocumentId, Reach>,
     pending: BTreeSet<(Urgency, DocumentId)>,
+    /// The device has yet to say what it has: no document is sent before.
+    comparing: bool,
     revokes: VecDeque<DocumentId>,
     answers: VecDeque<DownFrame>,
+    haves: VecDeque<HaveFrame>,
     seen: VecDeque<SeenFrame>,
-    /// What each frame under way brings, beside [`Link`]'s bytes.
-    under_way: VecDeque<Option<(DocumentId, u64)>>,
+    /// The attachments that the device asks for, and from where on.
+    wants: VecDeque<(BlobId, u64)>,
+    slices: Slices<(DocumentId, u64)>,
+    joining: Joining,
+    /// The message that is being put together, and what it brings.
+    message: Vec<u8>,
+    frames: usize,
+    brings: Vec<(DocumentId, u64)>,
+    /// What each message under way brings, beside [`Link`]'s bytes.
+    under_way: VecDeque<Vec<(DocumentId, u64)>>,
     link: Link,
     life: Life,
     pong_due: bool,
     bye: Option<Bye>,
     over: bool,
-    codec: Codec,
 }
 
 impl Relay {
-    /// Opens a session for a device whose standing was checked.
+    /// Opens a session for a device whose standing was checked. `handshake`: what is known
+    /// of the link from the time before.
     ///
     /// # Errors
     /// When the center does not speak the device's version: what to send before closing.
-    pub fn open(hello: &Hello, standing: Standing, now_ms: u64) -> Result<Self, Bye> {
+    pub fn open(
+        hello: &Hello,
+        standing: Standing,
+        handshake: Option<Handshake>,
+        now_ms: u64,
+    ) -> Result<Self, Bye> {
         if hello.version != PROTOCOL_VERSION {
             return Err(Bye {
                 why: ByeWhy::Version,
@@ -193,37 +248,40 @@ impl Relay {
                 retry_after_ms: 3_600_000,
             });
         }
-        let codec = Codec::new().map_err(|e| Bye {
-            why: ByeWhy::Busy,
-            reason: e.to_string(),
-            retry_after_ms: 60_000,
-        })?;
-        let reset = !agrees(hello, &standing);
+        let agreement = agreement(hello, &standing);
+        let agreed = agreement == Agreement::Agreed;
+        let dictionary = hello.dictionary.min(DICTIONARY_NEWEST);
         let mut relay = Self {
             head: standing.head,
             accepted: 0,
-            position_sent: (!reset).then_some(hello.position),
+            position_sent: agreed.then_some(hello.position),
             granted_from: 0,
-            dictionary: hello.dictionary.min(DICTIONARY_NEWEST),
+            dictionary,
             welcome: Some(Welcome {
-                version: PROTOCOL_VERSION,
                 incarnation: standing.incarnation,
                 now_ms: standing.center_now_ms,
-                reset,
-                dictionary: hello.dictionary.min(DICTIONARY_NEWEST),
+                agreement,
+                dictionary,
             }),
             reach: BTreeMap::new(),
             pending: BTreeSet::new(),
+            comparing: agreement == Agreement::Compare,
             revokes: VecDeque::new(),
             answers: VecDeque::new(),
+            haves: VecDeque::new(),
             seen: VecDeque::new(),
+            wants: VecDeque::new(),
+            slices: Slices::default(),
+            joining: Joining::default(),
+            message: Vec::new(),
+            frames: 0,
+            brings: Vec::new(),
             under_way: VecDeque::new(),
-            link: Link::new(),
+            link: Link::new(handshake),
             life: Life::new(now_ms),
             pong_due: false,
             bye: None,
             over: false,
-            codec,
         };
         for granted in standing.granted.iter().take(GRANTS_MAX) {
             let exception = hello
@@ -231,31 +289,51 @@ impl Relay {
                 .iter()
                 .find(|e| e.document == granted.document);
             let (through, grant_due) = match exception {
-                _ if reset => (0, true),
+                _ if !agreed => (0, true),
                 Some(exception) => (exception.through, false),
                 None if granted.from <= hello.position => (hello.position, false),
                 None => (0, true),
             };
             relay.reach(granted, through, grant_due);
         }
-        if !reset {
+        if agreed {
             let listed = hello.exceptions.iter().map(|e| e.document);
             // A grant after the position that the device does not list never reached
             // it, unless its list was too short: then it is told of all that ended.
             let overflowed = hello.exceptions.len() >= EXCEPTIONS_MAX;
-            let gone: BTreeSet<DocumentId> = standing
+            let ended = standing
                 .ended
                 .iter()
                 .filter(|e| overflowed || e.from <= hello.position)
-                .map(|e| e.document)
-                .chain(listed)
-                .collect();
-            relay.revokes.extend(
-                gone.into_iter()
-                    .filter(|document| !relay.reach.contains_key(document)),
-            );
+                .map(|e| e.document);
+            let gone: BTreeSet<DocumentId> = ended.chain(listed).collect();
+            relay.revoke_unknown(gone);
         }
         Ok(relay)
+    }
+
+    fn revoke_unknown(&mut self, documents: BTreeSet<DocumentId>) {
+        let unknown = documents
+            .into_iter()
+            .filter(|document| !self.reach.contains_key(document));
+        self.revokes.extend(unknown);
+    }
+
+    /// The device says what it has, of this very log: each document goes on from there.
+    fn compare(&mut self, heads: &[Through]) {
+        self.comparing = false;
+        // A log that ends before what a device has of it is not what the device had.
+        for head in heads.iter().filter(|head| head.through <= self.head) {
+            if let Some(reach) = self.reach.get_mut(&head.document) {
+                reach.grant_due = false;
+                reach.through = head.through;
+                reach.own_after = self.head;
+                if !reach.is_pending() {
+                    self.pending.remove(&(reach.urgency, head.document));
+                }
+            }
+        }
+        self.revoke_unknown(heads.iter().map(|head| head.document).collect());
     }
 
     fn reach(&mut self, granted: &Granted, through: u64, grant_due: bool) {
@@ -284,7 +362,7 @@ impl Relay {
     pub fn held(&self) -> Vec<(DocumentId, u64)> {
         self.reach
             .iter()
-            .filter(|(_, reach)| reach.through > 0)
+            .filter(|(_, reach)| reach.through > 0 && !self.comparing)
             .map(|(document, reach)| (*document, reach.through.min(reach.last)))
             .collect()
     }
@@ -332,6 +410,19 @@ impl Relay {
         }
     }
 
+    /// The call was upgraded, downgraded, closed or opened again: its documents' urgency
+    /// is another from now on.
+    pub fn urgency(&mut self, document: DocumentId, urgency: Urgency) {
+        if let Some(reach) = self.reach.get_mut(&document)
+            && self.pending.remove(&(reach.urgency, document))
+        {
+            self.pending.insert((urgency, document));
+        }
+        if let Some(reach) = self.reach.get_mut(&document) {
+            reach.urgency = urgency;
+        }
+    }
+
     /// The log has taken the device's change; its commit is durable. Within a document
     /// answers follow the order of the offers, refusals too: a device writes anew what
     /// stands behind a refused change, and must not have its earlier ones among that.
@@ -348,7 +439,17 @@ impl Relay {
     /// hold the device back.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
-        self.answers.len() < ANSWERS_QUEUE_MAX
+        self.answers.len() + self.haves.len() < ANSWERS_QUEUE_MAX
+    }
+
+    /// So much of an attachment that the device sends is durable at the center, or why it
+    /// is not taken. Each [`Event::Put`] and each [`Event::Chunk`] gets one such answer.
+    pub fn have(&mut self, blob: BlobId, bytes: u64, refused: Option<String>) {
+        self.haves.push_back(HaveFrame {
+            blob,
+            bytes,
+            refused,
+        });
     }
 
     /// Somebody saw what this device wrote. The oldest give way when too many wait.
@@ -375,124 +476,227 @@ impl Relay {
         self.life.heard(now_ms);
     }
 
-    /// Takes a frame from the device.
+    /// Takes a message from the device.
     ///
     /// # Errors
-    /// When the frame breaks the protocol: close.
-    pub fn frame(&mut self, bytes: &[u8], now_ms: u64) -> Result<Event, FrameError> {
-        let frame: UpFrame = decode(bytes)?;
+    /// When it breaks the protocol: close.
+    pub fn message(&mut self, bytes: &[u8], now_ms: u64) -> Result<Vec<Event>, FrameError> {
+        let frames: Vec<UpFrame> = decode_message(bytes)?;
         self.life.heard(now_ms);
-        match frame {
-            UpFrame::Offer(offer) => Ok(Event::Offer(Offer {
-                document: offer.document,
-                bytes: self.codec.unpack(&offer.body)?,
-                signature: offer.signature,
-            })),
-            UpFrame::Delivered(frames) => {
+        let mut events = Vec::new();
+        for frame in frames {
+            match frame {
+                UpFrame::Part(part) => match self.joining.part(part)? {
+                    Some(whole) => events.extend(self.frame(decode(&whole)?, now_ms)?),
+                    None => self.answers.push_back(DownFrame::Got),
+                },
+                frame => events.extend(self.frame(frame, now_ms)?),
+            }
+        }
+        Ok(events)
+    }
+
+    fn frame(&mut self, frame: UpFrame, now_ms: u64) -> Result<Option<Event>, FrameError> {
+        Ok(match frame {
+            UpFrame::Offer(offer) => match codec::unpack(&offer.body)? {
+                Unpacked::Change(bytes) => Some(Event::Offer(Offer {
+                    document: offer.document,
+                    bytes,
+                    signature: offer.signature,
+                })),
+                Unpacked::Brief(_) => return Err(FrameError::OutOfTurn("an offer is whole")),
+            },
+            UpFrame::Delivered(messages) => {
                 let news = self
                     .link
-                    .answered(frames, now_ms)
+                    .answered(messages, now_ms)
                     .ok_or(FrameError::OutOfTurn("more is delivered than was sent"))?;
-                at_most("frames under way", news, self.under_way.len())?;
+                at_most("messages under way", news, self.under_way.len())?;
                 let mut through: BTreeMap<DocumentId, u64> = BTreeMap::new();
                 through.extend(self.under_way.drain(..news).flatten());
-                Ok(Event::Delivered(through.into_iter().collect()))
+                Some(Event::Delivered(through.into_iter().collect()))
             }
-            UpFrame::Shown(shown) => match self.reach.get(&shown.document) {
-                Some(reach) => Ok(Event::Shown {
-                    document: shown.document,
-                    through: shown.through.min(reach.last),
-                    at_ms: shown.at_ms,
-                }),
-                None => Ok(Event::Nothing),
-            },
+            UpFrame::Shown(shown) => self.reach.get(&shown.document).map(|reach| Event::Shown {
+                document: shown.document,
+                through: shown.through.min(reach.last),
+                at_ms: shown.at_ms,
+            }),
+            UpFrame::Heads(heads) if self.comparing => {
+                at_most("documents", heads.len(), GRANTS_MAX)?;
+                self.compare(&heads);
+                None
+            }
+            UpFrame::Heads(_) => return Err(FrameError::OutOfTurn("nobody asked for heads")),
+            UpFrame::Want(want) => {
+                self.wants.retain(|(blob, _)| *blob != want.blob);
+                at_most("attachments asked for", self.wants.len() + 1, WANTS_MAX)?;
+                self.wants.push_back((want.blob, want.offset));
+                Some(Event::Want {
+                    blob: want.blob,
+                    offset: want.offset,
+                })
+            }
+            UpFrame::Unwant(blob) => {
+                self.wants.retain(|(wanted, _)| *wanted != blob);
+                None
+            }
+            UpFrame::Put(PutFrame {
+                document,
+                blob,
+                bytes,
+            }) => Some(Event::Put {
+                document,
+                blob,
+                bytes,
+            }),
+            UpFrame::Chunk(chunk) => {
+                at_most("bytes of an attachment", chunk.bytes.len(), CHUNK_BYTES_MAX)?;
+                Some(Event::Chunk {
+                    blob: chunk.blob,
+                    offset: chunk.offset,
+                    bytes: chunk.bytes,
+                })
+            }
             UpFrame::Ping => {
                 self.pong_due = true;
-                Ok(Event::Nothing)
+                None
             }
-            UpFrame::Pong => Ok(Event::Nothing),
-        }
+            UpFrame::Pong => None,
+            UpFrame::Part(_) => return Err(FrameError::OutOfTurn("a part within a part")),
+        })
     }
 
     /// What to do next; to be asked again after everything that happens, and whenever
-    /// the link has taken the last frame. The choice is made now, not before.
+    /// the link has taken the last message. The choice is made now, not before.
     pub fn next(&mut self, now_ms: u64) -> Next {
+        loop {
+            let is_full = self.message.len() >= self.link.frame_bytes();
+            if is_full || self.frames >= FRAMES_PER_MESSAGE_MAX {
+                return self.send(now_ms);
+            }
+            match self.choose() {
+                Choice::Frame(frame) => self.put(encode(&frame)),
+                Choice::Brings(frame, document, through) => {
+                    self.put(encode(&frame));
+                    self.brings.push((document, through));
+                }
+                Choice::Ask(next) => return next,
+                Choice::Nothing if !self.message.is_empty() => return self.send(now_ms),
+                Choice::Nothing => break,
+            }
+        }
         if self.over {
             return Next::Over;
         }
-        if let Some(welcome) = self.welcome.take() {
-            return self.send(&DownFrame::Welcome(welcome), now_ms);
-        }
-        if let Some(bye) = self.bye.take() {
-            self.over = true;
-            return self.send(&DownFrame::Bye(bye), now_ms);
-        }
-        if self.pong_due && !self.link.is_full() {
-            self.pong_due = false;
-            return self.send(&DownFrame::Pong, now_ms);
-        }
-        if !self.link.is_full()
-            && let Some(answer) = self.answers.pop_front()
-        {
-            return self.send(&answer, now_ms);
-        }
-        if self.link.has_room()
-            && let Some(next) = self.next_with_room(now_ms)
-        {
-            return next;
-        }
-        match self.life.pulse(now_ms) {
-            Pulse::Ask => self.send(&DownFrame::Ping, now_ms),
+        match self.life.pulse(now_ms, self.link.expected()) {
+            Pulse::Ask => {
+                self.put(encode(&DownFrame::Ping));
+                self.send(now_ms)
+            }
             Pulse::Wait { until_ms } => Next::Wait { until_ms },
             Pulse::Dead => Next::Over,
         }
     }
 
-    fn next_with_room(&mut self, now_ms: u64) -> Option<Next> {
-        if let Some(document) = self.revokes.pop_front() {
-            return Some(self.send(&DownFrame::Revoke(document), now_ms));
+    fn choose(&mut self) -> Choice {
+        if self.over {
+            return Choice::Nothing;
         }
-        if let Some(&(urgency, document)) = self.pending.first() {
-            let Some(reach) = self.reach.get_mut(&document) else {
-                self.pending.remove(&(urgency, document));
-                return self.next_with_room(now_ms);
-            };
-            if reach.grant_due {
-                reach.grant_due = false;
-                reach.own_after = self.head.max(self.accepted);
-                if !reach.is_pending() {
-                    self.pending.remove(&(urgency, document));
-                }
-                return Some(self.send(&DownFrame::Grant(GrantFrame { document }), now_ms));
+        if let Some(welcome) = self.welcome.take() {
+            return Choice::Frame(DownFrame::Welcome(welcome));
+        }
+        if let Some(bye) = self.bye.take() {
+            self.over = true;
+            return Choice::Frame(DownFrame::Bye(bye));
+        }
+        if self.link.is_full() {
+            return Choice::Nothing;
+        }
+        if std::mem::take(&mut self.pong_due) {
+            return Choice::Frame(DownFrame::Pong);
+        }
+        if let Some(answer) = self.answers.pop_front() {
+            return Choice::Frame(answer);
+        }
+        if let Some(have) = self.haves.pop_front() {
+            return Choice::Frame(DownFrame::Have(have));
+        }
+        if self.comparing || !self.link.has_room() {
+            return Choice::Nothing;
+        }
+        self.choose_with_room()
+    }
+
+    fn choose_with_room(&mut self) -> Choice {
+        if let Some(document) = self.revokes.pop_front() {
+            return Choice::Frame(DownFrame::Revoke(document));
+        }
+        let room = self.link.frame_bytes().saturating_sub(self.message.len());
+        for lane in [SAFETY, REST] {
+            if let Some((part, brings)) = self.slices.next(lane, room) {
+                let part = DownFrame::Part(part);
+                return match brings {
+                    Some((document, through)) => Choice::Brings(part, document, through),
+                    None => Choice::Frame(part),
+                };
             }
-            return Some(Next::Fetch {
-                document,
-                after: reach.through,
-                session_head: reach.own_after,
-                bytes_max: self.link.frame_bytes(),
-            });
+            if let Some(choice) = self.choose_document(lane, room) {
+                return choice;
+            }
         }
         if let Some(position) = self.take_position() {
-            return Some(self.send(&DownFrame::Position(position), now_ms));
+            return Choice::Frame(DownFrame::Position(position));
         }
-        let seen = self.seen.pop_front()?;
-        Some(self.send(&DownFrame::Seen(seen), now_ms))
+        if let Some(seen) = self.seen.pop_front() {
+            return Choice::Frame(DownFrame::Seen(seen));
+        }
+        match self.wants.front() {
+            Some(_) if !self.message.is_empty() => Choice::Nothing,
+            Some(&(blob, offset)) => Choice::Ask(Next::FetchChunk {
+                blob,
+                offset,
+                bytes_max: room.min(CHUNK_BYTES_MAX),
+            }),
+            None => Choice::Nothing,
+        }
+    }
+
+    /// The most urgent document of this lane that has something to send.
+    fn choose_document(&mut self, lane: u8, room: usize) -> Option<Choice> {
+        let &(urgency, document) = self.pending.first()?;
+        if lane == SAFETY && !urgency.is_safety() {
+            return None;
+        }
+        let head = self.head.max(self.accepted);
+        let reach = self.reach.get_mut(&document)?;
+        if reach.grant_due {
+            reach.grant_due = false;
+            reach.own_after = head;
+            if !reach.is_pending() {
+                self.pending.remove(&(urgency, document));
+            }
+            return Some(Choice::Frame(DownFrame::Grant(GrantFrame { document })));
+        }
+        if room < FETCH_BYTES_MIN && !self.message.is_empty() {
+            return Some(Choice::Nothing);
+        }
+        Some(Choice::Ask(Next::Fetch {
+            document,
+            after: reach.through,
+            session_head: reach.own_after,
+            bytes_max: room,
+        }))
     }
 
     /// What [`Next::Fetch`] asked for: with these changes the device has the document
-    /// through `through`. Returns the frame to send now; `None` when there was
-    /// nothing in it but the device's own.
-    pub fn fetched(
-        &mut self,
-        document: DocumentId,
-        changes: &[PackedChange],
-        through: u64,
-        now_ms: u64,
-    ) -> Option<Vec<u8>> {
-        let reach = self.reach.get_mut(&document)?;
+    /// through `through`. Then [`Relay::next`] goes on.
+    pub fn fetched(&mut self, document: DocumentId, changes: &[PackedChange], through: u64) {
+        let Some(reach) = self.reach.get_mut(&document) else {
+            return;
+        };
         // Revoked and granted anew since it was asked for.
         if reach.grant_due {
-            return None;
+            return;
         }
         let (changes, through) = match changes.get(..CHANGES_PER_FRAME_MAX) {
             Some(most) if most.len() < changes.len() => {
@@ -505,23 +709,51 @@ impl Relay {
         if changes.is_empty() {
             reach.through = reach.through.max(reach.last);
         }
+        let urgency = reach.urgency;
         if !reach.is_pending() {
-            self.pending.remove(&(reach.urgency, document));
+            self.pending.remove(&(urgency, document));
         }
         if changes.is_empty() {
-            return None;
+            return;
         }
         let position = self.take_position();
         let frame = encode_changes(document, changes, through, position);
-        self.link.sent(frame.len(), now_ms);
-        self.under_way.push_back(Some((document, through)));
-        Some(frame)
+        if frame.len() > 2 * self.link.frame_bytes() {
+            let lane = if urgency.is_safety() { SAFETY } else { REST };
+            self.slices.begin(lane, frame, (document, through));
+        } else {
+            self.put(frame);
+            self.brings.push((document, through));
+        }
+    }
+
+    /// What [`Next::FetchChunk`] asked for; nothing where the attachment is not here, or
+    /// not for this device.
+    pub fn chunk(&mut self, blob: BlobId, offset: u64, bytes: Vec<u8>, total: u64) {
+        let Some(at) = self.wants.iter().position(|want| *want == (blob, offset)) else {
+            return;
+        };
+        let reached = offset.saturating_add(bytes.len() as u64);
+        if bytes.is_empty() || reached >= total {
+            self.wants.remove(at);
+        } else if let Some(want) = self.wants.get_mut(at) {
+            want.1 = reached;
+        }
+        // An empty one says that there is nothing: the device must not wait for ever.
+        self.put(encode(&DownFrame::Chunk(ChunkFrame {
+            blob,
+            offset,
+            total,
+            bytes,
+        })));
     }
 
     /// The position to tell now: nothing else is left to send, and the documents
     /// that the device then has are those that were granted at it.
     fn take_position(&mut self) -> Option<u64> {
         let due = self.pending.is_empty()
+            && !self.slices.is_busy(SAFETY)
+            && !self.slices.is_busy(REST)
             && self.revokes.is_empty()
             && self.head >= self.granted_from
             && self.position_sent < Some(self.head);
@@ -531,21 +763,24 @@ impl Relay {
         })
     }
 
-    fn send(&mut self, frame: &DownFrame, now_ms: u64) -> Next {
-        let bytes = encode(frame);
-        self.link.sent(bytes.len(), now_ms);
-        self.under_way.push_back(None);
-        Next::Send(bytes)
+    fn put(&mut self, frame: Vec<u8>) {
+        self.message.extend(frame);
+        self.frames += 1;
+    }
+
+    fn send(&mut self, now_ms: u64) -> Next {
+        self.frames = 0;
+        let message = std::mem::take(&mut self.message);
+        self.link.sent(message.len(), now_ms);
+        self.under_way.push_back(std::mem::take(&mut self.brings));
+        Next::Send(message)
     }
 }
 
 /// Whether what the device says it has is what the center knows it to have: the
 /// same log, a position in it, and the documents that were granted at that position.
-fn agrees(hello: &Hello, standing: &Standing) -> bool {
+fn agreement(hello: &Hello, standing: &Standing) -> Agreement {
     let at = hello.position;
-    if hello.incarnation != standing.incarnation || at > standing.head {
-        return false;
-    }
     let granted = standing
         .granted
         .iter()
@@ -558,8 +793,11 @@ fn agrees(hello: &Hello, standing: &Standing) -> bool {
         .map(|e| e.document);
     // A set: a grant that ended while the standing was read is in both.
     let documents: BTreeSet<DocumentId> = granted.chain(ended).collect();
-    documents
-        .into_iter()
-        .fold(0, |digest, id| digest ^ document_digest(id))
-        == hello.digest
+    if at <= standing.head && digest(standing.incarnation, documents) == hello.digest {
+        Agreement::Agreed
+    } else if at == 0 && hello.exceptions.is_empty() {
+        Agreement::Anew
+    } else {
+        Agreement::Compare
+    }
 }

@@ -1,5 +1,6 @@
 //! A device with a good certificate whose holder misuses it: every byte by hand.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -15,8 +16,8 @@ use packet::{
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 use sync::frame::{
-    AcceptedFrame, Bye, DownFrame, HELLO_HEADER, Hello, OfferFrame, RefusedFrame, UpFrame, decode,
-    encode,
+    AcceptedFrame, Bye, DownFrame, HELLO_HEADER, Hello, OfferFrame, RefusedFrame, UpFrame,
+    decode_message, encode,
 };
 use sync::limits::PROTOCOL_VERSION;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,7 +93,6 @@ impl HostileDevice {
     pub fn hello(&self) -> Hello {
         Hello {
             version: PROTOCOL_VERSION,
-            incarnation: 0,
             position: 0,
             exceptions: vec![],
             digest: 0,
@@ -115,7 +115,11 @@ impl HostileDevice {
             .headers_mut()
             .insert(HELLO_HEADER, hello.parse().unwrap());
         match tokio_tungstenite::client_async(request, stream).await {
-            Ok((socket, _)) => Ok(HostileSession { socket, frames: 0 }),
+            Ok((socket, _)) => Ok(HostileSession {
+                socket,
+                messages: 0,
+                frames: VecDeque::new(),
+            }),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("neither a session nor an answer: {error}"),
         }
@@ -183,11 +187,13 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct HostileSession {
     socket: WebSocketStream<TlsStream<TcpStream>>,
-    frames: u64,
+    messages: u64,
+    /// Of the last message, those that were not asked for yet.
+    frames: VecDeque<DownFrame>,
 }
 
 impl HostileSession {
-    /// Sends these bytes as one frame. A link that broke is told by the next read.
+    /// Sends these bytes as one message. A link that broke is told by the next read.
     pub async fn send(&mut self, bytes: Vec<u8>) {
         let _ = self.socket.send(Message::Binary(bytes.into())).await;
     }
@@ -200,11 +206,14 @@ impl HostileSession {
         self.send(encode(&UpFrame::Offer(offer))).await;
     }
 
-    /// The next frame, said to be delivered.
+    /// The next frame; its message was said to be delivered.
     ///
     /// # Errors
     /// How the session ended.
     pub async fn next(&mut self) -> Result<DownFrame, Ended> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Ok(frame);
+        }
         let next = async {
             loop {
                 match self.socket.next().await {
@@ -216,13 +225,14 @@ impl HostileSession {
         };
         let bytes = tokio::time::timeout(PATIENCE, next).await;
         let bytes = bytes.expect("the center answers or hangs up")?;
-        let frame = decode(&bytes).expect("the center's frames are good");
-        if let DownFrame::Bye(bye) = frame {
-            return Err(Ended::Bye(bye));
+        let frames: Vec<DownFrame> = decode_message(&bytes).expect("the center's frames are good");
+        if let Some(DownFrame::Bye(bye)) = frames.last() {
+            return Err(Ended::Bye(bye.clone()));
         }
-        self.frames += 1;
-        self.send(encode(&UpFrame::Delivered(self.frames))).await;
-        Ok(frame)
+        self.frames.extend(frames);
+        self.messages += 1;
+        self.send(encode(&UpFrame::Delivered(self.messages))).await;
+        Ok(self.frames.pop_front().expect("a message is not empty"))
     }
 
     /// What the center says to this change.

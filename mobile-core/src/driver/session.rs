@@ -21,8 +21,8 @@ use crate::host::LogLevel;
 use crate::net::{CONNECT_MS_MAX, Heard, Link, Method, NetError, ask, open};
 use crate::store::{ShownRow, Store};
 
-/// Most frames that one commit takes: they share its cost.
-const BATCH_FRAMES_MAX: usize = 64;
+/// Most messages that one commit takes: they share its cost.
+const BATCH_MESSAGES_MAX: usize = 64;
 /// Most sealed files that are handed in at one contact.
 const SEALED_UPLOADS_MAX: usize = 1_000;
 /// The center gives a link up after [`SILENCE_MS_MAX`]. One that lives for twice as long
@@ -81,7 +81,7 @@ async fn dial(core: &Core) -> Result<Session<'_>, String> {
     // Anew from the store: so a commit that failed has no consequence here.
     let loaded = core.0.store.run(Store::load).await;
     let loaded = loaded.map_err(|error| error.to_string())?;
-    let mut device = Device::new(loaded.kept).map_err(|error| error.to_string())?;
+    let mut device = Device::new(loaded.kept);
     let token = core.shift().map(|shift| shift.token).unwrap_or_default();
     let token = BASE64URL_NOPAD
         .decode(token.as_bytes())
@@ -133,6 +133,10 @@ impl Session<'_> {
                         room.send(frame);
                         continue;
                     }
+                    Next::FetchChunk { blob, offset, .. } => {
+                        self.device.chunk(blob, offset, Vec::new(), now_ms);
+                        continue;
+                    }
                     Next::Wait { until_ms: wait } => until_ms = wait,
                     Next::Dead => return Err("the center is silent".into()),
                 },
@@ -175,7 +179,7 @@ impl Session<'_> {
                     let counters = &self.core.0.counters;
                     count(&counters.frames_received, 1);
                     count(&counters.bytes_received, bytes.len());
-                    match self.device.frame(&bytes, now_ms) {
+                    match self.device.message(&bytes, now_ms) {
                         Ok(effects) => {
                             operations.extend(effects.store);
                             ended = effects.bye.map(Ok);
@@ -185,7 +189,7 @@ impl Session<'_> {
                     }
                 }
             }
-            if ended.is_none() && frames < BATCH_FRAMES_MAX {
+            if ended.is_none() && frames < BATCH_MESSAGES_MAX {
                 next = self.link.down.try_recv().ok();
             }
         }
@@ -227,6 +231,9 @@ impl Session<'_> {
             self.core.0.work.notify_one();
         }
         self.core.bump();
+        if applied.comes_anew {
+            return Err("a document has to come anew".into());
+        }
         Ok(())
     }
 

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest;
 use packet::{Author, ChangeHash, DocumentId, Entry, EntryId, Refusal, change_hash, inspect};
 use rusqlite::{OptionalExtension, Transaction};
+use sync::brief::{self, BriefError, Place, Standing};
+use sync::codec::Unpacked;
 use sync::device::{Received, Store as Operation, Unsent};
 
-use super::meta::{contact, document, get_u64, set, set_u64};
+use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
 use super::{Contact, Pen, Store, StoreError, rows};
 
@@ -23,6 +25,8 @@ pub(crate) struct Applied {
     pub(crate) outbox: Option<(BTreeMap<DocumentId, Vec<Unsent>>, i64)>,
     /// Entries were put into the outbox again.
     pub(crate) offered_again: bool,
+    /// A document has to come anew, whole: the session begins again.
+    pub(crate) comes_anew: bool,
     pub(crate) contact: Contact,
 }
 
@@ -50,6 +54,7 @@ impl Store {
                 done: &mut done,
                 rewritten: BTreeSet::new(),
                 offered_again: false,
+                comes_anew: false,
             };
             for operation in operations {
                 session.apply(operation)?;
@@ -69,6 +74,7 @@ struct Session<'a> {
     done: &'a mut Vec<ChangeHash>,
     rewritten: BTreeSet<DocumentId>,
     offered_again: bool,
+    comes_anew: bool,
 }
 
 /// An entry of the outbox, to be written anew.
@@ -90,14 +96,14 @@ impl Session<'_> {
                 incarnation,
                 center_now_ms,
                 dictionary,
-                reset,
+                anew,
             } => {
                 set(tx, "clock_off_ms", self.wall_ms - center_now_ms)?;
                 set_u64(tx, "dictionary", u64::from(*dictionary))?;
                 let before = get_u64(tx, "incarnation")?;
                 set_u64(tx, "incarnation", *incarnation)?;
-                if *reset {
-                    self.reset(before != 0 && before != *incarnation)?;
+                if let Some(digest) = anew {
+                    self.reset(*digest, before != 0 && before != *incarnation)?;
                 }
                 Ok(())
             }
@@ -116,7 +122,9 @@ impl Session<'_> {
                 through,
             } => {
                 for change in changes {
-                    self.received(*document, change)?;
+                    if !self.received(*document, change)? {
+                        return self.ask_anew(*document);
+                    }
                 }
                 tx.prepare_cached("UPDATE documents SET apart = ?2 WHERE doc = ?1")?
                     .execute((document.to_bytes(), through.cast_signed()))?;
@@ -129,6 +137,7 @@ impl Session<'_> {
                 received_ms,
             } => self.accepted(*hash, *seq, *received_ms),
             Operation::Refused { hash, code, reason } => self.refused(*hash, *code, reason),
+            Operation::Chunk { .. } | Operation::Have { .. } => Ok(()),
             Operation::Seen {
                 number,
                 document,
@@ -169,16 +178,17 @@ impl Session<'_> {
         Ok(Applied {
             outbox,
             offered_again: self.offered_again,
+            comes_anew: self.comes_anew,
             contact,
         })
     }
 
     /// All is granted and sent anew. With another log, nothing of what is here counts as
     /// being there, and what was written here is offered again.
-    fn reset(&mut self, other_log: bool) -> Result<(), StoreError> {
+    fn reset(&mut self, digest: u64, other_log: bool) -> Result<(), StoreError> {
         let tx = self.desk.tx;
         set_u64(tx, "position", 0)?;
-        set_u64(tx, "digest", 0)?;
+        set_u64(tx, "digest", digest)?;
         tx.execute(
             "UPDATE documents SET standing = 2, apart = NULL WHERE standing = 1",
             [],
@@ -247,6 +257,7 @@ impl Session<'_> {
         let tx = self.desk.tx;
         set_u64(tx, "position", position)?;
         set_u64(tx, "digest", digest)?;
+        set_u64(tx, WANTS_WHOLE, 0)?;
         tx.execute(
             "UPDATE documents SET apart = NULL WHERE standing = 1 AND apart IS NOT NULL",
             [],
@@ -258,12 +269,56 @@ impl Session<'_> {
         left.into_iter().try_for_each(|id| self.ungrant(id))
     }
 
-    fn received(&mut self, document: DocumentId, change: &Received) -> Result<(), StoreError> {
+    /// A brief that cannot be written out here: something that it stands on is missing, or
+    /// this build writes changes otherwise. The document comes again from its start, with
+    /// its changes whole.
+    fn ask_anew(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        self.comes_anew = true;
+        set_u64(self.desk.tx, WANTS_WHOLE, 1)?;
+        self.desk
+            .tx
+            .prepare_cached("UPDATE documents SET apart = 0 WHERE doc = ?1")?
+            .execute([document.to_bytes()])?;
+        Ok(())
+    }
+
+    /// The change's bytes, written out where a brief came.
+    fn bytes(
+        &self,
+        document: DocumentId,
+        change: &Received,
+    ) -> Result<Result<Vec<u8>, BriefError>, StoreError> {
+        let brief = match &change.body {
+            Unpacked::Change(bytes) => return Ok(Ok(bytes.clone())),
+            Unpacked::Brief(brief) => brief,
+        };
+        let place = Place {
+            seq: change.seq,
+            received_ms: change.received_ms,
+        };
+        let mut failed = None;
+        let restored = brief::restore(brief, place, |seq| {
+            standing(self.desk.tx, document, seq).unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(restored.map(|composed| composed.bytes)),
+        }
+    }
+
+    /// Whether the change could be read.
+    fn received(&mut self, document: DocumentId, change: &Received) -> Result<bool, StoreError> {
         let tx = self.desk.tx;
-        let inspected = inspect(&change.bytes);
+        let Ok(bytes) = self.bytes(document, change)? else {
+            return Ok(false);
+        };
+        let inspected = inspect(&bytes);
         let hash = match &inspected {
             Ok(inspected) => inspected.hash,
-            Err(_) => change_hash(&change.bytes).unwrap_or_else(|_| digest_of(&change.bytes)),
+            Err(_) => change_hash(&bytes).unwrap_or_else(|_| digest_of(&bytes)),
         };
         let known = tx
             .prepare_cached(
@@ -281,7 +336,7 @@ impl Session<'_> {
                 let (id, max_op) = (inspected.id, inspected.max_op);
                 self.desk.lineages.add(document, hash, id, max_op);
             }
-            return Ok(());
+            return Ok(true);
         }
         let Ok(inspected) = inspected else {
             tx.prepare_cached(
@@ -294,10 +349,10 @@ impl Session<'_> {
                 rows::UNREADABLE,
                 change.seq.cast_signed(),
                 change.received_ms,
-                &change.bytes,
+                &bytes,
                 &change.mac,
             ))?;
-            return Ok(());
+            return Ok(true);
         };
         let (kind, fields) = rows::fields(&inspected.written.entry)?;
         let mine = inspected.id.actor.author() == Author::Device(self.desk.pen.device);
@@ -317,13 +372,13 @@ impl Session<'_> {
             mine,
             change.seq.cast_signed(),
             change.received_ms,
-            change.bytes,
+            bytes,
             change.mac,
         ])?;
         self.desk
             .lineages
             .add(document, hash, inspected.id, inspected.max_op);
-        Ok(())
+        Ok(true)
     }
 
     fn accepted(&mut self, hash: ChangeHash, seq: u64, received_ms: i64) -> Result<(), StoreError> {
@@ -424,6 +479,33 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// The document's change with this `seq`, for what stands on it.
+fn standing(
+    tx: &Transaction<'_>,
+    document: DocumentId,
+    seq: u64,
+) -> Result<Option<Standing>, StoreError> {
+    let found = tx
+        .prepare_cached(
+            "SELECT hash, entry, max_op FROM changes
+             WHERE doc = ?1 AND seq = ?2 AND entry IS NOT NULL",
+        )?
+        .query_row((document.to_bytes(), seq.cast_signed()), |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let Some((hash, entry, max_op)) = found else {
+        return Ok(None);
+    };
+    Ok(Some(Standing {
+        hash: ChangeHash(hash),
+        id: entry
+            .parse()
+            .map_err(|_| StoreError::Damaged("an entry's id"))?,
+        max_op: max_op.cast_unsigned(),
+    }))
 }
 
 fn waiting(

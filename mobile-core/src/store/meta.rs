@@ -7,6 +7,9 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::{Store, StoreError};
 use crate::shift::Shift;
 
+/// Set while changes have to come whole ([`sync::device::Kept::wants_whole`]).
+pub(super) const WANTS_WHOLE: &str = "wants_whole";
+
 /// When the center was last heard, and what this device's clock was off by then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Contact {

@@ -6,7 +6,7 @@ use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId};
 use rusqlite::Transaction;
 use sync::device::{Kept, Unsent};
 
-use super::meta::{document, get_u64};
+use super::meta::{WANTS_WHOLE, document, get_u64};
 use super::rows::{CHANGE_COLUMNS, REFUSED_COLUMNS, Row, change, refused};
 use super::{Store, StoreError};
 
@@ -85,6 +85,7 @@ impl Store {
                 digest: get_u64(tx, "digest")?,
                 dictionary: u16::try_from(get_u64(tx, "dictionary")?).unwrap_or(0),
                 documents,
+                wants_whole: get_u64(tx, WANTS_WHOLE)? == 1,
                 receipts: get_u64(tx, "receipts")?,
                 outbox,
             };

@@ -13,6 +13,7 @@ use packet::{
 };
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
+use sync::codec::Unpacked;
 use sync::device::{Received, Store as Operation, Unsent};
 use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, document_digest};
 use tempfile::TempDir;
@@ -135,8 +136,8 @@ impl Bench {
             Received {
                 seq: self.seq,
                 received_ms: NOW_MS + 5,
-                bytes: bytes.clone(),
-                mac: vec![1; 16],
+                body: Unpacked::Change(bytes.clone()),
+                mac: [1; 16],
             }
         });
         Operation::Changes {
@@ -207,7 +208,7 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
         incarnation,
         center_now_ms: NOW_MS - 30,
         dictionary: 1,
-        reset,
+        anew: reset.then_some(0),
     }
 }
 

@@ -12,11 +12,17 @@ pub const DOCUMENT_CHANGES_MAX: usize = 20_000;
 /// What must be known of a document's history to write to it and to judge changes: no contents.
 #[derive(Debug, Clone, Default)]
 pub struct Lineage {
-    /// Each known change and the last operation of it.
-    max_ops: HashMap<ChangeHash, u64>,
+    changes: HashMap<ChangeHash, Known>,
     /// Each actor's last change.
     last: HashMap<Actor, Last>,
     newest: Option<ChangeHash>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: EntryId,
+    /// Its last operation.
+    max_op: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +41,7 @@ pub struct Basis {
 
 impl Lineage {
     pub fn add(&mut self, hash: ChangeHash, id: EntryId, max_op: u64) {
-        self.max_ops.insert(hash, max_op);
+        self.changes.insert(hash, Known { id, max_op });
         self.newest = Some(hash);
         let last = self.last.entry(id.actor).or_insert(Last {
             number: id.number,
@@ -51,7 +57,13 @@ impl Lineage {
 
     #[must_use]
     pub fn knows(&self, hash: &ChangeHash) -> bool {
-        self.max_ops.contains_key(hash)
+        self.changes.contains_key(hash)
+    }
+
+    /// The entry that a known change added.
+    #[must_use]
+    pub fn entry(&self, hash: &ChangeHash) -> Option<EntryId> {
+        self.changes.get(hash).map(|known| known.id)
     }
 
     /// The number that this actor's next change has; 1 if the actor is new.
@@ -65,12 +77,12 @@ impl Lineage {
     /// How many changes are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.max_ops.len()
+        self.changes.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.max_ops.is_empty()
+        self.changes.is_empty()
     }
 
     /// What a next change by this actor stands on: its own last change, without which its
@@ -83,9 +95,9 @@ impl Lineage {
         deps.dedup();
         let max_op = deps
             .iter()
-            .filter_map(|dep| self.max_ops.get(dep))
+            .filter_map(|dep| self.changes.get(dep))
+            .map(|known| known.max_op)
             .max()
-            .copied()
             .unwrap_or(0);
         Basis {
             deps,
@@ -111,7 +123,8 @@ impl Lineage {
         }
         let mut max_op = 0;
         for dep in &change.deps {
-            max_op = max_op.max(*self.max_ops.get(dep).ok_or(Refusal::UnknownDependency)?);
+            let known = self.changes.get(dep).ok_or(Refusal::UnknownDependency)?;
+            max_op = max_op.max(known.max_op);
         }
         if let Some(own) = self.last.get(&change.id.actor)
             && !change.deps.contains(&own.hash)

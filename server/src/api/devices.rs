@@ -10,7 +10,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use packet::{DeviceNumber, Offer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sync::codec::Codec;
+use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
 use super::session::in_good_standing;
@@ -402,12 +402,13 @@ pub(super) async fn sealed(
     let UpFrame::Offer(frame) = decode(&opened).map_err(|e| unreadable(e.to_string()))? else {
         return Err(unreadable("an offer".into()));
     };
-    let mut codec = Codec::new().map_err(|e| unreadable(e.to_string()))?;
+    let body = codec::unpack(&frame.body).map_err(|e| unreadable(e.to_string()))?;
+    let Unpacked::Change(bytes) = body else {
+        return Err(unreadable("a whole change".into()));
+    };
     let offer = Offer {
         document: frame.document,
-        bytes: codec
-            .unpack(&frame.body)
-            .map_err(|e| unreadable(e.to_string()))?,
+        bytes,
         signature: frame.signature,
     };
     let by = OfferedBy {

@@ -8,8 +8,9 @@ use axum::extract::{FromRef, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
+use sync::Handshake;
 use sync::frame::{HELLO_HEADER, Hello, decode_hello};
-use sync::limits::FRAME_BYTES_MAX;
+use sync::limits::{FRAME_BYTES_MAX, HANDSHAKE_BYTES_MIN};
 use tokio_util::sync::CancellationToken;
 
 use super::allow;
@@ -72,6 +73,10 @@ pub(super) async fn open(
         device,
         certificate_ends_ms: certificate.not_after_ms,
         shift,
+        handshake: Handshake {
+            bytes: HANDSHAKE_BYTES_MIN,
+            ms: u64::try_from(peer.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        },
     };
     let upgrade = upgrade
         .max_message_size(FRAME_BYTES_MAX)

@@ -9,6 +9,9 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use sync::brief::{self, Place};
+use sync::codec;
+
 use super::LogError;
 use super::documents::Documents;
 use crate::clock;
@@ -24,6 +27,8 @@ pub struct Committed {
     pub received_ms: i64,
     pub bytes: Vec<u8>,
     pub mac: [u8; packet::signature::MAC_BYTES],
+    /// Packed, as devices get it.
+    pub brief: Option<Vec<u8>>,
     pub entry: Entry,
     /// By this process's clock, for measuring.
     pub at: Instant,
@@ -303,10 +308,11 @@ impl<'a> Ledger<'a> {
         let seq = self.head + 1;
         let received_ms = clock::now_ms();
         let mac = self.documents.mac.mac(document, &inspected.hash);
+        let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
         self.transaction
             .prepare_cached(
-                "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms, brief)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 seq.cast_signed(),
@@ -316,7 +322,8 @@ impl<'a> Ledger<'a> {
                 mac,
                 signature.map(|(device, _)| device.0),
                 signature.map(|(_, signature)| signature),
-                received_ms
+                received_ms,
+                brief
             ])?;
         self.head = seq;
         let id = inspected.id;
@@ -330,6 +337,7 @@ impl<'a> Ledger<'a> {
             received_ms,
             bytes,
             mac,
+            brief,
             entry,
             at: Instant::now(),
         })));
@@ -338,6 +346,26 @@ impl<'a> Ledger<'a> {
             id,
             received_ms,
         })
+    }
+
+    /// What devices get of a change: worked out once, here, where what it stands on is at hand.
+    fn brief(
+        &mut self,
+        document: DocumentId,
+        change: &Inspected,
+        place: Place,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        let lineage = self.documents.get(self.transaction, document)?.lineage();
+        let mut statement = self
+            .transaction
+            .prepare_cached("SELECT seq FROM changes WHERE hash = ?1")?;
+        let mut standing = Vec::with_capacity(change.deps.len());
+        for dep in &change.deps {
+            let seq: i64 = statement.query_row([dep.0], |row| row.get(0))?;
+            standing.extend(lineage.entry(dep).map(|id| (seq.unsigned_abs(), id)));
+        }
+        let brief = brief::abridge(change, place, &standing);
+        Ok(brief.and_then(|brief| codec::pack_brief(&brief)))
     }
 
     /// The last change of a document, 0 when it has none.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use packet::{DeviceNumber, DocumentId, Inspected, inspect};
 use rusqlite::Connection;
-use sync::codec::Codec;
+use sync::codec::{self, DICTIONARY_NEWEST};
 use sync::frame::ChangeItem;
 use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::relay::PackedChange;
@@ -117,29 +117,30 @@ pub fn slice(
     bytes_max: usize,
     skip: &BTreeSet<u64>,
     dictionary: u16,
-    codec: &mut Codec,
 ) -> Result<Slice, LogError> {
     let mut taker = Taker::new(after, bytes_max, skip);
     let mut statement = connection.prepare_cached(
-        "SELECT seq, received_ms, bytes, mac FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        "SELECT seq, received_ms, mac, brief, CASE WHEN brief IS NULL OR ?4 THEN bytes END
+         FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
+    let whole = dictionary < DICTIONARY_NEWEST;
     let mut rows = statement.query(rusqlite::params![
         document.to_bytes(),
         after.cast_signed(),
-        CHANGES_PER_FRAME_MAX
+        CHANGES_PER_FRAME_MAX,
+        whole
     ])?;
     while let Some(row) = rows.next()? {
         let seq = row.get::<_, i64>(0)?.unsigned_abs();
+        let body = match row.get::<_, Option<Vec<u8>>>(3)? {
+            Some(brief) if !whole => brief,
+            _ => codec::pack(&row.get::<_, Vec<u8>>(4)?, dictionary),
+        };
         let item = ChangeItem {
             seq,
             received_ms: row.get(1)?,
-            body: codec.pack(
-                row.get_ref(2)?
-                    .as_blob()
-                    .map_err(|e| LogError::Store(e.to_string()))?,
-                dictionary,
-            ),
-            mac: row.get(3)?,
+            mac: row.get(2)?,
+            body,
         };
         if !taker.take(seq, || PackedChange::new(&item)) {
             break;

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use packet::DocumentId;
-use sync::codec::{Codec, DICTIONARY_NEWEST, RAW};
+use sync::codec::{self, DICTIONARY_NEWEST, RAW};
 use sync::frame::ChangeItem;
 use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::relay::PackedChange;
@@ -88,7 +88,6 @@ impl Recent {
         bytes_max: usize,
         skip: &BTreeSet<u64>,
         dictionary: u16,
-        codec: &mut Codec,
     ) -> Option<Slice> {
         let kept: Vec<Arc<Kept>> = {
             let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +108,7 @@ impl Recent {
                     .packed
                     .get(usize::from(dictionary))
                     .unwrap_or(&kept.packed[usize::from(RAW)]);
-                once.get_or_init(|| pack(&kept.committed, dictionary, codec))
+                once.get_or_init(|| pack(&kept.committed, dictionary))
                     .clone()
             };
             if !taker.take(kept.committed.seq, packed) {
@@ -149,13 +148,17 @@ impl Inner {
     }
 }
 
-/// Packs a change as all its receivers get it.
-pub(super) fn pack(committed: &Committed, dictionary: u16, codec: &mut Codec) -> PackedChange {
+/// Packs a change as all its receivers get it: its brief was packed when it was logged.
+fn pack(committed: &Committed, dictionary: u16) -> PackedChange {
+    let brief = committed
+        .brief
+        .clone()
+        .filter(|_| dictionary >= DICTIONARY_NEWEST);
     PackedChange::new(&ChangeItem {
         seq: committed.seq,
         received_ms: committed.received_ms,
-        body: codec.pack(&committed.bytes, dictionary),
-        mac: committed.mac.to_vec(),
+        mac: committed.mac,
+        body: brief.unwrap_or_else(|| codec::pack(&committed.bytes, dictionary)),
     })
 }
 

@@ -7,7 +7,8 @@ use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Each step takes the store from the version that is its index to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
@@ -119,7 +120,12 @@ CREATE TABLE refusals (
     signature BLOB NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
-"];
+",
+    "
+-- The change's brief (sync::brief), packed: what devices get. NULL: it has none, and goes as it is.
+ALTER TABLE changes ADD COLUMN brief BLOB;
+",
+];
 
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {

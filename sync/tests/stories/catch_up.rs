@@ -1,4 +1,4 @@
-use sync::frame::{DownFrame, UpFrame, decode};
+use sync::frame::{DownFrame, UpFrame, decode_message};
 
 use crate::network::Network;
 use crate::note::call;
@@ -44,8 +44,8 @@ fn a_hundred_documents_with_twenty_missed_changes_need_no_question() {
             net.center.write(call(number), 150);
         }
     }
-    net.links[0].frames_up.clear();
-    net.links[0].frames_down.clear();
+    net.links[0].messages_up.clear();
+    net.links[0].messages_down.clear();
     let dialed_ms = net.now_ms;
     net.dial(0);
     net.settle();
@@ -53,15 +53,15 @@ fn a_hundred_documents_with_twenty_missed_changes_need_no_question() {
     assert_eq!(net.officers[0].disk.position, net.center.head());
     assert_eq!(net.officers[0].disk.came_again, 0);
     // After the hello the device says nothing but that it has what came.
-    for frame in &net.links[0].frames_up[1..] {
-        assert!(matches!(decode(frame).unwrap(), UpFrame::Delivered(_)));
+    for message in &net.links[0].messages_up[1..] {
+        for frame in decode_message(message).unwrap() {
+            assert!(matches!(frame, UpFrame::Delivered(_)), "{frame:?}");
+        }
     }
-    let asks = net.links[0].frames_down.iter().filter(|frame| {
-        !matches!(
-            decode(frame).unwrap(),
-            DownFrame::Welcome(_) | DownFrame::Changes(_)
-        )
-    });
+    let frames = net.links[0].frames_down();
+    let asks = frames
+        .iter()
+        .filter(|frame| !matches!(frame, DownFrame::Welcome(_) | DownFrame::Changes(_)));
     assert_eq!(asks.count(), 0, "the position rides on the last changes");
     // The window starts small, for the slowest links, and opens once a round trip.
     let round_trips = (net.now_ms - dialed_ms).div_ceil(200);
@@ -75,12 +75,16 @@ fn a_session_that_missed_nothing_costs_one_frame_each_way() {
     net.dial(0);
     net.settle();
     net.cut(0);
-    net.links[0].frames_up.clear();
-    net.links[0].frames_down.clear();
+    net.links[0].messages_up.clear();
+    net.links[0].messages_down.clear();
     net.dial(0);
     net.settle();
-    assert_eq!(net.links[0].frames_down.len(), 1, "the welcome");
-    assert_eq!(net.links[0].frames_up.len(), 2, "the hello, and delivered");
+    assert_eq!(net.links[0].messages_down.len(), 1, "the welcome");
+    assert_eq!(
+        net.links[0].messages_up.len(),
+        2,
+        "the hello, and delivered"
+    );
 }
 
 #[test]

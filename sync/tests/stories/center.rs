@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use packet::{ChangeHash, DocumentId};
-use sync::codec::Codec;
-use sync::frame::{AcceptedFrame, ChangeItem, Hello, RefusedFrame};
+use sync::codec;
+use sync::frame::{AcceptedFrame, BlobId, ChangeItem, Hello, RefusedFrame};
 use sync::relay::{Ended, Event, Granted, Next, PackedChange, Relay, Standing, Urgency};
 
 use crate::note::{Note, hash};
@@ -38,8 +38,9 @@ pub(crate) struct Center {
     /// What relays reported, for the network to hold against the devices.
     pub(crate) delivered: Vec<(usize, DocumentId, u64)>,
     pub(crate) shown: Vec<(usize, DocumentId, u64)>,
+    /// Attachments, as far as they are here.
+    pub(crate) blobs: BTreeMap<BlobId, Vec<u8>>,
     written: u64,
-    codec: Codec,
 }
 
 impl Center {
@@ -55,8 +56,8 @@ impl Center {
             offers: Vec::new(),
             delivered: Vec::new(),
             shown: Vec::new(),
+            blobs: BTreeMap::new(),
             written: 0,
-            codec: Codec::new().unwrap(),
         }
     }
 
@@ -187,7 +188,7 @@ impl Center {
             granted: self.granted(officer).map(|g| self.as_granted(g)).collect(),
             ended: ended.collect(),
         };
-        let relay = Relay::open(hello, standing, now_ms).unwrap();
+        let relay = Relay::open(hello, standing, None, now_ms).unwrap();
         for (document, through) in relay.held() {
             self.delivered.push((officer, document, through));
         }
@@ -196,17 +197,33 @@ impl Center {
 
     pub(crate) fn frame(&mut self, officer: usize, bytes: &[u8], now_ms: u64) {
         let relay = self.sessions.get_mut(&officer).unwrap();
-        match relay.frame(bytes, now_ms).unwrap() {
-            Event::Offer(offer) => self.offers.push((officer, offer)),
-            Event::Delivered(reached) => self.delivered.extend(
-                reached
-                    .into_iter()
-                    .map(|(d, through)| (officer, d, through)),
-            ),
-            Event::Shown {
-                document, through, ..
-            } => self.shown.push((officer, document, through)),
-            Event::Nothing => {}
+        for event in relay.message(bytes, now_ms).unwrap() {
+            match event {
+                Event::Offer(offer) => self.offers.push((officer, offer)),
+                Event::Delivered(reached) => self.delivered.extend(
+                    reached
+                        .into_iter()
+                        .map(|(d, through)| (officer, d, through)),
+                ),
+                Event::Shown {
+                    document, through, ..
+                } => self.shown.push((officer, document, through)),
+                Event::Want { .. } => {}
+                Event::Put { blob, .. } => {
+                    let here = self.blobs.entry(blob).or_default().len() as u64;
+                    relay.have(blob, here, None);
+                }
+                Event::Chunk {
+                    blob,
+                    offset,
+                    bytes,
+                } => {
+                    let here = self.blobs.entry(blob).or_default();
+                    here.truncate(offset as usize);
+                    here.extend(bytes);
+                    relay.have(blob, here.len() as u64, None);
+                }
+            }
         }
     }
 
@@ -276,9 +293,18 @@ impl Center {
                     let (changes, through) =
                         self.fetch(officer, document, after, session_head, bytes_max);
                     let relay = self.sessions.get_mut(&officer).unwrap();
-                    if let Some(frame) = relay.fetched(document, &changes, through, now_ms) {
-                        return Ok(frame);
-                    }
+                    relay.fetched(document, &changes, through);
+                }
+                Next::FetchChunk {
+                    blob,
+                    offset,
+                    bytes_max,
+                } => {
+                    let whole = self.blobs.get(&blob).map_or(&[][..], Vec::as_slice);
+                    let from = whole.len().min(offset as usize);
+                    let to = whole.len().min(from + bytes_max);
+                    let (piece, total) = (whole[from..to].to_vec(), whole.len() as u64);
+                    relay.chunk(blob, offset, piece, total);
                 }
             }
         }
@@ -307,8 +333,8 @@ impl Center {
             let packed = PackedChange::new(&ChangeItem {
                 seq: *seq,
                 received_ms: 0,
-                body: self.codec.pack(&logged.bytes, 1),
-                mac: vec![0; 16],
+                body: codec::pack(&logged.bytes, 1),
+                mac: [0; 16],
             });
             if bytes > 0 && bytes + packed.encoded().len() > bytes_max {
                 break;

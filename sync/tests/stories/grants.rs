@@ -1,3 +1,7 @@
+use sync::device::{Device, Kept};
+use sync::frame::{Through, UpFrame, encode};
+use sync::relay::{Granted, Next, Relay, Standing, Urgency};
+
 use crate::network::Network;
 use crate::note::{call, safety};
 use crate::officer::State;
@@ -149,8 +153,9 @@ fn another_unit_means_another_set_of_documents() {
         grant.document = call(grant.document.call.0 + 3);
     }
     net.check_converged();
-    assert_eq!(net.officers[0].disk.resets, 2);
     assert!(!net.officers[0].has(call(0)));
+    let disk = &net.officers[0].disk;
+    assert_eq!((disk.resets, disk.came_again), (1, 0), "they compared");
 }
 
 #[test]
@@ -230,4 +235,72 @@ fn a_grant_that_ends_while_the_center_reads_the_standing_is_no_disagreement() {
     net.dial(0);
     net.settle();
     assert_eq!(net.officers[0].disk.resets, 1, "only the very first hello");
+}
+
+#[test]
+fn a_digest_that_does_not_match_costs_one_more_round_trip_and_no_change_twice() {
+    let mut net = Network::new(1);
+    net.links[0].latency_ms = 100;
+    for number in 0..50 {
+        net.center.grant(0, call(number));
+    }
+    net.dial(0);
+    net.settle();
+    net.officers[0].disk.digest ^= 1;
+    net.crash(0);
+    net.center.write(call(7), 200);
+    net.center.revoke(0, call(8));
+    net.center.grant(0, call(90));
+    let dialed_ms = net.now_ms;
+    net.dial(0);
+    net.settle();
+    assert!(net.now_ms - dialed_ms < 700, "{}", net.now_ms - dialed_ms);
+    assert!(!net.officers[0].has(call(8)));
+    let disk = &net.officers[0].disk;
+    assert_eq!((disk.resets, disk.came_again), (1, 0));
+    net.check_converged();
+}
+
+#[test]
+fn heads_that_the_log_does_not_reach_are_not_believed() {
+    let granted = Granted {
+        document: call(1),
+        from: 1,
+        last: 5,
+        urgency: Urgency::of(call(1).compartment, true, 3),
+    };
+    let standing = Standing {
+        incarnation: 7,
+        head: 5,
+        center_now_ms: 0,
+        granted: vec![granted],
+        ended: vec![],
+    };
+    // A log whose end was lost, without anybody telling it so.
+    let mut device = Device::new(Kept {
+        position: 15,
+        ..Kept::default()
+    });
+    let hello = device.dial(vec![], 0);
+    let mut relay = Relay::open(&hello, standing, None, 0).unwrap();
+    let Next::Send(_) = relay.next(0) else {
+        panic!("the welcome")
+    };
+    assert!(
+        matches!(relay.next(0), Next::Wait { .. }),
+        "it waits for the heads"
+    );
+    let heads = UpFrame::Heads(vec![Through {
+        document: call(1),
+        through: 15,
+    }]);
+    relay.message(&encode(&heads), 0).unwrap();
+    let Next::Fetch {
+        document, after, ..
+    } = relay.next(0)
+    else {
+        panic!("the document")
+    };
+    assert_eq!((document, after), (call(1), 0));
+    assert!(relay.message(&encode(&heads), 0).is_err(), "asked once");
 }

@@ -24,7 +24,7 @@ fn pings_keep_a_quiet_link() {
     net.dial(0);
     net.run_ms(10 * SILENCE_MS_MAX);
     assert!(net.links[0].up);
-    let frames = net.links[0].frames_down.len();
+    let frames = net.links[0].messages_down.len();
     assert!(frames < 80, "few frames keep it: {frames}");
     net.center.write(call(1), 100);
     net.settle();
@@ -33,16 +33,16 @@ fn pings_keep_a_quiet_link() {
 
 #[test]
 fn silence_ends_the_session_on_both_sides() {
-    let mut device = Device::new(Kept::default()).unwrap();
+    let mut device = Device::new(Kept::default());
     let hello = device.dial(vec![], 0);
-    let mut relay = Relay::open(&hello, nothing_granted(), 0).unwrap();
+    let mut relay = Relay::open(&hello, nothing_granted(), None, 0).unwrap();
     let mut asked = 0;
     let mut now_ms = 0;
     while now_ms < SILENCE_MS_MAX {
         match device.next(now_ms) {
             Next::Send(_) => asked += 1,
             Next::Wait { until_ms } => now_ms = until_ms,
-            Next::Dead => panic!("too early, at {now_ms}"),
+            other => panic!("too early, at {now_ms}: {other:?}"),
         }
     }
     assert_eq!(asked, 1, "one ping, after {QUIET_MS_MAX} ms");
@@ -56,26 +56,26 @@ fn silence_ends_the_session_on_both_sides() {
 
 #[test]
 fn another_version_gets_a_bye_that_names_both() {
-    let mut device = Device::new(Kept::default()).unwrap();
+    let mut device = Device::new(Kept::default());
     let mut hello = device.dial(vec![], 0);
     hello.version = 99;
-    let bye = Relay::open(&hello, nothing_granted(), 0).unwrap_err();
+    let bye = Relay::open(&hello, nothing_granted(), None, 0).unwrap_err();
     assert_eq!(bye.why, ByeWhy::Version);
     assert!(bye.reason.contains("99"));
     assert!(bye.reason.contains(&PROTOCOL_VERSION.to_string()));
     let frame = sync::frame::encode(&sync::frame::DownFrame::Bye(bye.clone()));
-    assert_eq!(device.frame(&frame, 1).unwrap().bye, Some(bye));
+    assert_eq!(device.message(&frame, 1).unwrap().bye, Some(bye));
 }
 
 #[test]
 fn a_session_that_is_closed_says_why_and_is_over() {
-    let mut device = Device::new(Kept::default()).unwrap();
+    let mut device = Device::new(Kept::default());
     let hello = device.dial(vec![], 0);
-    let mut relay = Relay::open(&hello, nothing_granted(), 0).unwrap();
+    let mut relay = Relay::open(&hello, nothing_granted(), None, 0).unwrap();
     relay.close(ByeWhy::Busy, "the disk is full", 5_000);
     let mut byes = Vec::new();
     while let relay::Next::Send(frame) = relay.next(0) {
-        byes.extend(device.frame(&frame, 0).unwrap().bye);
+        byes.extend(device.message(&frame, 0).unwrap().bye);
     }
     assert_eq!(relay.next(0), relay::Next::Over);
     assert_eq!(byes[0].reason, "the disk is full");
@@ -111,13 +111,13 @@ fn what_was_read_offline_is_shown_at_the_center_later_and_seen_comes_back() {
 
 #[test]
 fn a_device_that_reports_nothing_as_delivered_gets_a_bounded_number_of_frames() {
-    let mut device = Device::new(Kept::default()).unwrap();
+    let mut device = Device::new(Kept::default());
     let hello = device.dial(vec![], 0);
-    let mut relay = Relay::open(&hello, nothing_granted(), 0).unwrap();
+    let mut relay = Relay::open(&hello, nothing_granted(), None, 0).unwrap();
     let ping = sync::frame::encode(&sync::frame::UpFrame::Ping);
     let mut frames = 0;
     for _ in 0..20_000 {
-        relay.frame(&ping, 0).unwrap();
+        relay.message(&ping, 0).unwrap();
         relay.refused(sync::frame::RefusedFrame {
             hash: ChangeHash([0; 32]),
             code: 1,
@@ -131,5 +131,5 @@ fn a_device_that_reports_nothing_as_delivered_gets_a_bounded_number_of_frames() 
         }
     }
     assert!(!relay.takes_frames(), "nothing more is read from it");
-    assert!(frames <= sync::limits::FRAMES_UNDER_WAY_MAX, "{frames}");
+    assert!(frames <= sync::limits::MESSAGES_UNDER_WAY_MAX, "{frames}");
 }

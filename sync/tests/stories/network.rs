@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use packet::DocumentId;
 use sync::device::Next;
-use sync::frame::{decode_hello, encode};
+use sync::frame::{DownFrame, decode_hello, decode_message, encode};
 
 use crate::center::Center;
 use crate::officer::Officer;
@@ -23,7 +23,7 @@ struct Pipe {
 
 enum Packet {
     Hello(Vec<u8>),
-    Frame(Vec<u8>),
+    Message(Vec<u8>),
 }
 
 pub(crate) struct Link {
@@ -38,21 +38,27 @@ pub(crate) struct Link {
     to_center: Pipe,
     to_device: Pipe,
     pub(crate) bytes_down: u64,
-    /// Every frame that crossed, for those who want to look at them.
-    pub(crate) frames_up: Vec<Vec<u8>>,
-    pub(crate) frames_down: Vec<Vec<u8>>,
+    /// Every message that crossed, for those who want to look at them; the first up is a hello.
+    pub(crate) messages_up: Vec<Vec<u8>>,
+    pub(crate) messages_down: Vec<Vec<u8>>,
 }
 
 impl Link {
+    /// The frames that the center sent.
+    pub(crate) fn frames_down(&self) -> Vec<DownFrame> {
+        let frames = |message: &Vec<u8>| decode_message(message).unwrap();
+        self.messages_down.iter().flat_map(frames).collect()
+    }
+
     fn send(&mut self, packet: Packet, down: bool, now_ms: u64) {
-        let (Packet::Hello(bytes) | Packet::Frame(bytes)) = &packet;
+        let (Packet::Hello(bytes) | Packet::Message(bytes)) = &packet;
         let cost = bytes.len() as u64 + OVERHEAD_BYTES;
         let pipe = if down {
             self.bytes_down += cost;
-            self.frames_down.push(bytes.clone());
+            self.messages_down.push(bytes.clone());
             &mut self.to_device
         } else {
-            self.frames_up.push(bytes.clone());
+            self.messages_up.push(bytes.clone());
             &mut self.to_center
         };
         pipe.free_at_us = pipe.free_at_us.max(now_ms * 1_000) + cost * 1_000_000 / self.bytes_per_s;
@@ -81,8 +87,8 @@ impl Network {
             to_center: Pipe::default(),
             to_device: Pipe::default(),
             bytes_down: 0,
-            frames_up: Vec::new(),
-            frames_down: Vec::new(),
+            messages_up: Vec::new(),
+            messages_down: Vec::new(),
         };
         Self {
             now_ms: 1_000,
@@ -129,7 +135,7 @@ impl Network {
             loop {
                 match self.center.next_frame(number, self.now_ms) {
                     Ok(bytes) if link.up && link.is_answered => {
-                        link.send(Packet::Frame(bytes), true, self.now_ms)
+                        link.send(Packet::Message(bytes), true, self.now_ms)
                     }
                     Ok(_) => {}
                     Err(at_ms) => {
@@ -140,7 +146,12 @@ impl Network {
             }
             while link.up {
                 match self.officers[number].device.next(self.now_ms) {
-                    Next::Send(bytes) => link.send(Packet::Frame(bytes), false, self.now_ms),
+                    Next::Send(bytes) => link.send(Packet::Message(bytes), false, self.now_ms),
+                    Next::FetchChunk {
+                        blob,
+                        offset,
+                        bytes_max,
+                    } => self.officers[number].fetch_chunk(blob, offset, bytes_max, self.now_ms),
                     Next::Wait { until_ms: at_ms } => {
                         until_ms = until_ms.min(at_ms);
                         break;
@@ -196,10 +207,10 @@ impl Network {
             let officer = &mut self.officers[number];
             while let Some((_, packet)) = link.to_device.on_the_way.pop_front_if(|p| p.0 <= now_ms)
             {
-                let Packet::Frame(bytes) = packet else {
+                let Packet::Message(bytes) = packet else {
                     unreachable!("a hello goes up")
                 };
-                let effects = officer.device.frame(&bytes, now_ms).unwrap();
+                let effects = officer.device.message(&bytes, now_ms).unwrap();
                 assert_eq!(effects.bye, None);
                 officer.uncommitted.extend(effects.store);
                 link.commit_at_ms.get_or_insert(now_ms + link.commit_ms);
@@ -217,7 +228,7 @@ impl Network {
                         self.center.hello(number, &hello, now_ms);
                         link.is_answered = true;
                     }
-                    Packet::Frame(bytes) => self.center.frame(number, &bytes, now_ms),
+                    Packet::Message(bytes) => self.center.frame(number, &bytes, now_ms),
                 }
             }
         }
@@ -254,7 +265,7 @@ impl Network {
                 let count = self.center.seqs(document).len();
                 assert_eq!(officer.count(document), count, "no more than the log has");
             }
-            assert_eq!(officer.disk.outbox, [], "everything was answered");
+            assert!(officer.disk.outbox.is_empty(), "everything was answered");
         }
         self.check_notes();
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use packet::{ChangeHash, DocumentId};
+use sync::codec::Unpacked;
 use sync::device::{Device, Kept, Store, Unsent};
+use sync::frame::BlobId;
 
 use crate::note::{Note, hash};
 
@@ -32,6 +34,9 @@ pub(crate) struct Disk {
     pub(crate) documents: BTreeMap<DocumentId, Held>,
     pub(crate) outbox: Vec<Unsent>,
     pub(crate) receipts: u64,
+    /// Attachments, as far as they are here; and how far mine are at the center.
+    pub(crate) blobs: BTreeMap<BlobId, Vec<u8>>,
+    pub(crate) sent: BTreeMap<BlobId, u64>,
     /// By note number: everything that the officer ever wrote.
     pub(crate) notes: BTreeMap<u64, (DocumentId, State)>,
     actors: BTreeMap<DocumentId, (u64, u64)>,
@@ -56,7 +61,7 @@ impl Officer {
         Self {
             number,
             disk: Disk::default(),
-            device: Device::new(Kept::default()).unwrap(),
+            device: Device::new(Kept::default()),
             uncommitted: Vec::new(),
             seen: Vec::new(),
         }
@@ -75,8 +80,16 @@ impl Officer {
             documents: granted.map(|(id, held)| (*id, held.apart)).collect(),
             receipts: disk.receipts,
             outbox: disk.outbox.clone(),
-        })
-        .unwrap();
+            wants_whole: true,
+        });
+    }
+
+    pub(crate) fn fetch_chunk(&mut self, blob: BlobId, offset: u64, bytes_max: usize, now_ms: u64) {
+        let whole = &self.disk.blobs[&blob];
+        let from = whole.len().min(offset as usize);
+        let to = whole.len().min(from + bytes_max);
+        let piece = whole[from..to].to_vec();
+        self.device.chunk(blob, offset, piece, now_ms);
     }
 
     pub(crate) fn write(&mut self, document: DocumentId, bytes: usize, forbidden: bool) -> u64 {
@@ -140,15 +153,15 @@ impl Officer {
             Store::Welcome {
                 incarnation,
                 dictionary,
-                reset,
+                anew,
                 ..
             } => {
                 disk.incarnation = incarnation;
                 disk.dictionary = dictionary;
-                if reset {
+                if let Some(digest) = anew {
                     disk.resets += 1;
                     disk.position = 0;
-                    disk.digest = 0;
+                    disk.digest = digest;
                     for held in disk.documents.values_mut() {
                         held.granted = false;
                     }
@@ -170,7 +183,10 @@ impl Officer {
                 let held = disk.documents.get_mut(&document).unwrap();
                 assert!(held.granted, "changes before their grant");
                 for change in changes {
-                    let hash = Note::read(&change.bytes).hash;
+                    let Unpacked::Change(bytes) = change.body else {
+                        panic!("these changes have no brief")
+                    };
+                    let hash = Note::read(&bytes).hash;
                     let old = held.changes.insert(hash, change.seq);
                     disk.came_again += usize::from(old.is_some());
                 }
@@ -194,6 +210,19 @@ impl Officer {
                 }
             }
             Store::Refused { hash, .. } => return self.refused(hash),
+            Store::Chunk {
+                blob,
+                offset,
+                bytes,
+                ..
+            } => {
+                let here = disk.blobs.entry(blob).or_default();
+                here.truncate(offset as usize);
+                here.extend(bytes);
+            }
+            Store::Have { blob, bytes, .. } => {
+                disk.sent.insert(blob, bytes);
+            }
             Store::Seen { number, who, .. } => {
                 disk.receipts = disk.receipts.max(number);
                 self.seen.push(who);

@@ -24,8 +24,10 @@ use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{Hpke, HpkePublicKey};
 use serde_json::{Value, json};
-use sync::codec::{Codec, DICTIONARY_NEWEST};
-use sync::frame::{AcceptedFrame, ByeWhy, ChangeItem, RefusedFrame, SeenFrame, decode_hello};
+use sync::codec;
+use sync::frame::{
+    AcceptedFrame, ByeWhy, ChangeItem, HELLO_HEADER, RefusedFrame, SeenFrame, decode_hello,
+};
 use sync::relay::{Event, Granted, Next, PackedChange, Relay, Standing, Urgency};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
@@ -206,7 +208,7 @@ impl Center {
         if request.uri().path() == "/v1/sync" {
             let headers = request.headers();
             let accept = derive_accept_key(headers["sec-websocket-key"].as_bytes());
-            let hello = headers["forerunner-hello"].as_bytes().to_vec();
+            let hello = headers[HELLO_HEADER].as_bytes().to_vec();
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
                 let stream = TokioIo::new(upgrade.await.unwrap());
@@ -301,7 +303,7 @@ impl Center {
             granted: granted.map(|id| Self::granted(&state, *id)).collect(),
             ended: vec![],
         };
-        let mut relay = Relay::open(&hello, standing, 0).unwrap();
+        let mut relay = Relay::open(&hello, standing, None, 0).unwrap();
         if let Some(reason) = state.bye.take() {
             relay.close(ByeWhy::Standing, reason, 3_600_000);
         }
@@ -320,7 +322,6 @@ impl Center {
     ) {
         let mut news = self.news.subscribe();
         let mut relay = self.open(hello);
-        let mut codec = Codec::new().unwrap();
         let mut receipts = self.state.lock().unwrap().seen.len();
         loop {
             let frame = match relay.next(0) {
@@ -331,8 +332,13 @@ impl Center {
                     session_head,
                     ..
                 } => {
-                    let (changes, through) = self.fetch(&mut codec, document, after, session_head);
-                    relay.fetched(document, &changes, through, 0)
+                    let (changes, through) = self.fetch(document, after, session_head);
+                    relay.fetched(document, &changes, through);
+                    None
+                }
+                Next::FetchChunk { blob, offset, .. } => {
+                    relay.chunk(blob, offset, Vec::new(), 0);
+                    None
                 }
                 Next::Over => return,
                 Next::Wait { .. } => {
@@ -367,7 +373,6 @@ impl Center {
 
     fn fetch(
         &self,
-        codec: &mut Codec,
         document: DocumentId,
         after: u64,
         session_head: u64,
@@ -383,8 +388,8 @@ impl Center {
                     changes.push(PackedChange::new(&ChangeItem {
                         seq,
                         received_ms: NOW_MS,
-                        body: codec.pack(&logged.bytes, DICTIONARY_NEWEST),
-                        mac: vec![0; 16],
+                        body: codec::pack(&logged.bytes, 1),
+                        mac: [0; 16],
                     }));
                 }
             }
@@ -392,9 +397,15 @@ impl Center {
         (changes, through)
     }
 
-    fn hear(&self, relay: &mut Relay, frame: &[u8]) {
+    fn hear(&self, relay: &mut Relay, message: &[u8]) {
+        for event in relay.message(message, 0).unwrap() {
+            self.event(relay, event);
+        }
+    }
+
+    fn event(&self, relay: &mut Relay, event: Event) {
         let mut state = self.state.lock().unwrap();
-        match relay.frame(frame, 0).unwrap() {
+        match event {
             Event::Offer(offer) => {
                 let hash = packet::change_hash(&offer.bytes).unwrap();
                 let key = state.device_key.clone();
@@ -447,7 +458,8 @@ impl Center {
                 state.shown.push((document, through));
                 self.wake();
             }
-            Event::Delivered(_) | Event::Nothing => {}
+            Event::Delivered(_) | Event::Want { .. } => {}
+            Event::Put { blob, .. } | Event::Chunk { blob, .. } => relay.have(blob, 0, None),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A light device: the real protocol over TLS with a certificate of its own, without a
 //! store. It reports *delivered* at once, and when each note came and in how many bytes.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,10 @@ use std::time::Instant;
 use data_encoding::BASE64URL_NOPAD;
 use forerunner_tests::HostileDevice;
 use futures_util::{SinkExt, StreamExt};
-use packet::{Entry, inspect};
-use sync::device::{Device, Kept, Next, Store};
+use packet::{DocumentId, Entry, Inspected, inspect};
+use sync::brief::{self, Place, Standing};
+use sync::codec::Unpacked;
+use sync::device::{Device, Kept, Next, Received, Store};
 use sync::frame::{HELLO_HEADER, encode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -59,13 +62,37 @@ impl AsyncWrite for Counted {
     }
 }
 
+/// What a brief stands on: all that a light device keeps.
+#[derive(Default)]
+struct Held(HashMap<(DocumentId, u64), Standing>);
+
+impl Held {
+    fn take(&mut self, document: DocumentId, change: &Received) -> Inspected {
+        let place = Place {
+            seq: change.seq,
+            received_ms: change.received_ms,
+        };
+        let change = match &change.body {
+            Unpacked::Change(bytes) => inspect(bytes).unwrap(),
+            Unpacked::Brief(brief) => {
+                let standing = |seq| self.0.get(&(document, seq)).copied();
+                inspect(&brief::restore(brief, place, standing).unwrap().bytes).unwrap()
+            }
+        };
+        let (hash, id, max_op) = (change.hash, change.id, change.max_op);
+        let standing = Standing { hash, id, max_op };
+        self.0.insert((document, place.seq), standing);
+        change
+    }
+}
+
 /// Connects, and runs until the center goes. `bytes` counts what came down.
 pub(crate) async fn run(
     identity: HostileDevice,
     bytes: Arc<AtomicU64>,
     came: UnboundedSender<Came>,
 ) {
-    let mut device = Device::new(Kept::default()).unwrap();
+    let mut device = Device::new(Kept::default());
     let began = Instant::now();
     let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap();
     let hello = device.dial(identity.hello().shift, 0);
@@ -97,6 +124,7 @@ pub(crate) async fn run(
     let (mut socket, _) = tokio_tungstenite::client_async(request, stream)
         .await
         .unwrap();
+    let mut held = Held::default();
     loop {
         while let Next::Send(frame) = device.next(now_ms()) {
             socket.send(Message::Binary(frame.into())).await.unwrap();
@@ -108,12 +136,16 @@ pub(crate) async fn run(
             continue;
         };
         let at = Instant::now();
-        for store in device.frame(&frame, now_ms()).unwrap().store {
-            let Store::Changes { changes, .. } = store else {
+        for store in device.message(&frame, now_ms()).unwrap().store {
+            let Store::Changes {
+                document, changes, ..
+            } = store
+            else {
                 continue;
             };
             for change in changes {
-                if let Entry::Note(note) = inspect(&change.bytes).unwrap().written.entry {
+                let change = held.take(document, &change);
+                if let Entry::Note(note) = change.written.entry {
                     let _ = came.send((note.text, at));
                 }
             }
