@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use packet::{Compartment, DocumentId, Offer};
+use packet::{Compartment, DocumentId, Offer, Proof};
 
 use crate::at_most;
 use crate::codec::{Codec, DICTIONARY_NEWEST};
@@ -386,7 +386,7 @@ impl Relay {
             UpFrame::Offer(offer) => Ok(Event::Offer(Offer {
                 document: offer.document,
                 bytes: self.codec.unpack(&offer.body)?,
-                signature: offer.signature,
+                proof: Proof::Signature(offer.signature),
             })),
             UpFrame::Delivered(frames) => {
                 let news = self

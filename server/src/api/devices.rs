@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use packet::{DeviceNumber, Offer};
+use packet::{DeviceNumber, Offer, Proof};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sync::codec::Codec;
@@ -408,7 +408,7 @@ pub(super) async fn sealed(
         bytes: codec
             .unpack(&frame.body)
             .map_err(|e| unreadable(e.to_string()))?,
-        signature: frame.signature,
+        proof: Proof::Signature(frame.signature),
     };
     let by = OfferedBy {
         device: device.number,
