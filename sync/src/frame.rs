@@ -6,7 +6,7 @@
 //! absent, so a newer peer may add fields. An unknown frame ends the session with a reason.
 
 use minicbor::{Decode, Encode};
-use packet::{ChangeHash, DocumentId};
+use packet::{ChangeHash, DocumentId, Proof};
 
 use crate::limits::{FRAME_BYTES_MAX, FRAMES_PER_MESSAGE_MAX, HELLO_BYTES_MAX};
 use crate::relay::PackedChange;
@@ -226,10 +226,9 @@ pub struct OfferFrame {
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub body: Vec<u8>,
-    /// ECDSA P-256 SHA-256 over [`packet::signature::signing_input`], DER.
     #[n(2)]
-    #[cbor(with = "minicbor::bytes")]
-    pub signature: Vec<u8>,
+    #[cbor(with = "proof")]
+    pub proof: Proof,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -584,6 +583,40 @@ mod document {
     }
 }
 
+/// A signature is a byte string; the center's MAC is one in an array of its own.
+mod proof {
+    use minicbor::data::Type;
+    use minicbor::{Decoder, Encoder};
+    use packet::Proof;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        proof: &Proof,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        match proof {
+            Proof::Signature(der) => e.bytes(der)?,
+            Proof::CenterMac(mac) => e.array(1)?.bytes(mac)?,
+        };
+        Ok(())
+    }
+
+    pub(super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Proof, minicbor::decode::Error> {
+        if d.datatype()? == Type::Bytes {
+            return Ok(Proof::Signature(d.bytes()?.to_vec()));
+        }
+        let wrong = || minicbor::decode::Error::message("a center's MAC has 16 bytes");
+        match d.array()? {
+            Some(1) => d.bytes()?.try_into().map(Proof::CenterMac),
+            _ => return Err(wrong()),
+        }
+        .map_err(|_| wrong())
+    }
+}
+
 mod hash {
     use minicbor::{Decoder, Encoder};
     use packet::ChangeHash;
@@ -656,6 +689,18 @@ mod tests {
             error,
             FrameError::OverLimit { what: "frames", .. }
         ));
+    }
+
+    #[test]
+    fn an_offer_says_which_proof_it_has() {
+        for proof in [Proof::Signature(vec![9; 16]), Proof::CenterMac([9; 16])] {
+            let offer = UpFrame::Offer(OfferFrame {
+                document: DocumentId::new(CallId(1), Compartment::Call),
+                body: vec![0, 1],
+                proof,
+            });
+            assert_eq!(decode::<UpFrame>(&encode(&offer)).unwrap(), offer);
+        }
     }
 
     #[test]

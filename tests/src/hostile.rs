@@ -11,7 +11,7 @@ use mobile_core::identity::{Signer, SoftwareSigner, client_config, signing_reque
 use packet::signature::signing_input;
 use packet::{
     Actor, Author, CenterId, ChangeHash, Composed, DeviceNumber, Document, DocumentId, Draft,
-    Entry, Note, Written, change_hash, compose, inspect,
+    Entry, Note, Proof, Written, change_hash, compose, inspect,
 };
 use rustls::ClientConfig;
 use serde_json::{Value, json};
@@ -167,10 +167,11 @@ impl HostileDevice {
         OfferFrame {
             document,
             body: [&[0], bytes].concat(),
-            signature: self
-                .signer
-                .sign(&signing_input(self.center, document, &hash))
-                .unwrap(),
+            proof: Proof::Signature(
+                self.signer
+                    .sign(&signing_input(self.center, document, &hash))
+                    .unwrap(),
+            ),
         }
     }
 }

@@ -10,14 +10,15 @@ use forerunner_tests::{
 };
 use mobile_core::{EntryView, MineState, OpenPacket, Packet};
 use packet::{
-    Actor, Author, CallId, Compartment, Composed, Document, DocumentId, Entry, Note, change_hash,
-    inspect,
+    Actor, Author, CallId, Compartment, Composed, Document, DocumentId, Entry, Note, Proof,
+    change_hash, inspect,
 };
 use sync::codec;
 use sync::frame::{
-    Agreement, ByeWhy, DownFrame, Hello, OfferFrame, Through, UpFrame, decode, encode,
+    Agreement, ByeWhy, DownFrame, Hello, OfferFrame, Through, UpFrame, decode, decode_message,
+    encode,
 };
-use sync::limits::FRAME_BYTES_MAX;
+use sync::limits::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 
 const SEED: u64 = 0x0f0e_0d0c;
 /// Mutated frames, and mutated changes that are well sealed and well signed.
@@ -93,7 +94,7 @@ async fn a_hello_that_is_not_one_opens_no_session() {
     };
     assert_eq!(bye.why, ByeWhy::Version);
     assert!(
-        bye.reason.contains('9') && bye.reason.contains('1'),
+        bye.reason.contains('9') && bye.reason.contains(&PROTOCOL_VERSION.to_string()),
         "{}",
         bye.reason
     );
@@ -252,11 +253,11 @@ async fn a_change_that_is_not_allowed_is_refused_with_a_reason_and_the_next_good
     let good = stage.note("good");
 
     let mut wrongly_signed = device.offer(own, &good.bytes);
-    wrongly_signed.signature = device.offer(foreign, &good.bytes).signature;
+    wrongly_signed.proof = device.offer(foreign, &good.bytes).proof;
     let mut unsigned = device.offer(own, &good.bytes);
-    unsigned.signature = vec![];
+    unsigned.proof = Proof::Signature(vec![]);
     let mut endless_signature = device.offer(own, &good.bytes);
-    endless_signature.signature = vec![0x30; 10_000];
+    endless_signature.proof = Proof::Signature(vec![0x30; 10_000]);
     let other = Actor::new(Author::Device(packet::DeviceNumber(9_999)), [1; 4]);
     let center = Actor::new(Author::Center(1 << 31), [1; 4]);
     let again = device.note(&empty, device.actor, "number one, again");
@@ -414,25 +415,27 @@ async fn no_spoiled_frame_stops_the_center_or_gets_into_the_log() {
             offer.body = codec::pack(&note.bytes, 1);
         }
         let frame = spoil(&encode(&UpFrame::Offer(offer)), &mut random);
-        let is_offer = matches!(decode(&frame), Ok(UpFrame::Offer(_)));
+        let frames: Vec<UpFrame> = decode_message(&frame).unwrap_or_default();
+        let offers = frames.iter().filter(|f| matches!(f, UpFrame::Offer(_)));
+        let mut due = offers.count();
         session.send(frame).await;
         session.send(encode(&UpFrame::Ping)).await;
         // Until the pong the session has read the frame; the answer may come after it.
-        let (mut answered, mut pong) = (!is_offer, false);
-        while !(answered && pong) {
+        let mut pong = false;
+        while due > 0 || !pong {
             match session.next().await {
                 Ok(DownFrame::Pong) => pong = true,
                 Ok(DownFrame::Refused(why)) => {
                     assert!(!why.reason.is_empty());
                     refused += 1;
-                    answered = true;
+                    due -= 1;
                 }
                 // Spoiled where it does not matter: the very change that was signed.
                 Ok(DownFrame::Accepted(accepted)) => {
                     assert_eq!(accepted.hash, note.hash);
                     let change = inspect(&note.bytes).unwrap();
                     stage.document.apply(&change, &note.bytes).unwrap();
-                    answered = true;
+                    due -= 1;
                 }
                 Ok(_) => {}
                 Err(how) => {

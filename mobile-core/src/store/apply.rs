@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
-use packet::{Author, ChangeHash, DocumentId, Entry, EntryId, Refusal, change_hash, inspect};
+use packet::{
+    Author, ChangeHash, DocumentId, Entry, EntryId, Proof, Refusal, change_hash, inspect,
+};
 use rusqlite::{OptionalExtension, Transaction};
 use sync::brief::{self, BriefError, Place, Standing};
 use sync::codec::Unpacked;
@@ -206,7 +208,7 @@ impl Session<'_> {
                     hash: ChangeHash(row.get(0)?),
                     document: document(&row.get::<_, Vec<u8>>(1)?)?,
                     bytes: row.get(2)?,
-                    signature: row.get(3)?,
+                    proof: Proof::Signature(row.get(3)?),
                 })
             })?
             .collect::<Result<Vec<_>, StoreError>>()?;
@@ -473,7 +475,7 @@ impl Session<'_> {
                     fields,
                     written.clock_off_ms,
                     &made.unsent.bytes,
-                    &made.unsent.signature,
+                    made.unsent.proof.bytes(),
                 ),
             )?;
         }

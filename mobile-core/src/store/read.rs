@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId};
+use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId, Proof};
 use rusqlite::Transaction;
 use sync::device::{Kept, Unsent};
 
@@ -60,7 +60,7 @@ pub(super) fn outbox_after(
             document: document(&row.get::<_, Vec<u8>>(1)?)?,
             hash: ChangeHash(row.get(2)?),
             bytes: row.get(3)?,
-            signature: row.get(4)?,
+            proof: Proof::Signature(row.get(4)?),
         });
     }
     Ok((unsent, high))

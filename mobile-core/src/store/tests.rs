@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use packet::signature::MacKey;
 use packet::{
     Actor, Admission, Author, CallId, Caution, CenterId, ChangeHash, Compartment, Composed,
     DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Lineage, Note, Offer, Refusal,
@@ -15,7 +16,7 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
 use sync::codec::Unpacked;
 use sync::device::{Received, Store as Operation, Unsent};
-use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, document_digest};
+use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, digest};
 use tempfile::TempDir;
 
 use super::{Intent, OUTBOX_ENTRIES_MAX, Pen, Standing, Store, StoreError, connection};
@@ -193,11 +194,12 @@ impl Bench {
             public_key: &self.pen.signer.public_key(),
             now_ms: NOW_MS,
             opened_by_device: false,
+            mac: &MacKey::new(&[6; 32]),
         };
         let offer = Offer {
             document: unsent.document,
             bytes: unsent.bytes.clone(),
-            signature: unsent.signature.clone(),
+            proof: unsent.proof.clone(),
         };
         admit(document, &offer, &admission).map(|_| ())
     }
@@ -215,7 +217,7 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
 fn position(documents: &[DocumentId]) -> Operation {
     Operation::Position {
         position: 100,
-        digest: documents.iter().fold(0, |d, id| d ^ document_digest(*id)),
+        digest: digest(1, documents.iter().copied()),
     }
 }
 
@@ -253,7 +255,7 @@ fn a_note_its_outbox_row_and_its_sealed_file_come_together_and_the_latter_go_whe
     let offer = bench.unseal(&unsent.hash);
     assert_eq!(offer.document, notes());
     assert_eq!(offer.body, [&[0], unsent.bytes.as_slice()].concat());
-    assert_eq!(offer.signature, unsent.signature);
+    assert_eq!(offer.proof, unsent.proof);
     assert_eq!(bench.admit(&mut Document::new(), unsent), Ok(()));
 
     bench.apply(&[accepted(unsent.hash, 1)]);
@@ -425,9 +427,12 @@ fn a_refused_entry_is_kept_with_the_reason_and_later_ones_are_written_anew() {
     let Operation::Changes { changes, .. } = base else {
         unreachable!()
     };
-    let inspected = packet::inspect(&changes[0].bytes).unwrap();
+    let Unpacked::Change(bytes) = &changes[0].body else {
+        unreachable!()
+    };
+    let inspected = packet::inspect(bytes).unwrap();
     let mut document = Document::new();
-    document.apply(&inspected, &changes[0].bytes).unwrap();
+    document.apply(&inspected, bytes).unwrap();
     for unsent in &after {
         assert_eq!(bench.admit(&mut document, unsent), Ok(()));
         bench.unseal(&unsent.hash);

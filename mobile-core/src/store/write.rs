@@ -6,7 +6,7 @@ use std::sync::Arc;
 use packet::signature::signing_input;
 use packet::{
     Actor, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft, Entry, EntryId,
-    Written, compose,
+    Proof, Written, compose,
 };
 use rusqlite::{OptionalExtension, Transaction};
 use sync::device::Unsent;
@@ -118,7 +118,7 @@ impl Desk<'_> {
                     clock_off_ms,
                     author_ms,
                     &made.unsent.bytes,
-                    &made.unsent.signature,
+                    made.unsent.proof.bytes(),
                 ))?;
             ids.push(made.id);
         }
@@ -178,7 +178,7 @@ impl Desk<'_> {
         let unsent = Unsent {
             document,
             hash: composed.hash,
-            signature: self.pen.signer.sign(&input)?,
+            proof: Proof::Signature(self.pen.signer.sign(&input)?),
             bytes: composed.bytes,
         };
         self.seal(&unsent)?;
@@ -198,7 +198,7 @@ impl Desk<'_> {
                 composed.max_op.cast_signed(),
                 author_ms,
                 &unsent.bytes,
-                &unsent.signature,
+                unsent.proof.bytes(),
             ))?;
         self.lineages
             .add(document, unsent.hash, composed.id, composed.max_op);
@@ -214,7 +214,7 @@ impl Desk<'_> {
             document: unsent.document,
             // Raw: whoever opens this knows no dictionary for certain.
             body: [&[0], unsent.bytes.as_slice()].concat(),
-            signature: unsent.signature.clone(),
+            proof: unsent.proof.clone(),
         }));
         let aad = self.pen.device.0.to_be_bytes();
         let sealed = seal_to_center(&self.pen.sealing_key, SEALED_INFO, &aad, &plaintext)?;

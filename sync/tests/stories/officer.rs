@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use packet::{ChangeHash, DocumentId};
+use packet::{ChangeHash, DocumentId, Proof};
 use sync::codec::Unpacked;
 use sync::device::{Device, Kept, Store, Unsent};
 use sync::frame::BlobId;
@@ -128,7 +128,7 @@ impl Officer {
             document,
             hash: note.hash,
             bytes: note.bytes(bytes),
-            signature: vec![1; 70],
+            proof: Proof::Signature(vec![1; 70]),
         }
     }
 
