@@ -9,7 +9,7 @@ use crate::change::{self, Inspected};
 use crate::document::{DOCUMENT_CHANGES_MAX, Document};
 use crate::entry::{EntryError, Kind, may_write};
 use crate::ids::{Author, CenterId, Compartment, DeviceNumber, DocumentId};
-use crate::signature;
+use crate::signature::{self, MAC_BYTES, MacKey};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long ago a change may have been written. Devices work offline for long, and one
@@ -25,8 +25,18 @@ pub const WRITTEN_AHEAD_MS_MAX: i64 = 10 * 60 * 1_000;
 pub struct Offer {
     pub document: DocumentId,
     pub bytes: Vec<u8>,
-    /// ECDSA P-256 in DER, at most [`signature::SIGNATURE_BYTES_MAX`] bytes.
-    pub signature: Vec<u8>,
+    pub proof: Proof,
+}
+
+/// What vouches for an offered change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Its author's word: ECDSA P-256 in DER, at most [`signature::SIGNATURE_BYTES_MAX`]
+    /// bytes, over [`signature::signing_input`]. The author is the device that offers it.
+    Signature(Vec<u8>),
+    /// The center's own word, from when it had the change ([`signature::MacKey::mac`]):
+    /// whoever holds it gives the change back, whoever wrote it.
+    CenterMac([u8; MAC_BYTES]),
 }
 
 /// Against what an offer is judged.
@@ -40,6 +50,8 @@ pub struct Admission<'a> {
     pub now_ms: i64,
     /// Whether this very device opened the packet.
     pub opened_by_device: bool,
+    /// With which the center vouches for what it has taken before.
+    pub mac: &'a MacKey,
 }
 
 /// Why a change is not taken.
@@ -86,6 +98,8 @@ pub enum Refusal {
     /// The center's own decision said no.
     #[error("The center does not allow this: {0}.")]
     Policy(String),
+    #[error("The center's mark does not fit the entry that is given back.")]
+    Mac,
 }
 
 impl Refusal {
@@ -110,6 +124,7 @@ impl Refusal {
             Self::Inapplicable => 15,
             Self::DocumentFull => 16,
             Self::Policy(_) => 17,
+            Self::Mac => 18,
         }
     }
 }
@@ -134,6 +149,10 @@ fn kind_in_words(kind: Kind) -> &'static str {
 /// The document gets the change only when it is taken; the caller then logs it. A change
 /// that the document has already ([`crate::Lineage::knows`]) is for the caller to answer.
 ///
+/// A change that is given back ([`Proof::CenterMac`]) was judged when the center first took
+/// it: who wrote it, when, and what kind is not asked again. Where it stands in the
+/// document is, since this document may be another than that one was.
+///
 /// # Errors
 /// The first step that the change did not pass.
 pub fn admit(
@@ -141,24 +160,40 @@ pub fn admit(
     offer: &Offer,
     admission: &Admission<'_>,
 ) -> Result<Inspected, Refusal> {
-    let hash = change::change_hash(&offer.bytes)?;
-    let input = signature::signing_input(admission.center, offer.document, &hash);
-    if !signature::verify(admission.public_key, &input, &offer.signature) {
-        return Err(Refusal::Signature);
-    }
+    check_proof(offer, admission)?;
     let change = change::inspect(&offer.bytes)?;
+    let is_new = matches!(offer.proof, Proof::Signature(_));
     let author = Author::Device(admission.device);
-    if change.id.actor.author() != author {
+    if is_new && change.id.actor.author() != author {
         return Err(Refusal::WrongActor);
     }
     document.lineage().check(&change)?;
-    check_time(&change, admission.now_ms)?;
-    let (kind, compartment) = (change.written.entry.kind(), offer.document.compartment);
-    if !may_write(author, compartment, kind, admission.opened_by_device) {
-        return Err(Refusal::MayNotWrite { kind, compartment });
+    if is_new {
+        check_time(&change, admission.now_ms)?;
+        let (kind, compartment) = (change.written.entry.kind(), offer.document.compartment);
+        if !may_write(author, compartment, kind, admission.opened_by_device) {
+            return Err(Refusal::MayNotWrite { kind, compartment });
+        }
     }
     document.apply(&change, &offer.bytes)?;
     Ok(change)
+}
+
+fn check_proof(offer: &Offer, admission: &Admission<'_>) -> Result<(), Refusal> {
+    let hash = change::change_hash(&offer.bytes)?;
+    match &offer.proof {
+        Proof::Signature(der) => {
+            let input = signature::signing_input(admission.center, offer.document, &hash);
+            signature::verify(admission.public_key, &input, der)
+                .then_some(())
+                .ok_or(Refusal::Signature)
+        }
+        Proof::CenterMac(mac) => admission
+            .mac
+            .verify(offer.document, &hash, mac)
+            .then_some(())
+            .ok_or(Refusal::Mac),
+    }
 }
 
 /// The author's time by the center's clock must be neither long past nor to come.

@@ -25,7 +25,7 @@ pub mod entry;
 pub mod ids;
 pub mod signature;
 
-pub use admission::{Admission, Offer, Refusal, admit};
+pub use admission::{Admission, Offer, Proof, Refusal, admit};
 pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
 pub use document::{Document, Lineage};
 pub use entry::{

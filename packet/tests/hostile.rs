@@ -11,6 +11,8 @@ mod columns;
 mod forge;
 #[path = "hostile/frame.rs"]
 mod frame;
+#[path = "hostile/give_back.rs"]
+mod give_back;
 #[path = "hostile/memory.rs"]
 mod memory;
 #[path = "hostile/mutations.rs"]
@@ -25,8 +27,8 @@ use automerge::{ActorId, Automerge, ExpandedChange, ObjType, ScalarValue};
 use forerunner_packet::admission::{WRITTEN_AHEAD_MS_MAX, WRITTEN_BEFORE_MS_MAX};
 use forerunner_packet::change::{CHANGE_BYTES_MAX, OPS_MAX};
 use forerunner_packet::{
-    Actor, Author, Caution, ChangeHash, Compartment, DeviceNumber, Document, Entry, EntryId, Kind,
-    Refusal, Written, inspect, may_write,
+    Actor, Author, CallId, Caution, ChangeHash, Compartment, DeviceNumber, Document, DocumentId,
+    Entry, EntryId, Kind, Offer, Proof, Refusal, Written, inspect, may_write,
 };
 use forge::{
     Device, NOW_MS, Parts, altered, compose_on, contents, note, seal, write_signed, write_unsigned,

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use packet::signature::MAC_BYTES;
-use packet::{ChangeHash, Compartment, DocumentId};
+use packet::{ChangeHash, Compartment, DocumentId, Proof};
 
 use crate::at_most;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
@@ -53,7 +53,8 @@ pub struct Unsent {
     pub document: DocumentId,
     pub hash: ChangeHash,
     pub bytes: Vec<u8>,
-    pub signature: Vec<u8>,
+    /// Another's change is given back with the center's MAC.
+    pub proof: Proof,
 }
 
 /// A change as it came down, unpacked. A brief is written out by the store, which knows
@@ -761,11 +762,11 @@ fn next_offer(
         else {
             continue;
         };
-        let frame = encode(&UpFrame::Offer(OfferFrame {
-            document: offer.document,
-            body: codec::pack(&offer.bytes, dictionary),
-            signature: offer.signature.clone(),
-        }));
+        let frame = encode(&UpFrame::Offer(OfferFrame::new(
+            offer.document,
+            codec::pack(&offer.bytes, dictionary),
+            &offer.proof,
+        )));
         session.offered.push_back(offer.hash);
         if frame.len() <= 2 * session.link.frame_bytes() {
             session.link.sent(frame.len(), now_ms);

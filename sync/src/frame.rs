@@ -6,7 +6,8 @@
 //! absent, so a newer peer may add fields. An unknown frame ends the session with a reason.
 
 use minicbor::{Decode, Encode};
-use packet::{ChangeHash, DocumentId};
+use packet::signature::MAC_BYTES;
+use packet::{ChangeHash, DocumentId, Proof};
 
 use crate::limits::{FRAME_BYTES_MAX, FRAMES_PER_MESSAGE_MAX, HELLO_BYTES_MAX};
 use crate::relay::PackedChange;
@@ -226,10 +227,41 @@ pub struct OfferFrame {
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub body: Vec<u8>,
-    /// ECDSA P-256 SHA-256 over [`packet::signature::signing_input`], DER.
+    /// ECDSA P-256 SHA-256 over [`packet::signature::signing_input`], DER; empty where the
+    /// change is given back on the center's own word.
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub signature: Vec<u8>,
+    /// … which is this ([`ChangeItem::mac`]).
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub mac: Option<[u8; MAC_BYTES]>,
+}
+
+impl OfferFrame {
+    #[must_use]
+    pub fn new(document: DocumentId, body: Vec<u8>, proof: &Proof) -> Self {
+        let (signature, mac) = match proof {
+            Proof::Signature(signature) => (signature.clone(), None),
+            Proof::CenterMac(mac) => (Vec::new(), Some(*mac)),
+        };
+        Self {
+            document,
+            body,
+            signature,
+            mac,
+        }
+    }
+
+    /// # Errors
+    /// When it has two.
+    pub fn proof(&self) -> Result<Proof, FrameError> {
+        match self.mac {
+            None => Ok(Proof::Signature(self.signature.clone())),
+            Some(mac) if self.signature.is_empty() => Ok(Proof::CenterMac(mac)),
+            Some(_) => Err(FrameError::Malformed("an offer has one proof".into())),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -327,7 +359,7 @@ pub struct ChangeItem {
     /// change back to a center that was restored from a backup.
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
-    pub mac: [u8; packet::signature::MAC_BYTES],
+    pub mac: [u8; MAC_BYTES],
     /// Packed ([`crate::codec`]).
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]

@@ -502,7 +502,7 @@ impl Relay {
                 Unpacked::Change(bytes) => Some(Event::Offer(Offer {
                     document: offer.document,
                     bytes,
-                    signature: offer.signature,
+                    proof: offer.proof()?,
                 })),
                 Unpacked::Brief(_) => return Err(FrameError::OutOfTurn("an offer is whole")),
             },

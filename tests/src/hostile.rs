@@ -171,6 +171,7 @@ impl HostileDevice {
                 .signer
                 .sign(&signing_input(self.center, document, &hash))
                 .unwrap(),
+            mac: None,
         }
     }
 }

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use packet::signature::MacKey;
 use packet::{
     Actor, Admission, Author, CallId, Caution, CenterId, ChangeHash, Compartment, Composed,
-    DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Lineage, Note, Offer, Refusal,
-    Written, admit, compose,
+    DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Lineage, Note, Offer, Proof,
+    Refusal, Written, admit, compose,
 };
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
@@ -193,11 +194,12 @@ impl Bench {
             public_key: &self.pen.signer.public_key(),
             now_ms: NOW_MS,
             opened_by_device: false,
+            mac: &MacKey::new(&[6; 32]),
         };
         let offer = Offer {
             document: unsent.document,
             bytes: unsent.bytes.clone(),
-            signature: unsent.signature.clone(),
+            proof: Proof::Signature(unsent.signature.clone()),
         };
         admit(document, &offer, &admission).map(|_| ())
     }

@@ -5,10 +5,10 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use forerunner_packet::document::Basis;
-use forerunner_packet::signature::signing_input;
+use forerunner_packet::signature::{MacKey, signing_input};
 use forerunner_packet::{
     Actor, Admission, Author, CallId, CenterId, ChangeHash, Compartment, Composed, DeviceNumber,
-    Document, DocumentId, Draft, Entry, Inspected, Note, Offer, Refusal, Written, admit,
+    Document, DocumentId, Draft, Entry, Inspected, Note, Offer, Proof, Refusal, Written, admit,
     change_hash, compose,
 };
 
@@ -24,6 +24,11 @@ pub(crate) fn note(text: &str) -> Written {
         entry: Entry::Note(note),
         clock_off_ms: Some(40),
     }
+}
+
+/// The center's own, which no device has.
+pub(crate) fn mac_key() -> MacKey {
+    MacKey::new(&[6; 32])
 }
 
 /// A device with a certificate, which its holder may misuse.
@@ -63,7 +68,7 @@ impl Device {
         Offer {
             document: self.document(),
             bytes,
-            signature,
+            proof: Proof::Signature(signature),
         }
     }
 
@@ -79,8 +84,24 @@ impl Device {
             public_key: self.key.public_key().as_ref(),
             now_ms,
             opened_by_device: self.opened,
+            mac: &mac_key(),
         };
         admit(document, offer, &admission)
+    }
+
+    /// Gives these bytes back, with the center's word for what `vouched` says.
+    pub(crate) fn give_back(
+        &self,
+        document: &mut Document,
+        bytes: Vec<u8>,
+        vouched: (DocumentId, ChangeHash),
+    ) -> Result<Inspected, Refusal> {
+        let offer = Offer {
+            document: self.document(),
+            bytes,
+            proof: Proof::CenterMac(mac_key().mac(vouched.0, &vouched.1)),
+        };
+        self.admit_at(document, &offer, NOW_MS)
     }
 
     /// Signs these bytes and offers them.

@@ -27,7 +27,7 @@ fn a_signature_by_another_device_or_for_another_document_is_refused() {
         Err(Refusal::Signature)
     );
     let mut long = device.sign(bytes);
-    long.signature.extend([0; 80]);
+    long.proof = Proof::Signature(vec![0x30; 152]);
     assert_eq!(
         device.admit_at(&mut document, &long, NOW_MS),
         Err(Refusal::Signature)

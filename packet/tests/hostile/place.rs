@@ -245,6 +245,7 @@ fn every_refusal_has_its_own_code_and_one_plain_sentence() {
         Refusal::Inapplicable,
         Refusal::DocumentFull,
         Refusal::Policy("x".into()),
+        Refusal::Mac,
     ];
     for (index, refusal) in all.iter().enumerate() {
         assert_eq!(usize::from(refusal.code()), index + 1);

@@ -409,7 +409,7 @@ pub(super) async fn sealed(
     let offer = Offer {
         document: frame.document,
         bytes,
-        signature: frame.signature,
+        proof: frame.proof().map_err(|e| unreadable(e.to_string()))?,
     };
     let by = OfferedBy {
         device: device.number,

@@ -62,6 +62,17 @@ impl Documents {
         self.cache.get_mut(&id).ok_or(LogError::Stopping)
     }
 
+    /// The document, and the key that the center vouches for its changes with.
+    pub(super) fn to_judge(
+        &mut self,
+        connection: &Connection,
+        id: DocumentId,
+    ) -> Result<(&mut Document, &MacKey), LogError> {
+        self.get(connection, id)?;
+        let document = self.cache.get_mut(&id).ok_or(LogError::Stopping)?;
+        Ok((document, &self.mac))
+    }
+
     /// What was done to this document is taken back: read it anew when it is next needed.
     pub(super) fn forget(&mut self, id: DocumentId) {
         self.cache.pop(&id);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use packet::{
-    Admission, CallId, ChangeHash, Compartment, DeviceNumber, Document, DocumentId, Draft, Entry,
-    EntryId, Inspected, Offer, Refusal, Written, admit, change_hash, compose, inspect,
+    Admission, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry, EntryId,
+    Inspected, Offer, Proof, Refusal, Written, admit, change_hash, compose, inspect,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -224,18 +224,23 @@ impl<'a> Ledger<'a> {
         {
             return Ok(Ok(known));
         }
+        let center = self.documents.center;
+        let (document, mac) = self.documents.to_judge(self.transaction, offer.document)?;
         let admission = Admission {
-            center: self.documents.center,
+            center,
             device: by.device,
             public_key: &by.public_key,
             now_ms: clock::now_ms(),
             opened_by_device: offer.document.call.author() == packet::Author::Device(by.device),
+            mac,
         };
-        let document: &mut Document = self.documents.get(self.transaction, offer.document)?;
         let admitted = allowed.and_then(|()| admit(document, offer, &admission));
         match admitted {
             Ok(inspected) => {
-                let signature = Some((by.device, offer.signature.as_slice()));
+                let signature = match &offer.proof {
+                    Proof::Signature(signature) => Some((by.device, signature.as_slice())),
+                    Proof::CenterMac(_) => None,
+                };
                 self.log(offer.document, inspected, offer.bytes.clone(), signature)
                     .map(Ok)
             }
@@ -278,6 +283,10 @@ impl<'a> Ledger<'a> {
     ) -> Result<(), LogError> {
         /// Most refused changes that are kept for audit, the newest.
         const REFUSALS_MAX: i64 = 10_000;
+        let proof = match &offer.proof {
+            Proof::Signature(signature) => signature.as_slice(),
+            Proof::CenterMac(mac) => mac.as_slice(),
+        };
         self.transaction
             .prepare_cached(
                 "INSERT INTO refusals (at_ms, device, document, bytes, signature, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -287,7 +296,7 @@ impl<'a> Ledger<'a> {
                 device.0,
                 offer.document.to_bytes(),
                 offer.bytes,
-                offer.signature,
+                proof,
                 refusal.to_string()
             ])?;
         let newest = self.transaction.last_insert_rowid();

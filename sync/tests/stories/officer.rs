@@ -128,7 +128,7 @@ impl Officer {
             document,
             hash: note.hash,
             bytes: note.bytes(bytes),
-            signature: vec![1; 70],
+            proof: packet::Proof::Signature(vec![1; 70]),
         }
     }
 

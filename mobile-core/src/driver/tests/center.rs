@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use packet::signature::MacKey;
 use packet::{
     Actor, Admission, Author, CenterId, Compartment, DeviceNumber, Document, DocumentId, Draft,
     Entry, Written, admit, compose, inspect,
@@ -415,6 +416,7 @@ impl Center {
                     public_key: &key,
                     now_ms: NOW_MS,
                     opened_by_device: offer.document.call.author() == Author::Device(DEVICE),
+                    mac: &MacKey::new(&[6; 32]),
                 };
                 let kept = state.documents.entry(offer.document).or_default();
                 if kept.lineage().knows(&hash) {
