@@ -1,9 +1,11 @@
 //! `forerunner`: the center, the officer's page, and a demo of both, in one file.
 
+mod backup;
 mod demo;
 mod mdt;
 mod pacer;
 mod replay;
+mod restore;
 mod serve;
 mod speed;
 
@@ -36,6 +38,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
     },
+    /// Back a center up while it runs: its log and its keys, in a new folder.
+    Backup(backup::BackupArgs),
+    /// Make a center's data folder of a backup, in place of one that was lost.
+    Restore(restore::RestoreArgs),
     /// Tell a running center the calls of a CSV file, paced as they came.
     Replay(replay::ReplayArgs),
     /// Run the officer's page on a vehicle laptop (loopback only).
@@ -63,6 +69,8 @@ async fn main() -> ExitCode {
         Command::Serve { config, ready_file } => {
             serve::run(&config, ready_file.as_deref(), stop).await
         }
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
     };

@@ -68,6 +68,16 @@ pub struct Inspected {
     pub written: Written,
 }
 
+impl Inspected {
+    /// When its author wrote it, by the center's clock: milliseconds since 1970, UTC. As
+    /// good as the author's word for it.
+    #[must_use]
+    pub fn written_ms(&self) -> i64 {
+        let off_ms = self.written.clock_off_ms.unwrap_or(0);
+        self.time_ms.saturating_sub(off_ms)
+    }
+}
+
 /// Writes one entry as one change.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //! A plain table until the Merkle log stands behind the same seam (a later issue).
 
 use packet::DeviceNumber;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::clock;
 use crate::log::{Ledger, LogError};
@@ -28,8 +28,12 @@ pub struct Record {
 /// # Errors
 /// When the store fails.
 pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
-    ledger
-        .sql()
+    record_in(ledger.sql(), record)
+}
+
+/// As [`record`], for who works on the log's store while no center runs on it, or beside one.
+pub(crate) fn record_in(connection: &Connection, record: &Record) -> Result<(), LogError> {
+    connection
         .prepare_cached("INSERT INTO audit (at_ms, who, device, act, object, allowed, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             clock::now_ms(),

@@ -1,6 +1,8 @@
 //! The calls: opened, updated, assigned, closed. What dispatch says becomes entries
 //! of the packet's documents; what the board shows is kept beside them.
 
+mod given_back;
+
 use packet::{
     CallId, CallState, Compartment, DocumentId, Entry, EntryId, Facts, UnitState, UnitStatus,
 };
@@ -11,8 +13,12 @@ use crate::intake::{CallReport, CallStatus};
 use crate::log::{Happening, Ledger, LogError};
 use crate::triage::Triage;
 
+pub(crate) use given_back::given_back;
+
 /// Most units on one call.
 pub const UNITS_MAX: i64 = 64;
+/// Most packets that a sign-on gives its unit back.
+const ADOPTED_MAX: i64 = 100;
 /// Who assigns, as screens show it.
 const DISPATCH: &str = "Dispatch";
 
@@ -298,14 +304,10 @@ pub fn address_key(location: &str) -> String {
 /// When the call is not known, has too many units, or the store fails.
 pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), LogError> {
     let priority = priority(ledger, call)?;
-    let on_it: i64 = ledger
-        .sql()
-        .prepare_cached("SELECT count(*) FROM grants WHERE call = ?1 AND to_seq IS NULL")?
-        .query_row([call.0.cast_signed()], |row| row.get(0))?;
     if granted(ledger, call, unit)? {
         return Ok(());
     }
-    if on_it >= UNITS_MAX {
+    if units_on(ledger, call)? >= UNITS_MAX {
         return Err(LogError::Conflict(format!(
             "call {call} has {UNITS_MAX} units, which is the most"
         )));
@@ -340,6 +342,14 @@ fn grant(
         priority,
     });
     Ok(())
+}
+
+fn units_on(ledger: &Ledger<'_>, call: CallId) -> Result<i64, LogError> {
+    let units = ledger
+        .sql()
+        .prepare_cached("SELECT count(*) FROM grants WHERE call = ?1 AND to_seq IS NULL")?
+        .query_row([call.0.cast_signed()], |row| row.get(0))?;
+    Ok(units)
 }
 
 fn granted(ledger: &Ledger<'_>, call: CallId, unit: &str) -> Result<bool, LogError> {
@@ -484,6 +494,34 @@ pub(crate) fn count(
         | Entry::Other { .. } => {}
     }
     Ok(())
+}
+
+/// Gives a unit that signs on at a device the packets which that device opened and no
+/// unit has: a restored center takes them in before it knows who works there.
+///
+/// # Errors
+/// When the store fails.
+pub fn adopt(
+    ledger: &mut Ledger<'_>,
+    device: packet::DeviceNumber,
+    unit: &str,
+) -> Result<(), LogError> {
+    let first = CallId::new(packet::Author::Device(device), 0);
+    let last = CallId::new(packet::Author::Device(device), u32::MAX);
+    let orphans: Vec<i64> = ledger
+        .sql()
+        .prepare_cached(
+            "SELECT call FROM calls WHERE call BETWEEN ?1 AND ?2 AND open = 1
+             AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.call = calls.call) LIMIT ?3",
+        )?
+        .query_map(
+            params![first.0.cast_signed(), last.0.cast_signed(), ADOPTED_MAX],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    orphans
+        .into_iter()
+        .try_for_each(|call| assign(ledger, CallId(call.cast_unsigned()), unit))
 }
 
 fn opened_by(

@@ -6,7 +6,8 @@ use packet::DeviceNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock;
-use crate::log::{Happening, Ledger, LogError};
+use crate::identity::DevicePeer;
+use crate::log::{Happening, Ledger, LogError, restored};
 
 /// How long an enrolment code is good for.
 const CODE_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -69,18 +70,58 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
         ledger
             .sql()
             .query_row("SELECT max(device) FROM devices", [], |row| row.get(0))?;
-    let number = DeviceNumber(last.unwrap_or(0) + 1);
-    ledger.sql().execute(
-        "INSERT INTO devices (device, agency, label, public_key) VALUES (?1, ?2, ?3, ?4)",
-        params![number.0, agency, label, public_key],
-    )?;
-    Ok(Device {
-        number,
+    let skipped = restored(ledger.sql())?.map_or(0, |restored| restored.device_max);
+    let device = Device {
+        number: DeviceNumber(last.unwrap_or(0).max(skipped) + 1),
         agency,
         label,
         public_key: public_key.to_vec(),
         revoked: false,
-    })
+    };
+    insert(ledger, &device)?;
+    Ok(device)
+}
+
+fn insert(ledger: &Ledger<'_>, device: &Device) -> Result<(), LogError> {
+    ledger.sql().execute(
+        "INSERT INTO devices (device, agency, label, public_key) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            device.number.0,
+            device.agency,
+            device.label,
+            device.public_key
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes in again a device that was enrolled after the backup which this log was restored
+/// from: its certificate, which only this center can have given, says who it is. `None`
+/// where the lost log cannot have known it either.
+///
+/// # Errors
+/// When the store fails.
+pub fn readmit(
+    ledger: &mut Ledger<'_>,
+    certificate: &DevicePeer,
+) -> Result<Option<Device>, LogError> {
+    let number = DeviceNumber(certificate.device);
+    let lost = restored(ledger.sql())?.is_some_and(|restored| number.0 <= restored.device_max);
+    if !lost {
+        return Ok(None);
+    }
+    if let Some(known) = find(ledger.sql(), number)? {
+        return Ok(Some(known));
+    }
+    let device = Device {
+        number,
+        agency: certificate.agency.clone(),
+        label: format!("{number} (enrolled after the backup)"),
+        public_key: certificate.public_key.clone(),
+        revoked: false,
+    };
+    insert(ledger, &device)?;
+    Ok(Some(device))
 }
 
 /// Takes a device out of good standing, now: its session ends.

@@ -133,7 +133,7 @@ impl Questions {
                 Happening::Call {
                     call, opened: true, ..
                 } => Question::Opened(*call),
-                Happening::Change(change) => match &change.entry {
+                Happening::Change(change) if !change.given_back => match &change.entry {
                     Entry::Query(query) => Question::Asked(change.document.call, query.clone()),
                     _ => continue,
                 },

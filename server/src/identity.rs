@@ -21,5 +21,5 @@ pub mod tls;
 pub use certificates::{
     CertificateError, DevicePeer, IssuedCertificate, peer_of, public_key_of_request,
 };
-pub use keys::{CenterKeys, KeysError, UnsealError};
+pub use keys::{CenterKeys, KeysError, LogKey, UnsealError};
 pub use tls::{KeyExchange, TlsConfigError, server_config};

@@ -14,6 +14,7 @@
 pub mod accept;
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod calls;
 pub mod center;
 pub mod clock;

@@ -12,10 +12,12 @@
 //!                                                                  └─▶ publish ─▶ hub, board, enrichment
 //! ```
 
+mod copy;
 mod documents;
 mod ledger;
 mod read;
 mod recent;
+mod restored;
 mod schema;
 
 use std::path::Path;
@@ -27,9 +29,12 @@ use packet::{Author, CenterId};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub(crate) use copy::{Copied, begin_anew, check, copy};
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};
 pub use recent::{Recent, Slice};
+pub(crate) use restored::new_since_restore;
+pub use restored::{Restored, restored};
 
 use documents::Documents;
 

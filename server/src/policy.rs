@@ -19,15 +19,18 @@ pub enum Role {
     Analyst,
     /// A dispatch system with the API's token.
     Dispatch,
+    /// Whoever works at the center's machine, with its own files.
+    Operator,
 }
 
 impl Role {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Anonymous,
         Self::Device,
         Self::Officer,
         Self::Analyst,
         Self::Dispatch,
+        Self::Operator,
     ];
 
     #[must_use]
@@ -38,6 +41,7 @@ impl Role {
             Self::Officer => "officer",
             Self::Analyst => "analyst",
             Self::Dispatch => "dispatch",
+            Self::Operator => "operator",
         }
     }
 }
@@ -54,6 +58,10 @@ pub enum Act {
     OpenSession,
     /// Hand in what was sealed to the center.
     HandInSealed,
+    /// Give a restored center what it had before, on the center's own word.
+    GiveBack,
+    /// Be taken in again by a restored center that has forgotten the enrolment.
+    Readmit,
     /// Carry this compartment on a device.
     Carry(Compartment),
     /// Write an entry of this kind.
@@ -65,6 +73,8 @@ pub enum Act {
     AssignUnit,
     NewEnrolmentCode,
     RevokeDevice,
+    Backup,
+    Restore,
 }
 
 impl Act {
@@ -83,13 +93,18 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Carry, Enrol, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
-        ReportCall, RevokeDevice, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff,
-        SignOn, Write,
+        AssignUnit, Backup, Carry, Enrol, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, ReportCall, Restore, RevokeDevice, SeeApiDescription, SeeBoard,
+        SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
-        | (Role::Device | Role::Officer, SignOn | SignOff | OpenSession | HandInSealed)
+        | (
+            Role::Device | Role::Officer,
+            SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
+        )
+        | (Role::Device, Readmit)
+        | (Role::Operator, Backup | Restore)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call))
         | (Role::Analyst, SeeBoard | SeePacket)
         | (
@@ -126,6 +141,10 @@ mod tests {
         ("SignOff", &[Role::Device, Role::Officer]),
         ("OpenSession", &[Role::Device, Role::Officer]),
         ("HandInSealed", &[Role::Device, Role::Officer]),
+        ("GiveBack", &[Role::Device, Role::Officer]),
+        ("Readmit", &[Role::Device]),
+        ("Backup", &[Role::Operator]),
+        ("Restore", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -166,6 +185,10 @@ mod tests {
             Act::SignOff,
             Act::OpenSession,
             Act::HandInSealed,
+            Act::GiveBack,
+            Act::Readmit,
+            Act::Backup,
+            Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
             Act::ReportCall,

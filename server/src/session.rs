@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
-use packet::{DocumentId, Offer, Refusal, change_hash, inspect};
+use packet::{DocumentId, Offer, Proof, Refusal, change_hash, inspect};
 use sync::Handshake;
 use sync::frame::{AcceptedFrame, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode};
 use sync::relay::{Ended, Event, Next, Relay, Standing};
@@ -22,7 +22,7 @@ use crate::center::Center;
 use crate::clock;
 use crate::devices::Device;
 use crate::hub::Place;
-use crate::log::{LogError, OfferedBy, slice};
+use crate::log::{LogError, OfferedBy, restored, slice};
 use crate::policy::{Act, Role, decide};
 use crate::receipts::{self, Holder, ReceiptKind};
 use crate::shifts::{self, Shift};
@@ -481,24 +481,22 @@ pub async fn admit(
     role: Role,
 ) -> Result<Result<crate::log::Appended, Refusal>, LogError> {
     // What cannot be inspected is refused by admission, with its reason.
-    let kind = inspect(&offer.bytes)
-        .ok()
-        .map(|change| change.written.entry.kind());
+    let change = inspect(&offer.bytes).ok();
+    let act = change.map(|change| Asked {
+        act: match offer.proof {
+            Proof::Signature(_) => Act::Write(change.written.entry.kind()),
+            Proof::CenterMac(_) => Act::GiveBack,
+        },
+        written_ms: change.written_ms(),
+    });
     log.write(move |ledger| {
         let (device, document) = (by.device, offer.document);
-        let allowed = if !kind.is_none_or(|kind| decide(role, Act::Write(kind))) {
-            Err(Refusal::Policy(
-                "this may not be written from a device".into(),
-            ))
-        } else if shifts::may_write_to(ledger.sql(), device, document.call)? {
-            Ok(())
-        } else {
-            Err(Refusal::Policy(
-                "this call is not, and was not lately, one of this unit's".into(),
-            ))
+        let allowed = match &act {
+            Some(asked) => may(ledger, role, device, document, asked)?,
+            None => Ok(()),
         };
         let admitted = ledger.admit(&offer, &by, allowed)?;
-        if let Some(kind) = kind {
+        if let Some(asked) = act {
             let detail = admitted
                 .as_ref()
                 .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
@@ -507,7 +505,7 @@ pub async fn admit(
                 &Record {
                     who,
                     device: Some(device),
-                    act: Act::Write(kind),
+                    act: asked.act,
                     object: document.to_string(),
                     allowed: admitted.is_ok(),
                     detail,
@@ -517,6 +515,38 @@ pub async fn admit(
         Ok(admitted)
     })
     .await
+}
+
+/// What an offer asks for.
+struct Asked {
+    act: Act,
+    /// By the center's clock.
+    written_ms: i64,
+}
+
+fn may(
+    ledger: &crate::log::Ledger<'_>,
+    role: Role,
+    device: packet::DeviceNumber,
+    document: DocumentId,
+    asked: &Asked,
+) -> Result<Result<(), Refusal>, LogError> {
+    if !decide(role, asked.act) {
+        return Ok(Err(Refusal::Policy(
+            "this may not be written from a device".into(),
+        )));
+    }
+    // The center's own word is what counts for what is given back.
+    if asked.act == Act::GiveBack
+        || shifts::may_write_to(ledger.sql(), device, document.call)?
+        || restored(ledger.sql())?
+            .is_some_and(|restored| restored.covers(asked.written_ms, clock::now_ms()))
+    {
+        return Ok(Ok(()));
+    }
+    Ok(Err(Refusal::Policy(
+        "this call is not, and was not lately, one of this unit's".into(),
+    )))
 }
 
 /// A refusal as its officer reads it, within the frame's limit.

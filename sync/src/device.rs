@@ -53,6 +53,7 @@ pub struct Unsent {
     pub document: DocumentId,
     pub hash: ChangeHash,
     pub bytes: Vec<u8>,
+    /// Another's change is given back with the center's MAC.
     pub proof: Proof,
 }
 

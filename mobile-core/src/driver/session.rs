@@ -227,9 +227,6 @@ impl Session<'_> {
             }
             self.outbox_high = self.outbox_high.max(high);
         }
-        if applied.offered_again {
-            self.core.0.work.notify_one();
-        }
         self.core.bump();
         if applied.comes_anew {
             return Err("a document has to come anew".into());

@@ -1,5 +1,7 @@
 //! What the center says, in one transaction.
 
+mod give_back;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
@@ -22,11 +24,10 @@ pub(super) const REWRITES_MAX: u32 = 3;
 /// What the sync machine must be told after the commit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// After a refusal: all that is unsent now, of every document that was written anew
-    /// or has unsent work, and how far that reads the outbox.
+    /// After a refusal, or when another log is given back what is here: all that is unsent
+    /// now, of every document that was written anew or has unsent work, and how far that
+    /// reads the outbox.
     pub(crate) outbox: Option<(BTreeMap<DocumentId, Vec<Unsent>>, i64)>,
-    /// Entries were put into the outbox again.
-    pub(crate) offered_again: bool,
     /// A document has to come anew, whole: the session begins again.
     pub(crate) comes_anew: bool,
     pub(crate) contact: Contact,
@@ -55,7 +56,6 @@ impl Store {
                 wall_ms,
                 done: &mut done,
                 rewritten: BTreeSet::new(),
-                offered_again: false,
                 comes_anew: false,
             };
             for operation in operations {
@@ -74,8 +74,8 @@ struct Session<'a> {
     wall_ms: i64,
     /// Whose sealed files go after the commit.
     done: &'a mut Vec<ChangeHash>,
+    /// The documents of which the machine must hear all that is unsent.
     rewritten: BTreeSet<DocumentId>,
-    offered_again: bool,
     comes_anew: bool,
 }
 
@@ -169,7 +169,7 @@ impl Session<'_> {
         let outbox = if self.rewritten.is_empty() {
             None
         } else {
-            let (all, high) = super::read::outbox_after(tx, 0)?;
+            let (all, high) = super::read::all_unsent(tx)?;
             let mut outbox: BTreeMap<DocumentId, Vec<Unsent>> =
                 self.rewritten.iter().map(|id| (*id, Vec::new())).collect();
             for unsent in all {
@@ -179,14 +179,13 @@ impl Session<'_> {
         };
         Ok(Applied {
             outbox,
-            offered_again: self.offered_again,
             comes_anew: self.comes_anew,
             contact,
         })
     }
 
     /// All is granted and sent anew. With another log, nothing of what is here counts as
-    /// being there, and what was written here is offered again.
+    /// being there: all of it is given back.
     fn reset(&mut self, digest: u64, other_log: bool) -> Result<(), StoreError> {
         let tx = self.desk.tx;
         set_u64(tx, "position", 0)?;
@@ -195,35 +194,7 @@ impl Session<'_> {
             "UPDATE documents SET standing = 2, apart = NULL WHERE standing = 1",
             [],
         )?;
-        if !other_log {
-            return Ok(());
-        }
-        let mut statement = tx.prepare(
-            "SELECT hash, doc, bytes, signature FROM changes
-             WHERE seq IS NOT NULL AND entry IS NOT NULL AND signature IS NOT NULL ORDER BY seq",
-        )?;
-        let again = statement
-            .query_and_then([], |row| {
-                Ok(Unsent {
-                    hash: ChangeHash(row.get(0)?),
-                    document: document(&row.get::<_, Vec<u8>>(1)?)?,
-                    bytes: row.get(2)?,
-                    proof: Proof::Signature(row.get(3)?),
-                })
-            })?
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        for unsent in &again {
-            self.desk.seal(unsent)?;
-        }
-        self.offered_again = !again.is_empty();
-        tx.execute_batch(
-            "INSERT OR IGNORE INTO outbox (hash, doc, entry, kind, fields, clock_off_ms, author_ms, bytes, signature)
-                 SELECT hash, doc, entry, kind, fields, clock_off_ms, author_ms, bytes, signature FROM changes
-                 WHERE seq IS NOT NULL AND entry IS NOT NULL AND signature IS NOT NULL ORDER BY seq;
-             UPDATE changes SET seq = NULL;",
-        )?;
-        self.desk.lineages.clear();
-        Ok(())
+        if other_log { self.give_back() } else { Ok(()) }
     }
 
     fn ungrant(&mut self, document: DocumentId) -> Result<(), StoreError> {
@@ -238,17 +209,18 @@ impl Session<'_> {
         self.sweep(document)
     }
 
-    /// Takes what may not be here off the device, all but what is unsent.
+    /// Takes what may not be here off the device, all but what is unsent or to be given back.
     fn sweep(&mut self, document: DocumentId) -> Result<(), StoreError> {
         let key = document.to_bytes();
         let tx = self.desk.tx;
         tx.execute(
-            "DELETE FROM changes WHERE doc = ?1
+            "DELETE FROM changes WHERE doc = ?1 AND again IS NULL
              AND hash NOT IN (SELECT hash FROM outbox WHERE doc = ?1 AND refused IS NULL)",
             [key],
         )?;
         tx.execute(
-            "DELETE FROM documents WHERE doc = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)",
+            "DELETE FROM documents WHERE doc = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE doc = ?1)",
             [key],
         )?;
         self.desk.lineages.forget(document);
@@ -268,7 +240,13 @@ impl Session<'_> {
         let left = statement
             .query_and_then([], |row| document(&row.get::<_, Vec<u8>>(0)?))?
             .collect::<Result<Vec<_>, _>>()?;
-        left.into_iter().try_for_each(|id| self.ungrant(id))
+        for id in left {
+            // The center may not know the call yet that it is being given back.
+            if !self.is_given_back(id.call)? {
+                self.ungrant(id)?;
+            }
+        }
+        Ok(())
     }
 
     /// A brief that cannot be written out here: something that it stands on is missing, or
@@ -322,15 +300,17 @@ impl Session<'_> {
             Ok(inspected) => inspected.hash,
             Err(_) => change_hash(&bytes).unwrap_or_else(|_| digest_of(&bytes)),
         };
+        // What has no hash of its own could not be told apart when it is given back.
+        let mac = change_hash(&bytes).ok().map(|_| &change.mac);
         let known = tx
             .prepare_cached(
-                "UPDATE changes SET seq = ?2, received_ms = ?3, mac = ?4 WHERE hash = ?1",
+                "UPDATE changes SET seq = ?2, received_ms = ?3, mac = ?4, again = NULL WHERE hash = ?1",
             )?
             .execute((
                 hash.0,
                 change.seq.cast_signed(),
                 change.received_ms,
-                &change.mac,
+                mac,
             ))?;
         if known > 0 {
             // Of another log before: only now does it count in a history again.
@@ -352,7 +332,7 @@ impl Session<'_> {
                 change.seq.cast_signed(),
                 change.received_ms,
                 &bytes,
-                &change.mac,
+                mac,
             ))?;
             return Ok(true);
         };
@@ -375,7 +355,7 @@ impl Session<'_> {
             change.seq.cast_signed(),
             change.received_ms,
             bytes,
-            change.mac,
+            mac,
         ])?;
         self.desk
             .lineages
@@ -390,25 +370,28 @@ impl Session<'_> {
             .execute([hash.0])?;
         let place: Option<Vec<u8>> = tx
             .prepare_cached(
-                "UPDATE changes SET seq = ?2, received_ms = ?3 WHERE hash = ?1 RETURNING doc",
+                "UPDATE changes SET seq = ?2, received_ms = ?3, again = NULL WHERE hash = ?1 RETURNING doc",
             )?
             .query_row((hash.0, seq.cast_signed(), received_ms), |row| row.get(0))
             .optional()?;
         let Some(place) = place else { return Ok(()) };
+        let id = document(&place)?;
         // What stayed only because it was unsent goes now.
         let stays: bool = tx
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM documents WHERE doc = ?1 AND (standing > 0 OR opened = 1))",
             )?
             .query_row([&place], |row| row.get(0))?;
-        if stays {
-            Ok(())
-        } else {
-            self.sweep(document(&place)?)
+        if !stays {
+            self.sweep(id)?;
         }
+        self.let_go(id.call)
     }
 
     fn refused(&mut self, hash: ChangeHash, code: u16, reason: &str) -> Result<(), StoreError> {
+        if self.is_not_taken_back(hash)? {
+            return Ok(());
+        }
         let tx = self.desk.tx;
         let found: Option<(i64, Vec<u8>, u32, Option<i64>)> = tx
             .prepare_cached(
@@ -436,7 +419,8 @@ impl Session<'_> {
             self.done.push(hash);
         }
         self.rewritten.insert(id);
-        self.rewrite(id, n)
+        self.rewrite(id, n)?;
+        self.let_go(id.call)
     }
 
     /// A new actor writes what is unsent of this document from here on anew.
@@ -475,7 +459,7 @@ impl Session<'_> {
                     fields,
                     written.clock_off_ms,
                     &made.unsent.bytes,
-                    made.unsent.proof.bytes(),
+                    &made.signature,
                 ),
             )?;
         }

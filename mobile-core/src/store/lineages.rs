@@ -16,8 +16,8 @@ pub(super) struct Lineages {
 }
 
 impl Lineages {
-    /// The document's history: what the center has, and what it is going to be offered.
-    /// A change that only a center before a restore had is no ground to stand on.
+    /// The document's history: what the center has, and what it is going to be offered or
+    /// given back. A change that is neither is no ground to stand on.
     pub(super) fn of(
         &mut self,
         tx: &Transaction<'_>,
@@ -52,8 +52,9 @@ fn rebuild(tx: &Transaction<'_>, document: DocumentId) -> Result<Lineage, StoreE
     let mut lineage = Lineage::default();
     let mut statement = tx.prepare_cached(
         "SELECT hash, entry, max_op FROM changes WHERE doc = ?1 AND entry IS NOT NULL
-         AND (seq IS NOT NULL OR hash IN (SELECT hash FROM outbox WHERE doc = ?1 AND refused IS NULL))
-         ORDER BY seq IS NULL, seq, n",
+         AND (seq IS NOT NULL OR again IS NOT NULL
+              OR hash IN (SELECT hash FROM outbox WHERE doc = ?1 AND refused IS NULL))
+         ORDER BY seq IS NULL, seq, again IS NULL, again, n",
     )?;
     let mut rows = statement.query([document.to_bytes()])?;
     while let Some(row) = rows.next()? {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId, Proof};
-use rusqlite::Transaction;
+use rusqlite::{Rows, Transaction};
 use sync::device::{Kept, Unsent};
 
 use super::meta::{WANTS_WHOLE, document, get_u64};
@@ -35,6 +35,13 @@ pub(crate) struct PacketRows {
     pub(crate) opened_here: bool,
 }
 
+/// What the center has in its order, what it had and lost in the order of before, my newer
+/// unsent entries last.
+const LOG_ORDER: &str = "seq IS NULL, seq, again IS NULL, again, n";
+/// What only waits to be given back of a packet that the officer may not have any more.
+const IS_HIDDEN: &str = "(again IS NOT NULL AND mine = 0 AND NOT EXISTS (
+     SELECT 1 FROM documents WHERE documents.doc = changes.doc AND (standing > 0 OR opened = 1)))";
+
 /// The first and the last document of a call, by key.
 pub(super) fn documents_of(call: CallId) -> ([u8; 9], [u8; 9]) {
     let [first, .., last] = Compartment::ALL;
@@ -45,22 +52,42 @@ pub(super) fn documents_of(call: CallId) -> ([u8; 9], [u8; 9]) {
 }
 
 /// What is unsent, from the outbox's rows after `after`, and the last row's number.
-pub(super) fn outbox_after(
-    tx: &Transaction<'_>,
-    after: i64,
-) -> Result<(Vec<Unsent>, i64), StoreError> {
+fn outbox_after(tx: &Transaction<'_>, after: i64) -> Result<(Vec<Unsent>, i64), StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT n, doc, hash, bytes, signature FROM outbox WHERE n > ?1 AND refused IS NULL ORDER BY n",
+        "SELECT n, doc, hash, bytes, signature, NULL FROM outbox WHERE n > ?1 AND refused IS NULL ORDER BY n",
     )?;
-    let mut rows = statement.query([after])?;
+    unsent(statement.query([after])?, after)
+}
+
+/// All that is to be offered, and the outbox's last row. In each document what the center
+/// had and lost comes first, in the order that it had, others' changes among mine: each
+/// stands on what came before it.
+pub(super) fn all_unsent(tx: &Transaction<'_>) -> Result<(Vec<Unsent>, i64), StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM (
+             SELECT outbox.n, outbox.doc, outbox.hash, outbox.bytes, outbox.signature, NULL, again
+             FROM outbox LEFT JOIN changes ON changes.hash = outbox.hash WHERE refused IS NULL
+             UNION ALL
+             SELECT 0, doc, hash, bytes, NULL, mac, again FROM changes
+             WHERE again IS NOT NULL AND hash NOT IN (SELECT hash FROM outbox))
+         ORDER BY again IS NULL, again, n",
+    )?;
+    unsent(statement.query([])?, 0)
+}
+
+fn unsent(mut rows: Rows<'_>, after: i64) -> Result<(Vec<Unsent>, i64), StoreError> {
     let (mut unsent, mut high) = (Vec::new(), after);
     while let Some(row) = rows.next()? {
-        high = row.get(0)?;
+        high = high.max(row.get(0)?);
+        let signature: Option<Vec<u8>> = row.get(4)?;
         unsent.push(Unsent {
             document: document(&row.get::<_, Vec<u8>>(1)?)?,
             hash: ChangeHash(row.get(2)?),
             bytes: row.get(3)?,
-            proof: Proof::Signature(row.get(4)?),
+            proof: match signature {
+                Some(signature) => Proof::Signature(signature),
+                None => Proof::CenterMac(row.get(5)?),
+            },
         });
     }
     Ok((unsent, high))
@@ -78,7 +105,7 @@ impl Store {
                     Ok((id, apart.map(i64::cast_unsigned)))
                 })?
                 .collect::<Result<Vec<_>, StoreError>>()?;
-            let (outbox, outbox_high) = outbox_after(tx, 0)?;
+            let (outbox, outbox_high) = all_unsent(tx)?;
             let kept = Kept {
                 incarnation: get_u64(tx, "incarnation")?,
                 position: get_u64(tx, "position")?,
@@ -126,9 +153,10 @@ impl Store {
                 let call = document(&row.get::<_, Vec<u8>>(0)?)?.call;
                 packets.entry(call).or_default().opened_here |= row.get::<_, bool>(1)?;
             }
-            let mut statement = tx.prepare_cached(
-                "SELECT doc, max(coalesce(received_ms, author_ms, 0)) FROM changes GROUP BY doc",
-            )?;
+            let mut statement = tx.prepare_cached(&format!(
+                "SELECT doc, max(coalesce(received_ms, author_ms, 0)) FROM changes
+                 WHERE NOT {IS_HIDDEN} GROUP BY doc"
+            ))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let call = document(&row.get::<_, Vec<u8>>(0)?)?.call;
@@ -145,8 +173,8 @@ impl Store {
             }
             let mut statement = tx.prepare_cached(&format!(
                 "SELECT {CHANGE_COLUMNS} FROM changes
-                 WHERE kind IN ('facts', 'caution', 'acknowledgement', 'correction')
-                 ORDER BY seq IS NULL, seq, n"
+                 WHERE kind IN ('facts', 'caution', 'acknowledgement', 'correction') AND NOT {IS_HIDDEN}
+                 ORDER BY {LOG_ORDER}"
             ))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -165,7 +193,8 @@ impl Store {
         self.read(|tx| {
             let here: bool = tx
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM documents WHERE doc BETWEEN ?1 AND ?2)",
+                    "SELECT EXISTS (SELECT 1 FROM documents WHERE doc BETWEEN ?1 AND ?2
+                     AND (standing > 0 OR opened = 1 OR EXISTS (SELECT 1 FROM outbox WHERE outbox.doc = documents.doc)))",
                 )?
                 .query_row((first, last), |row| row.get(0))?;
             if !here {
@@ -173,8 +202,8 @@ impl Store {
             }
             let mut entries = tx
                 .prepare_cached(&format!(
-                    "SELECT {CHANGE_COLUMNS} FROM changes WHERE doc BETWEEN ?1 AND ?2
-                     ORDER BY seq IS NULL, seq, n"
+                    "SELECT {CHANGE_COLUMNS} FROM changes
+                     WHERE doc BETWEEN ?1 AND ?2 AND NOT {IS_HIDDEN} ORDER BY {LOG_ORDER}"
                 ))?
                 .query_and_then((first, last), change)?
                 .collect::<Result<Vec<_>, _>>()?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// `user_version` is how many of these a store has had.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // `doc` is a document id in its nine bytes; so all of a call's documents stand
     // side by side. Unsigned 64-bit numbers are kept by their bits.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -66,6 +66,10 @@ const MIGRATIONS: [&str; 1] = [
          doc BLOB PRIMARY KEY, through INTEGER NOT NULL, at_ms INTEGER NOT NULL,
          told INTEGER NOT NULL DEFAULT 0
      ) STRICT, WITHOUT ROWID;",
+    // What the center had and lost: the order in which it is given back. NULL where the
+    // center has it, or never had.
+    "ALTER TABLE changes ADD COLUMN again INTEGER;
+     CREATE INDEX changes_given_back ON changes (doc) WHERE again IS NOT NULL;",
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

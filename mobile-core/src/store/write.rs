@@ -36,6 +36,7 @@ pub(crate) struct Intent {
 pub(super) struct Made {
     pub(super) id: EntryId,
     pub(super) unsent: Unsent,
+    pub(super) signature: Vec<u8>,
 }
 
 /// What writing within one transaction needs. Remembers which files it sealed, so
@@ -118,7 +119,7 @@ impl Desk<'_> {
                     clock_off_ms,
                     author_ms,
                     &made.unsent.bytes,
-                    made.unsent.proof.bytes(),
+                    &made.signature,
                 ))?;
             ids.push(made.id);
         }
@@ -175,13 +176,14 @@ impl Desk<'_> {
             written,
         })?;
         let input = signing_input(self.pen.center, document, &composed.hash);
+        let signature = self.pen.signer.sign(&input)?;
         let unsent = Unsent {
             document,
             hash: composed.hash,
-            proof: Proof::Signature(self.pen.signer.sign(&input)?),
+            proof: Proof::Signature(signature.clone()),
             bytes: composed.bytes,
         };
-        self.seal(&unsent)?;
+        self.seal(document, unsent.hash, &unsent.bytes, &signature)?;
         let (kind, fields) = rows::fields(&written.entry)?;
         self.tx
             .prepare_cached(
@@ -198,28 +200,37 @@ impl Desk<'_> {
                 composed.max_op.cast_signed(),
                 author_ms,
                 &unsent.bytes,
-                unsent.proof.bytes(),
+                &signature,
             ))?;
         self.lineages
             .add(document, unsent.hash, composed.id, composed.max_op);
         Ok(Made {
             id: composed.id,
             unsent,
+            signature,
         })
     }
 
     /// To the center's key, on the disk.
-    pub(super) fn seal(&mut self, unsent: &Unsent) -> Result<(), StoreError> {
+    pub(super) fn seal(
+        &mut self,
+        document: DocumentId,
+        hash: ChangeHash,
+        bytes: &[u8],
+        signature: &[u8],
+    ) -> Result<(), StoreError> {
+        // Raw: whoever opens this knows no dictionary for certain.
+        let body = [&[0], bytes].concat();
+        let proof = Proof::Signature(signature.to_vec());
         let plaintext = encode(&UpFrame::Offer(OfferFrame {
-            document: unsent.document,
-            // Raw: whoever opens this knows no dictionary for certain.
-            body: [&[0], unsent.bytes.as_slice()].concat(),
-            proof: unsent.proof.clone(),
+            document,
+            body,
+            proof,
         }));
         let aad = self.pen.device.0.to_be_bytes();
         let sealed = seal_to_center(&self.pen.sealing_key, SEALED_INFO, &aad, &plaintext)?;
-        self.newly_sealed.push(unsent.hash);
-        Ok(self.sealed.put(&unsent.hash, &sealed)?)
+        self.newly_sealed.push(hash);
+        Ok(self.sealed.put(&hash, &sealed)?)
     }
 }
 

@@ -17,6 +17,7 @@ use super::session::in_good_standing;
 use super::{allow, caller};
 use crate::accept::Peer;
 use crate::audit::{self, Record};
+use crate::calls;
 use crate::center::Center;
 use crate::clock;
 use crate::devices;
@@ -319,6 +320,7 @@ pub(super) async fn sign_on(
         .log
         .write(move |ledger| {
             let token = shifts::sign_on(ledger, &kept)?;
+            calls::adopt(ledger, kept.device, &kept.unit)?;
             audit::record(
                 ledger,
                 &Record {

@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::allow;
 use crate::accept::Peer;
+use crate::audit::{self, Record};
 use crate::center::Center;
 use crate::clock;
 use crate::devices::{self, Device};
 use crate::identity::DevicePeer;
-use crate::policy::{Act, Role};
+use crate::log::{LogError, restored};
+use crate::policy::{Act, Role, decide};
 use crate::problem::Problem;
 use crate::session::{self, Speaker};
 use crate::shifts;
@@ -126,6 +128,10 @@ pub(super) async fn in_good_standing(
         .readers()
         .read(move |connection| devices::find(connection, number))
         .await?;
+    let device = match device {
+        None if decide(Role::Device, Act::Readmit) => readmit(center, &certificate).await?,
+        known => known,
+    };
     match device {
         Some(device)
             if !device.revoked
@@ -141,4 +147,35 @@ pub(super) async fn in_good_standing(
             Err(Problem::denied())
         }
     }
+}
+
+/// A restored center has forgotten whom it enrolled after the backup.
+async fn readmit(
+    center: &Arc<Center>,
+    certificate: &DevicePeer,
+) -> Result<Option<Device>, Problem> {
+    // Asked of every device that is not known: the writer is troubled only where it may help.
+    let is_restored = center.log.readers().read(|c| restored(c)).await?.is_some();
+    if !is_restored || certificate.not_after_ms <= clock::now_ms() {
+        return Ok(None);
+    }
+    let certificate = certificate.clone();
+    let readmitted = center.log.write(move |ledger| {
+        let Some(device) = devices::readmit(ledger, &certificate)? else {
+            return Ok(None);
+        };
+        audit::record(
+            ledger,
+            &Record {
+                who: device.label.clone(),
+                device: Some(device.number),
+                act: Act::Readmit,
+                object: device.number.to_string(),
+                allowed: true,
+                detail: format!("agency {}", device.agency),
+            },
+        )?;
+        Ok::<_, LogError>(Some(device))
+    });
+    Ok(readmitted.await?)
 }

@@ -85,6 +85,48 @@ impl fmt::Debug for CenterKeys {
     }
 }
 
+/// What opens the center's log, and whose it is: for work on the log beside the center.
+pub struct LogKey {
+    pub center_id: [u8; 16],
+    /// SQLCipher's raw key.
+    pub store_key: [u8; 32],
+}
+
+impl fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogKey")
+            .field("center_id", &HEXLOWER.encode(&self.center_id))
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogKey {
+    /// Reads it from the center's keys in `dir`, and makes none where there are none.
+    ///
+    /// # Errors
+    /// As [`CenterKeys::open_or_create`]; [`KeysError::Lost`] where there are no keys.
+    pub fn open(dir: &Path) -> Result<Self, KeysError> {
+        let folder = PrivateFolder::open_or_create(dir)?;
+        let bytes = folder.read(KEYS_FILE)?;
+        let bytes = bytes.ok_or_else(|| KeysError::Lost(folder.path_of(KEYS_FILE)))?;
+        let stored = stored::parse::<StoredKeys>(&folder, KEYS_FILE, &bytes)?;
+        let damaged = |why: &str| KeysError::Damaged {
+            path: folder.path_of(KEYS_FILE),
+            why: why.into(),
+        };
+        Ok(Self {
+            center_id: stored
+                .center_id
+                .try_into()
+                .map_err(|_| damaged("the center's id is not 16 bytes"))?,
+            store_key: stored
+                .store_key
+                .try_into()
+                .map_err(|_| damaged("the store key is not 32 bytes"))?,
+        })
+    }
+}
+
 impl CenterKeys {
     /// Opens the keys in `dir`, or makes them where there are none yet.
     ///

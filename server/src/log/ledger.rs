@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use packet::{
-    Admission, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry, EntryId,
-    Inspected, Offer, Proof, Refusal, Written, admit, change_hash, compose, inspect,
+    Admission, Author, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry,
+    EntryId, Inspected, Offer, Proof, Refusal, Written, admit, change_hash, compose, inspect,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -22,8 +22,10 @@ pub struct Committed {
     pub seq: u64,
     pub document: DocumentId,
     pub id: EntryId,
-    /// Who offered it; `None` where the center wrote.
+    /// The device that wrote it; `None` where the center did.
     pub device: Option<DeviceNumber>,
+    /// It was in this log before the center was restored: what it asked for was done.
+    pub given_back: bool,
     pub received_ms: i64,
     pub bytes: Vec<u8>,
     pub mac: [u8; packet::signature::MAC_BYTES],
@@ -76,6 +78,16 @@ pub struct Appended {
 pub struct OfferedBy {
     pub device: DeviceNumber,
     pub public_key: Vec<u8>,
+}
+
+/// How a change came to the log.
+enum Origin<'a> {
+    Center,
+    /// … that wrote it, by its signature.
+    Device(&'a [u8]),
+    GivenBack {
+        by: DeviceNumber,
+    },
 }
 
 /// One group's transaction and what happens in it.
@@ -205,7 +217,7 @@ impl<'a> Ledger<'a> {
         known
             .apply(&inspected, &composed.bytes)
             .map_err(unreadable)?;
-        self.log(document, inspected, composed.bytes, None)
+        self.log(document, inspected, composed.bytes, &Origin::Center)
     }
 
     /// A device offers a change: admitted, it gets its place in the log. A change that
@@ -231,17 +243,17 @@ impl<'a> Ledger<'a> {
             device: by.device,
             public_key: &by.public_key,
             now_ms: clock::now_ms(),
-            opened_by_device: offer.document.call.author() == packet::Author::Device(by.device),
+            opened_by_device: offer.document.call.author() == Author::Device(by.device),
             mac,
         };
         let admitted = allowed.and_then(|()| admit(document, offer, &admission));
         match admitted {
             Ok(inspected) => {
-                let signature = match &offer.proof {
-                    Proof::Signature(signature) => Some((by.device, signature.as_slice())),
-                    Proof::CenterMac(_) => None,
+                let origin = match &offer.proof {
+                    Proof::Signature(signature) => Origin::Device(signature),
+                    Proof::CenterMac(_) => Origin::GivenBack { by: by.device },
                 };
-                self.log(offer.document, inspected, offer.bytes.clone(), signature)
+                self.log(offer.document, inspected, offer.bytes.clone(), &origin)
                     .map(Ok)
             }
             Err(refusal) => {
@@ -307,17 +319,26 @@ impl<'a> Ledger<'a> {
         document: DocumentId,
         inspected: Inspected,
         bytes: Vec<u8>,
-        signature: Option<(DeviceNumber, &[u8])>,
+        origin: &Origin<'_>,
     ) -> Result<Appended, LogError> {
         self.touched.push(document);
         let seq = self.head + 1;
+        let device = match inspected.id.actor.author() {
+            Author::Device(device) => Some(device),
+            Author::Center(_) => None,
+        };
+        let (signature, given_back_by) = match origin {
+            Origin::Center => (None, None),
+            Origin::Device(signature) => (Some(*signature), None),
+            Origin::GivenBack { by } => (None, Some(by.0)),
+        };
         let received_ms = clock::now_ms();
         let mac = self.documents.mac.mac(document, &inspected.hash);
         let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
         self.transaction
             .prepare_cached(
-                "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms, brief)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms, brief, given_back_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 seq.cast_signed(),
@@ -325,20 +346,25 @@ impl<'a> Ledger<'a> {
                 inspected.hash.0,
                 bytes,
                 mac,
-                signature.map(|(device, _)| device.0),
-                signature.map(|(_, signature)| signature),
+                device.map(|device| device.0),
+                signature,
                 received_ms,
-                brief
+                brief,
+                given_back_by
             ])?;
         self.head = seq;
         let id = inspected.id;
+        if given_back_by.is_some() {
+            crate::calls::given_back(self, seq, document, &inspected)?;
+        }
         let entry = inspected.written.entry;
         crate::calls::count(self, seq, document, id, &entry, received_ms)?;
         self.happenings.push(Happening::Change(Arc::new(Committed {
             seq,
             document,
             id,
-            device: signature.map(|(device, _)| device),
+            device,
+            given_back: given_back_by.is_some(),
             received_ms,
             bytes,
             mac,

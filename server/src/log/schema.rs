@@ -125,18 +125,26 @@ CREATE TABLE refusals (
 -- The change's brief (sync::brief), packed: what devices get. NULL: it has none, and goes as it is.
 ALTER TABLE changes ADD COLUMN brief BLOB;
 ",
+    "
+-- The device that gave the change back to a restored log, on the center's own MAC.
+ALTER TABLE changes ADD COLUMN given_back_by INTEGER;
+",
 ];
 
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
-    let mut connection = connect(path, key).map_err(|e| match e.sqlite_error_code() {
+    let mut connection = connect(path, key).map_err(|e| why_not_opened(&e))?;
+    migrate(&mut connection).map_err(|e| e.to_string())?;
+    Ok(connection)
+}
+
+pub(super) fn why_not_opened(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
             "it was written with another key, or is damaged".to_owned()
         }
-        _ => e.to_string(),
-    })?;
-    migrate(&mut connection).map_err(|e| e.to_string())?;
-    Ok(connection)
+        _ => error.to_string(),
+    }
 }
 
 pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connection> {
@@ -175,13 +183,17 @@ pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> 
     if let Some(kept) = kept {
         return Ok(kept.unsigned_abs());
     }
-    let mut random = [0; 8];
-    // 62 bits: SQLite's integers are signed, and zero means that a device has none.
-    let _ = rand::fill(&mut random);
-    let fresh = (u64::from_be_bytes(random) >> 2) | 1;
+    let fresh = fresh_incarnation();
     connection.execute(
         "INSERT INTO meta VALUES ('incarnation', ?1)",
         params![fresh.cast_signed()],
     )?;
     Ok(fresh)
+}
+
+/// 62 random bits: SQLite's integers are signed, and zero means that a device has none.
+pub(super) fn fresh_incarnation() -> u64 {
+    let mut random = [0; 8];
+    let _ = rand::fill(&mut random);
+    (u64::from_be_bytes(random) >> 2) | 1
 }

@@ -1,0 +1,122 @@
+//! Backup of a running center, and the restore of one that was lost.
+//!
+//! A backup is a folder: the log as one file, the center's keys beside it, and a manifest
+//! with the sum of each. It is whole or not there: made under another name, synced,
+//! renamed. With the keys in it, it is as secret as the center's own data folder, and as
+//! sufficient: nothing else is needed to be this center again.
+//!
+//! - [`make`] takes one while the center runs.
+//! - [`restore`] makes a data folder of one, of a new incarnation (docs/adr/0007-restore.md).
+
+mod files;
+mod manifest;
+mod restore;
+
+use std::path::{Path, PathBuf};
+
+use crate::audit::Record;
+use crate::clock;
+use crate::config::Config;
+use crate::identity::{KeysError, LogKey};
+use crate::log::{self, Copied, LogError};
+use crate::policy::{Act, Role, decide};
+
+pub use manifest::{Manifest, Sum};
+pub use restore::{Restored, restore};
+
+use files::{copy_private, failed, make_private, sum_of, sync};
+
+/// The log's file in the data folder, and in a backup.
+const LOG: &str = "center.db";
+/// The folder of the center's keys, and those of its files that make it this center.
+const KEYS: &str = "keys";
+const KEY_FILES: [&str; 3] = ["center-keys.json", "server-identity.json", "api-token"];
+
+/// Why there is no backup, or no restore.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is there already, and is not written over", .0.display())]
+    Exists(PathBuf),
+    #[error(
+        "{} is not empty: stop its center, and let its data be set aside (--set-aside) or name another folder",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    #[error("{} is no backup that can be restored: {why}", path.display())]
+    NotWhole { path: PathBuf, why: String },
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Makes a backup of the center of this configuration, which may be running, in the new
+/// folder `to`.
+///
+/// # Errors
+/// When `to` is there already, or something cannot be read, written or opened again.
+pub fn make(config: &Config, to: &Path) -> Result<Manifest, BackupError> {
+    if to.exists() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    let unfinished = files::beside(to, "unfinished");
+    files::remove(&unfinished)?;
+    make_private(&unfinished)?;
+    let made = fill(config, &unfinished);
+    let made = made.and_then(|manifest| {
+        std::fs::rename(&unfinished, to).map_err(failed("rename", &unfinished))?;
+        files::sync_parent(to)?;
+        Ok(manifest)
+    });
+    if made.is_err() {
+        // What it is that failed is worth more than that this does too.
+        let _ = files::remove(&unfinished);
+    }
+    made
+}
+
+fn fill(config: &Config, folder: &Path) -> Result<Manifest, BackupError> {
+    let from = config.data.join(KEYS);
+    make_private(&folder.join(KEYS))?;
+    let mut sums = Vec::new();
+    for name in KEY_FILES {
+        let name = format!("{KEYS}/{name}");
+        let (from, to) = (config.data.join(&name), folder.join(&name));
+        sums.push(copy_private(&from, &to, name)?);
+    }
+    sync(&folder.join(KEYS))?;
+    let key = LogKey::open(&from)?;
+    let made_ms = clock::now_ms();
+    let log = folder.join(LOG);
+    log::copy(
+        &config.data.join(LOG),
+        &key.store_key,
+        &log,
+        &record(Act::Backup, String::new()),
+    )?;
+    // A backup that does not open is none, and the time to know is now.
+    let Copied { incarnation, head } = log::check(&log, &key.store_key)?;
+    files::keep_private(&log)?;
+    sums.push(sum_of(&log, LOG.to_owned())?);
+    let manifest = Manifest::new(key.center_id, incarnation, head, made_ms, sums);
+    manifest.write(folder)?;
+    sync(folder)?;
+    Ok(manifest)
+}
+
+fn record(act: Act, detail: String) -> Record {
+    Record {
+        who: Role::Operator.name().to_owned(),
+        device: None,
+        act,
+        object: "the log".to_owned(),
+        allowed: decide(Role::Operator, act),
+        detail,
+    }
+}

@@ -1,0 +1,85 @@
+//! Copies of the log's file: taken beside a running center, checked, and begun anew.
+//!
+//! A copy is made by SQLite itself, in one read transaction (`VACUUM INTO`): it is the log
+//! as it stood at one commit, whole, without a WAL and under the same key, while the
+//! center goes on writing.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{LogError, ledger, restored, schema};
+use crate::audit::{self, Record};
+
+/// What a copy holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Copied {
+    pub(crate) incarnation: u64,
+    pub(crate) head: u64,
+}
+
+fn at(path: &Path) -> impl Fn(String) -> LogError {
+    let path = path.display().to_string();
+    move |reason| LogError::Open {
+        path: path.clone(),
+        reason,
+    }
+}
+
+/// Without a migration: a center of another version may be running on it.
+fn connect(path: &Path, key: &[u8; 32]) -> Result<Connection, LogError> {
+    schema::connect(path, key).map_err(|e| at(path)(schema::why_not_opened(&e)))
+}
+
+/// Copies the log at `from`, which a center may be writing to, to the new file `to`; the
+/// record of it stays in the log itself. The file is not synced yet.
+pub(crate) fn copy(
+    from: &Path,
+    key: &[u8; 32],
+    to: &Path,
+    record: &Record,
+) -> Result<(), LogError> {
+    // Opening would make one where there is none.
+    if !from.exists() {
+        return Err(at(from)("there is no log".into()));
+    }
+    let connection = connect(from, key)?;
+    audit::record_in(&connection, record)?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    Ok(())
+}
+
+/// Reads a copy from its first page to its last, and says what it holds.
+pub(crate) fn check(path: &Path, key: &[u8; 32]) -> Result<Copied, LogError> {
+    let mut connection = connect(path, key)?;
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        return Err(at(path)(found));
+    }
+    let copied = Copied {
+        incarnation: schema::incarnation(&mut connection)?,
+        head: ledger::head(&connection)?,
+    };
+    close(connection)?;
+    Ok(copied)
+}
+
+/// Makes another log of the copy, at this time. Returns its incarnation.
+pub(crate) fn begin_anew(
+    path: &Path,
+    key: &[u8; 32],
+    now_ms: i64,
+    record: &Record,
+) -> Result<u64, LogError> {
+    let mut connection = schema::open(path, key).map_err(at(path))?;
+    let incarnation = restored::begin_anew(&mut connection, now_ms)?;
+    audit::record_in(&connection, record)?;
+    close(connection)?;
+    Ok(incarnation)
+}
+
+/// One file is left: no WAL.
+fn close(connection: Connection) -> Result<(), LogError> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, e)| e.into())
+}
