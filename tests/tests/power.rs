@@ -76,7 +76,7 @@ async fn record() -> Recording {
         let mut all = Vec::new();
         for n in 0..NOTES_EACH {
             if n % OFFLINE_EVERY == 0 {
-                device.core.set_link(n / OFFLINE_EVERY % 2 == 0);
+                device.core.set_link((n / OFFLINE_EVERY).is_multiple_of(2));
             }
             let text = format!("device note {n}");
             device.core.add_note(calls[n % 2], &text).await.unwrap();
