@@ -153,10 +153,12 @@ impl Core {
         Self::open_with(options, Arc::new(TlsConnector))
     }
 
-    pub(crate) fn open_with(
-        options: Options,
-        connector: Arc<dyn Connector>,
-    ) -> Result<Opened, CoreError> {
+    /// As [`Core::open`], over a network that a test gives.
+    ///
+    /// # Errors
+    /// As [`Core::open`].
+    #[doc(hidden)]
+    pub fn open_with(options: Options, connector: Arc<dyn Connector>) -> Result<Opened, CoreError> {
         let Options {
             directory,
             keys,

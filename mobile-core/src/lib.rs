@@ -36,4 +36,10 @@ pub use ticket::Ticket;
 pub use tokio_util::sync::CancellationToken;
 pub use view::{EntryView, MineState, OpenPacket, Packet, PacketSummary, ShownTo};
 
+/// How bytes get to the center, for tests that replace the network. Not for hosts.
+#[doc(hidden)]
+pub mod network {
+    pub use crate::net::{Connecting, Connection, Connector, NetError};
+}
+
 uniffi::setup_scaffolding!();

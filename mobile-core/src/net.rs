@@ -6,7 +6,8 @@ mod connector;
 mod http;
 mod socket;
 
-pub(crate) use connector::{Connection, Connector, TlsConnector};
+pub(crate) use connector::TlsConnector;
+pub use connector::{Connecting, Connection, Connector};
 pub(crate) use http::ask;
 pub(crate) use hyper::Method;
 pub(crate) use socket::{Heard, Link, open};
@@ -18,7 +19,7 @@ pub(crate) const CONNECT_MS_MAX: u64 = 15_000;
 
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NetError {
+pub enum NetError {
     #[error("no connection to the center: {0}")]
     Connect(std::io::Error),
     #[error("{0:?} is no center's address")]

@@ -98,12 +98,14 @@ impl FromStr for CallId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.len() != 16 {
-            return Err(wrong("a call id (16 hexadecimal digits)", text));
+        const WANTED: &str = "a call id (16 hexadecimal digits, in small letters)";
+        let number = u64::from_str_radix(text, 16).map_err(|_| wrong(WANTED, text))?;
+        // One spelling an id: neither `+` nor capitals.
+        if Self(number).to_string() == text {
+            Ok(Self(number))
+        } else {
+            Err(wrong(WANTED, text))
         }
-        u64::from_str_radix(text, 16)
-            .map(Self)
-            .map_err(|_| wrong("a call id (16 hexadecimal digits)", text))
     }
 }
 
@@ -325,6 +327,20 @@ mod tests {
             DocumentId::from_bytes(&document.to_bytes()).unwrap(),
             document
         );
+    }
+
+    #[test]
+    fn a_call_id_has_one_spelling() {
+        assert!("00000000000000ab".parse::<CallId>().is_ok());
+        for bad in [
+            "+0000000000000ab",
+            "00000000000000AB",
+            "ab",
+            "",
+            "é000000000000ab",
+        ] {
+            assert!(bad.parse::<CallId>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod connections;
 mod tests;
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,13 +97,47 @@ pub struct Drained {
     pub connections_cut: usize,
 }
 
+/// Where connections come from: the kernel, or a simulated network.
+pub trait Listener: Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+
+    /// What is set on a connection before its first byte.
+    ///
+    /// # Errors
+    /// When it is lost already.
+    fn prepare(stream: &Self::Stream) -> io::Result<()>;
+
+    /// # Errors
+    /// When the system does not tell.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        TcpListener::accept(self).await
+    }
+
+    /// Frames are written whole; waiting for more to send only delays them.
+    fn prepare(stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
+    }
+}
+
 /// Takes connections from `listener` and has `app` answer their requests, until
 /// `shutdown` is cancelled and what was under way is done or out of time.
 ///
 /// Without `tls` it is plain HTTP, for loopback. An upgraded connection belongs to
 /// its session, which must end by the same `shutdown`; here it is only waited for.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     tls: Option<Arc<ServerConfig>>,
     app: Router,
     limits: AcceptLimits,
@@ -123,10 +158,10 @@ pub async fn serve(
 }
 
 /// The loop. Ends by `shutdown` only: no error of accepting is a reason to stop serving.
-struct Acceptor {
+struct Acceptor<L> {
     /// Dropped before draining begins, so that whoever dials then is refused by the
     /// kernel and tries another node, instead of waiting in a queue that nobody reads.
-    listener: TcpListener,
+    listener: L,
     tls: Option<Arc<ServerConfig>>,
     app: Router,
     limits: AcceptLimits,
@@ -141,7 +176,7 @@ struct Acceptor {
     connections: Connections,
 }
 
-impl Acceptor {
+impl<L: Listener> Acceptor<L> {
     async fn run(self) -> Drained {
         loop {
             let accepted = tokio::select! {
@@ -183,14 +218,13 @@ impl Acceptor {
         Drained { connections_cut }
     }
 
-    fn take(&self, stream: TcpStream, address: SocketAddr) {
+    fn take(&self, stream: L::Stream, address: SocketAddr) {
         let Some(stream) = self.connections.hold(stream, address.ip()) else {
             // Closed, not queued: a device that is told at once can try another node.
             tracing::debug!(%address, "too many connections");
             return;
         };
-        // Frames are written whole; waiting for more to send only delays them.
-        if let Err(error) = stream.get_ref().set_nodelay(true) {
+        if let Err(error) = L::prepare(stream.get_ref()) {
             tracing::debug!(%address, %error, "connection lost before it began");
             return;
         }
@@ -248,7 +282,10 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self, stream: Held<TcpStream>) -> Result<(), ConnectionError> {
+    async fn run<S>(mut self, stream: Held<S>) -> Result<(), ConnectionError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Some(tls) = self.tls.take() else {
             return self.http(stream, None).await;
         };

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{self, AcceptLimits};
+use crate::accept::{self, AcceptLimits, Listener};
 use crate::audit::{self, Record};
 use crate::calls::{self, Reported};
 use crate::clock;
@@ -90,6 +90,21 @@ impl Center {
     /// When it cannot start, in one sentence.
     pub async fn start(config: Config) -> Result<Running, CenterError> {
         config.check()?;
+        let sync = listen("the sync port", config.sync).await?;
+        let console = listen("the console", config.console).await?;
+        Self::start_on(config, sync, console).await
+    }
+
+    /// As [`Center::start`], where somebody listens already.
+    ///
+    /// # Errors
+    /// As [`Center::start`].
+    pub async fn start_on<L: Listener>(
+        config: Config,
+        sync_listener: L,
+        console_listener: L,
+    ) -> Result<Running, CenterError> {
+        config.check()?;
         let rules = rules(&config)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
@@ -103,8 +118,6 @@ impl Center {
         let sync_tls = server_config(&keys, KeyExchange::Classical)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
         let console_tls = config.console_tls.then(|| sync_tls.clone());
-        let sync_listener = listen("the sync port", config.sync).await?;
-        let console_listener = listen("the console", config.console).await?;
 
         let (hub, metrics, stop) = (Hub::default(), Metrics::new(), CancellationToken::new());
         let (questions, asked) = enrich::questions();
@@ -356,7 +369,7 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
         })
 }
 
-fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, CenterError> {
+fn address(listener: &impl Listener, asked: SocketAddr) -> Result<SocketAddr, CenterError> {
     listener.local_addr().map_err(|e| CenterError::Listen {
         what: "a port",
         address: asked,
@@ -365,7 +378,7 @@ fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, Cent
 }
 
 async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     tls: Option<Arc<rustls::ServerConfig>>,
     app: axum::Router,
     limits: AcceptLimits,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::FuturesOrdered;
@@ -15,6 +15,7 @@ use packet::{DocumentId, Offer, Proof, Refusal, change_hash, inspect};
 use sync::Handshake;
 use sync::frame::{AcceptedFrame, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode};
 use sync::relay::{Ended, Event, Next, Relay, Standing};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Record};

@@ -29,8 +29,8 @@ pub struct TestApi {
 fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        installed.expect("no other provider");
+        // A center in this process may have been quicker: it takes the same one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     });
 }
 

@@ -1,6 +1,7 @@
 //! A center in this process, which can stop and come back at the same address.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use packet::{CallId, Caution, DocumentId, Entry, Note};
@@ -44,6 +45,12 @@ impl TestCenter {
             console,
             dir,
         }
+    }
+
+    /// Where its log and its keys are.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// # Panics

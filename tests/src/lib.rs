@@ -6,6 +6,8 @@
 //! * [`TestDevice`] is an officer's device as a host would run it.
 //! * [`HostileDevice`] has a certificate and speaks the protocol by hand.
 //! * [`TestApi`] is dispatch, or an analyst's browser.
+//! * [`fuzz`] is what the fuzz targets run.
+//! * [`power`] is a disk whose power fails.
 //! * [`until`] waits for something to become so; nothing here sleeps and hopes.
 
 // Everything here runs in tests only: what does not hold ends the test.
@@ -15,8 +17,10 @@ mod api;
 mod center;
 mod config;
 mod device;
+pub mod fuzz;
 mod hostile;
 mod ledger;
+pub mod power;
 mod served;
 mod wait;
 

@@ -4,7 +4,11 @@
 //! note when `add_note` has returned, dispatch's and the analyst's when the center has
 //! answered. What nobody was told may be there or not, but never twice.
 //!
-//! `FORERUNNER_KILLS` says how many kills, `FORERUNNER_SEED` which moments.
+//! Several worlds, each a center of its own with its devices, are killed side by side: a
+//! kill waits more than it works. Most come in short order, some late enough for devices
+//! to have come back and caught up.
+//!
+//! `FORERUNNER_KILLS` says how many kills in all, `FORERUNNER_SEED` which moments.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use forerunner_tests::{AGENCY, LedgerCopy, ServedCenter, TestApi, TestDevice, until};
+use futures_util::future::join_all;
 use mobile_core::{CancellationToken, Packet};
 use packet::{CallId, Compartment, Entry};
 use serde_json::{Map, Value, json};
@@ -22,9 +27,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-const KILLS: u32 = 200;
-/// Between two kills.
-const PAUSE_MS_MAX: u64 = 500;
+const KILLS: u32 = 2_000;
+const WORLDS: u32 = 4;
+/// Between two kills; one of so many waits for up to the longer time.
+const PAUSE_MS_MAX: u64 = 100;
+const LONG_PAUSE_MS_MAX: u64 = 800;
+const LONG_PAUSE_ONE_OF: u32 = 5;
 
 /// What somebody was told is kept.
 #[derive(Debug, Default)]
@@ -154,10 +162,28 @@ fn number_from(variable: &str) -> Option<u64> {
 async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills() {
     let kills = number_from("FORERUNNER_KILLS").map_or(KILLS, |kills| kills.try_into().unwrap());
     let seed = number_from("FORERUNNER_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("crash: seed {seed}, {kills} kills");
-    let mut moments = fastrand::Rng::with_seed(seed);
+    println!("crash: seed {seed}, {kills} kills in {WORLDS} worlds");
     let began = Instant::now();
+    let world = |world: u32| {
+        let moments = fastrand::Rng::with_seed(seed.wrapping_add(world.into()));
+        survive(kills.div_ceil(WORLDS), moments)
+    };
+    join_all((0..WORLDS).map(world)).await;
+    println!("crash: done in {:?}", began.elapsed());
+}
 
+/// The moment is the test's matter: anywhere in a commit, a frame, a start.
+async fn pause(moments: &mut fastrand::Rng) {
+    let ms_max = if moments.u32(..LONG_PAUSE_ONE_OF) == 0 {
+        LONG_PAUSE_MS_MAX
+    } else {
+        PAUSE_MS_MAX
+    };
+    tokio::time::sleep(Duration::from_millis(moments.u64(..ms_max))).await;
+}
+
+/// One world, from its start to its judgement.
+async fn survive(kills: u32, mut moments: fastrand::Rng) {
     let told = Told::default();
     let mut center = ServedCenter::start().await;
     let call = center.api.call("26-1", &["1A1", "1A2"]).await;
@@ -174,9 +200,9 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills() {
         stop.clone(),
     ));
 
+    let began = Instant::now();
     for kill in 0..kills {
-        // The moment is the test's matter: anywhere in a commit, a frame, a start.
-        tokio::time::sleep(Duration::from_millis(moments.u64(..PAUSE_MS_MAX))).await;
+        pause(&mut moments).await;
         if kill % 2 == 0 {
             center.kill().await;
             center.start_again().await;
@@ -216,7 +242,6 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills() {
     let log = LedgerCopy::read(&center.data());
     let kept = std::mem::take(&mut *told.lock().unwrap());
     judge(&log, &kept);
-    println!("crash: done in {:?}", began.elapsed());
 }
 
 /// Waits until the packets of this unit on the device are those of the center.

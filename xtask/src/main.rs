@@ -7,6 +7,7 @@
 
 mod bindings;
 mod failure;
+mod fuzz;
 mod process;
 mod requirements;
 mod suite;
@@ -30,6 +31,7 @@ cargo xtask COMMAND
   ci                          test, and then cargo deny (bans, licenses, sources)
   bench NAME [--json FILE] [--peers]
                               a benchmark of tests/, built in release and given all that follows
+  fuzz [TARGET] [--minutes N] libFuzzer on one target of fuzz/ or on each, 5 minutes
   dictionary                  train sync/dictionary/1.zdict on the made-up city's
                               packets; a shipped dictionary never changes
   bindings python [--check]   generate bindings/python from mobile-core; with
@@ -64,6 +66,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["test", part] => suite::test(&[Part::parse(part)?]),
         ["ci"] => suite::ci(),
         ["bench", rest @ ..] => run_binary("bench", rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["dictionary"] => run_binary("dictionary", &[]),
         ["bindings", "python"] => bindings::write_python(),
         ["bindings", "python", "--check"] => bindings::check_python(),

@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 use super::NetError;
 
 /// Bytes both ways.
-pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
-pub(crate) type Connecting<'a> =
+pub type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<Box<dyn Connection>, NetError>> + Send + 'a>>;
 
-pub(crate) trait Connector: Send + Sync + fmt::Debug {
+pub trait Connector: Send + Sync + fmt::Debug {
     /// To `center` (`host:port`).
     fn connect<'a>(&'a self, center: &'a str, tls: Arc<ClientConfig>) -> Connecting<'a>;
 }

@@ -78,8 +78,10 @@ pub(super) fn reopen(file: &Path, keys: &dyn KeyStore) -> Result<Connection, Sto
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\"", HEXLOWER.encode(&key)));
     connection.execute_batch(&pragma)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    // EXTRA is FULL where there is a WAL. Before there is one it also makes the end of the
+    // rollback journal durable: one that a power cut brings back takes back the whole store.
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+        "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;
          PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;",
     )?;
     Ok(connection)

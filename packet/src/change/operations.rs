@@ -159,7 +159,13 @@ pub(super) fn read(change: &ExpandedChange, id: EntryId) -> Result<Written, Refu
                 .ok_or_else(|| not("the clock's difference is not a whole number"))?,
         ),
     };
+    let count = fields.len();
     let entry = Entry::from_fields(fields).map_err(Refusal::Entry)?;
+    // A field that may be left out where it is empty, and is there: whoever writes the
+    // entry anew would write another change.
+    if entry.to_fields().map_err(Refusal::Entry)?.len() != count {
+        return Err(not("a field that says nothing is written out"));
+    }
     Ok(Written {
         entry,
         clock_off_ms,

@@ -190,3 +190,41 @@ fn fields_that_are_not_the_kinds_are_refused() {
         "{wide:?}"
     );
 }
+
+#[test]
+fn a_field_that_says_nothing_is_not_written_out() {
+    // A packet that an officer opened has no number of CAD's: the field is left out. Written
+    // out empty it reads the same, and would be another change when it is written anew.
+    let device = Device {
+        compartment: Compartment::Call,
+        opened: true,
+        ..Device::new()
+    };
+    let facts = Written {
+        entry: Entry::from_fields(
+            serde_json::json!({
+                "kind": "facts", "agency": "cedarport-pd", "nature": "ON VIEW", "category": "stop",
+                "priority": 3, "reason": "on view", "location": "5th and Oak",
+                "received_ms": NOW_MS, "state": "open",
+            })
+            .as_object()
+            .unwrap()
+            .clone(),
+        )
+        .unwrap(),
+        clock_off_ms: None,
+    };
+    let mut document = device.begun();
+    let honest = device.write(&document, &facts).bytes;
+    let written_out = altered(&honest, |change| {
+        let mut number = put_again(change);
+        number.key = Key::Map("number".into());
+        number.action = OpType::Put(ScalarValue::Str("".into()));
+        let next = |op: &Op| op.key == Key::Map("priority".into());
+        let at = change.operations.iter().position(next).unwrap();
+        change.operations.insert(at, number);
+    });
+    let refused = device.offer(&mut document, written_out).unwrap_err();
+    assert!(is_not_add_only(&refused), "{refused:?}");
+    device.offer(&mut document, honest).unwrap();
+}

@@ -152,8 +152,10 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
     connection.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(key)))?;
     // Reads the first page: a wrong key is told here, not later.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    // EXTRA is FULL where there is a WAL. Before there is one it also makes the end of the
+    // rollback journal durable: one that a power cut brings back takes back the whole store.
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+        "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
