@@ -56,7 +56,9 @@ impl From<CoreError> for FfiError {
             CoreError::SignOnFirst => Self::SignOnFirst,
             CoreError::NotEnrolled => Self::NotEnrolled,
             CoreError::Paused => Self::Paused,
-            CoreError::DiskFull | CoreError::OutboxFull => Self::CannotWrite { reason },
+            CoreError::DiskFull | CoreError::OutboxFull | CoreError::AttachmentsFull => {
+                Self::CannotWrite { reason }
+            }
             CoreError::NotHere => Self::NotFound { reason },
             CoreError::Entry(_) | CoreError::Ticket(_) => Self::Invalid { reason },
             CoreError::Unreachable(_) => Self::Unreachable { reason },

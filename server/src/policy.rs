@@ -60,6 +60,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// Have an attachment's content, or its thumbnail.
+    FetchAttachment,
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -83,18 +85,19 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Carry, Enrol, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
+        AssignUnit, Carry, Enrol, FetchAttachment, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
         ReportCall, RevokeDevice, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff,
         SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
         | (Role::Device | Role::Officer, SignOn | SignOff | OpenSession | HandInSealed)
-        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call))
-        | (Role::Analyst, SeeBoard | SeePacket)
+        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
+        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
         | (
             Role::Dispatch,
-            ReportCall | ListCalls | SeePacket | AssignUnit | NewEnrolmentCode | RevokeDevice,
+            ReportCall | ListCalls | SeePacket | FetchAttachment | AssignUnit | NewEnrolmentCode
+            | RevokeDevice | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
             kind,
@@ -105,9 +108,13 @@ pub fn decide(role: Role, act: Act) -> bool {
                 | Kind::UnitStatus
                 | Kind::Correction
                 | Kind::Acknowledgement
+                | Kind::Attachment
         ),
         (Role::Analyst, Write(kind)) => {
-            matches!(kind, Kind::Note | Kind::Caution | Kind::Correction)
+            matches!(
+                kind,
+                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+            )
         }
         _ => false,
     }
@@ -146,9 +153,17 @@ mod tests {
             &[Role::Device, Role::Officer, Role::Analyst],
         ),
         ("write acknowledgement", &[Role::Device, Role::Officer]),
+        (
+            "write attachment",
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Dispatch],
+        ),
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        (
+            "FetchAttachment",
+            &[Role::Officer, Role::Analyst, Role::Dispatch],
+        ),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
@@ -168,6 +183,7 @@ mod tests {
             Act::HandInSealed,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::FetchAttachment,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,

@@ -11,7 +11,7 @@ use sync::device::{Received, Store as Operation, Unsent};
 
 use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Contact, Pen, Store, StoreError, rows};
+use super::{Contact, Pen, Store, StoreError, attachments, rows};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
@@ -27,6 +27,8 @@ pub(crate) struct Applied {
     pub(crate) offered_again: bool,
     /// A document has to come anew, whole: the session begins again.
     pub(crate) comes_anew: bool,
+    /// There may be other attachments to ask for, or to send, than before.
+    pub(crate) attachments: bool,
     pub(crate) contact: Contact,
 }
 
@@ -55,6 +57,7 @@ impl Store {
                 rewritten: BTreeSet::new(),
                 offered_again: false,
                 comes_anew: false,
+                attachments: false,
             };
             for operation in operations {
                 session.apply(operation)?;
@@ -75,6 +78,7 @@ struct Session<'a> {
     rewritten: BTreeSet<DocumentId>,
     offered_again: bool,
     comes_anew: bool,
+    attachments: bool,
 }
 
 /// An entry of the outbox, to be written anew.
@@ -179,6 +183,7 @@ impl Session<'_> {
             outbox,
             offered_again: self.offered_again,
             comes_anew: self.comes_anew,
+            attachments: self.attachments,
             contact,
         })
     }
@@ -220,6 +225,7 @@ impl Session<'_> {
                  WHERE seq IS NOT NULL AND entry IS NOT NULL AND signature IS NOT NULL ORDER BY seq;
              UPDATE changes SET seq = NULL;",
         )?;
+        attachments::send_again(tx)?;
         self.desk.lineages.clear();
         Ok(())
     }
@@ -249,6 +255,7 @@ impl Session<'_> {
             "DELETE FROM documents WHERE doc = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)",
             [key],
         )?;
+        attachments::collect(tx)?;
         self.desk.lineages.forget(document);
         Ok(())
     }
@@ -375,6 +382,10 @@ impl Session<'_> {
             bytes,
             change.mac,
         ])?;
+        if let Entry::Attachment(attachment) = &inspected.written.entry {
+            attachments::named(tx, document, hash, inspected.id, attachment)?;
+            self.attachments = true;
+        }
         self.desk
             .lineages
             .add(document, hash, inspected.id, inspected.max_op);
@@ -392,6 +403,7 @@ impl Session<'_> {
             )?
             .query_row((hash.0, seq.cast_signed(), received_ms), |row| row.get(0))
             .optional()?;
+        self.attachments |= attachments::entry_accepted(tx, hash)?;
         let Some(place) = place else { return Ok(()) };
         // What stayed only because it was unsent goes now.
         let stays: bool = tx
@@ -430,6 +442,7 @@ impl Session<'_> {
             )?;
         } else {
             tx.execute("UPDATE outbox SET refused = ?2 WHERE n = ?1", (n, reason))?;
+            attachments::entry_refused(tx, hash, reason)?;
             tx.execute("DELETE FROM changes WHERE hash = ?1", [hash.0])?;
             self.done.push(hash);
         }

@@ -40,7 +40,7 @@ mod entry;
 mod packet;
 
 pub use board::{BoardPage, BoardView, CallRowView};
-pub use entry::{
+pub use entry::{AttachmentView,
     AcknowledgementView, ConfidenceView, CorrectionView, EntryView, FindingView, ReceiptView,
 };
 pub use packet::{
