@@ -303,9 +303,7 @@ pub fn may_write(
     opened_by_author: bool,
 ) -> bool {
     use Compartment::{Call, Safety};
-    use Kind::{
-        Acknowledgement, Attachment, Caution, Correction, Facts, Note, Query, UnitStatus,
-    };
+    use Kind::{Acknowledgement, Attachment, Caution, Correction, Facts, Note, Query, UnitStatus};
     match (author, compartment, kind) {
         (_, _, Kind::Other) => false,
         (Author::Center(_), _, _) => true,
@@ -453,7 +451,10 @@ impl Attachment {
             .name
             .contains(|c: char| c.is_control() || matches!(c, '/' | '\\'))
         {
-            return wrong("name", "a name without slashes or control characters".into());
+            return wrong(
+                "name",
+                "a name without slashes or control characters".into(),
+            );
         }
         blob("blob", &self.blob)
             .and(
@@ -482,10 +483,8 @@ fn is_media_type(text: &str) -> bool {
 
 /// One spelling a hash: a blob is looked up by these very digits.
 fn blob(field: &'static str, text: &str) -> Result<(), EntryError> {
-    let is_hash = text.len() == BLOB_CHARS
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hash =
+        text.len() == BLOB_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if is_hash {
         Ok(())
     } else {
@@ -674,7 +673,9 @@ mod tests {
             ("blob", |a| a.blob = "0a".repeat(31)),
             ("thumbnail", |a| a.thumbnail = Some(String::new())),
             ("media_type", |a| a.media_type = "image".into()),
-            ("media_type", |a| a.media_type = "image/jpeg; x=\r\ny".into()),
+            ("media_type", |a| {
+                a.media_type = "image/jpeg; x=\r\ny".into()
+            }),
             ("bytes", |a| a.bytes = 0),
             ("bytes", |a| a.bytes = ATTACHMENT_BYTES_MAX + 1),
             ("name", |a| a.name = "../../etc/passwd".into()),
@@ -790,7 +791,12 @@ mod tests {
             );
         }
         assert!(!may_write(device, Compartment::Call, Kind::Finding, true));
-        assert!(may_write(device, Compartment::Call, Kind::Attachment, false));
+        assert!(may_write(
+            device,
+            Compartment::Call,
+            Kind::Attachment,
+            false
+        ));
         let safety = Compartment::Safety;
         assert!(!may_write(device, safety, Kind::Attachment, true));
         assert!(!may_write(

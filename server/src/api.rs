@@ -7,8 +7,8 @@ mod devices;
 mod health;
 mod session;
 
-pub use devices::ticket;
 pub(crate) use attachments::{body_of, disclose, served};
+pub use devices::ticket;
 
 use std::sync::Arc;
 

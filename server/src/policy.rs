@@ -85,9 +85,9 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Carry, Enrol, FetchAttachment, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
-        ReportCall, RevokeDevice, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff,
-        SignOn, Write,
+        AssignUnit, Carry, Enrol, FetchAttachment, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, ReportCall, RevokeDevice, SeeApiDescription, SeeBoard, SeeHealth, SeePacket,
+        SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -96,8 +96,14 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
         | (
             Role::Dispatch,
-            ReportCall | ListCalls | SeePacket | FetchAttachment | AssignUnit | NewEnrolmentCode
-            | RevokeDevice | Write(Kind::Attachment),
+            ReportCall
+            | ListCalls
+            | SeePacket
+            | FetchAttachment
+            | AssignUnit
+            | NewEnrolmentCode
+            | RevokeDevice
+            | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
             kind,

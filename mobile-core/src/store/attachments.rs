@@ -277,8 +277,7 @@ fn hash_of(content: &[u8]) -> Blob {
 }
 
 fn content(tx: &Transaction<'_>, digits: &str) -> Result<Vec<u8>, StoreError> {
-    let mut statement =
-        tx.prepare_cached("SELECT data FROM chunks WHERE blob = ?1 ORDER BY at")?;
+    let mut statement = tx.prepare_cached("SELECT data FROM chunks WHERE blob = ?1 ORDER BY at")?;
     let mut rows = statement.query([digits])?;
     let mut content = Vec::new();
     while let Some(row) = rows.next()? {
@@ -289,7 +288,9 @@ fn content(tx: &Transaction<'_>, digits: &str) -> Result<Vec<u8>, StoreError> {
 
 fn here(tx: &Transaction<'_>, digits: &str) -> Result<Content, StoreError> {
     let found = tx
-        .prepare_cached("SELECT bytes, coalesce(bytes = total, 0), wanted FROM blobs WHERE blob = ?1")?
+        .prepare_cached(
+            "SELECT bytes, coalesce(bytes = total, 0), wanted FROM blobs WHERE blob = ?1",
+        )?
         .query_row([digits], |row| {
             Ok(Content {
                 bytes: row.get(0)?,
@@ -432,11 +433,7 @@ impl Store {
     }
 }
 
-fn upload(
-    tx: &Transaction<'_>,
-    place: &[u8],
-    blob: &str,
-) -> Result<Option<Upload>, StoreError> {
+fn upload(tx: &Transaction<'_>, place: &[u8], blob: &str) -> Result<Option<Upload>, StoreError> {
     Ok(tx
         .prepare_cached("SELECT bytes, refused FROM puts WHERE doc = ?1 AND blob = ?2")?
         .query_row((place, blob), |row| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use packet::signature::signing_input;
 use packet::{
-    Actor, Attachment, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft, Entry, EntryId,
-    Written, compose,
+    Actor, Attachment, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft,
+    Entry, EntryId, Written, compose,
 };
 use rusqlite::{OptionalExtension, Transaction};
 use sync::device::Unsent;

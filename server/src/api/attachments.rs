@@ -14,9 +14,7 @@ use packet::{CallId, EntryId};
 use serde::{Deserialize, Serialize};
 
 use super::{allow, caller};
-use crate::attachments::{
-    self, AttachmentError, Blob, File, Found, blob_of, digits, find, piece,
-};
+use crate::attachments::{self, AttachmentError, Blob, File, Found, blob_of, digits, find, piece};
 use crate::audit::{self, Record};
 use crate::center::Center;
 use crate::log::LogError;
@@ -118,11 +116,7 @@ pub(super) async fn thumbnail(
     give(&center, &found, thumbnail).await
 }
 
-async fn asked(
-    center: &Center,
-    headers: &HeaderMap,
-    blob: &str,
-) -> Result<(Blob, Found), Problem> {
+async fn asked(center: &Center, headers: &HeaderMap, blob: &str) -> Result<(Blob, Found), Problem> {
     allow(center, caller(center, headers), Act::FetchAttachment, blob).await?;
     let blob = blob_of(blob).ok_or_else(Problem::not_found)?;
     Ok((blob, look(center, blob).await?))

@@ -115,9 +115,7 @@ pub(super) fn extend(
         .execute(params![content, at, data])?;
     ledger
         .sql()
-        .prepare_cached(
-            "UPDATE contents SET stored = ?2, touched_ms = ?3 WHERE content = ?1",
-        )?
+        .prepare_cached("UPDATE contents SET stored = ?2, touched_ms = ?3 WHERE content = ?1")?
         .execute(params![content, at as usize + data.len(), clock::now_ms()])?;
     Ok(())
 }
@@ -202,7 +200,9 @@ pub fn sweep(ledger: &mut Ledger<'_>, touched_before_ms: i64) -> Result<usize, L
         .prepare_cached(
             "SELECT content FROM contents WHERE device IS NOT NULL AND touched_ms < ?1 LIMIT ?2",
         )?
-        .query_map(params![touched_before_ms, SWEPT_PER_COMMIT_MAX], |row| row.get(0))?
+        .query_map(params![touched_before_ms, SWEPT_PER_COMMIT_MAX], |row| {
+            row.get(0)
+        })?
         .collect::<Result<_, _>>()?;
     left.iter()
         .try_for_each(|content| drop_content(ledger, *content))?;

@@ -76,12 +76,16 @@ impl Default for Workbench {
 
 /// A turn at the workbench. A content is read into memory only within one.
 #[derive(Debug)]
-pub(super) struct Turn(OwnedSemaphorePermit);
+pub(super) struct Turn {
+    /// Given back when the look has ended, however it ended.
+    place: OwnedSemaphorePermit,
+}
 
 impl Workbench {
     /// Waits for a turn; `None` never comes about while the center runs.
     pub(super) async fn turn(&self) -> Option<Turn> {
-        self.places.clone().acquire_owned().await.ok().map(Turn)
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        Some(Turn { place })
     }
 }
 
@@ -97,7 +101,7 @@ impl Turn {
     ) -> Result<Inspected, ImageError> {
         let looking = tokio::task::spawn_blocking(move || {
             // A thread cannot be taken back: one that does not end keeps the place.
-            let _place = self;
+            let _place = self.place;
             let thumbnail = format_of(&media_type)
                 .map(|format| guarded(|| thumbnail(&content, format, &media_type)))
                 .transpose()?;
@@ -136,11 +140,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageEr
         .unwrap_or_else(|_| Err(ImageError::Damaged("its decoder gave up".into())))
 }
 
-fn thumbnail(
-    content: &[u8],
-    format: ImageFormat,
-    media_type: &str,
-) -> Result<Vec<u8>, ImageError> {
+fn thumbnail(content: &[u8], format: ImageFormat, media_type: &str) -> Result<Vec<u8>, ImageError> {
     if image::guess_format(content).ok() != Some(format) {
         return Err(ImageError::OtherKind {
             claimed: media_type.into(),
@@ -196,7 +196,9 @@ fn encoded(small: DynamicImage) -> Result<Vec<u8>, ImageError> {
             }
         }
     }
-    Err(ImageError::Damaged("no thumbnail of it is small enough".into()))
+    Err(ImageError::Damaged(
+        "no thumbnail of it is small enough".into(),
+    ))
 }
 
 #[cfg(test)]

@@ -111,7 +111,8 @@ pub(super) fn is_confirmed(
 }
 
 /// What the center's own entries name: nothing else is given to anybody.
-const CONFIRMED: &str = "SELECT document, blob = ?1, media_type, name, thumbnail FROM attachments AS a
+const CONFIRMED: &str =
+    "SELECT document, blob = ?1, media_type, name, thumbnail FROM attachments AS a
      WHERE (blob = ?1 OR thumbnail = ?1) AND device IS NULL";
 
 /// For whoever may see every packet.
@@ -166,8 +167,7 @@ fn found(
         return Ok(None);
     };
     let (document, is_whole, media_type, name, thumbnail) = named;
-    let document =
-        DocumentId::from_bytes(&document).map_err(|e| LogError::Store(e.to_string()))?;
+    let document = DocumentId::from_bytes(&document).map_err(|e| LogError::Store(e.to_string()))?;
     // What attachments stand in; another compartment has other readers.
     if document.compartment != Compartment::Call {
         return Ok(None);
@@ -176,7 +176,11 @@ fn found(
         document,
         content,
         bytes,
-        media_type: if is_whole { media_type } else { "image/jpeg".into() },
+        media_type: if is_whole {
+            media_type
+        } else {
+            "image/jpeg".into()
+        },
         name,
         thumbnail,
     }))
@@ -185,5 +189,11 @@ fn found(
 type NamedRow = (Vec<u8>, bool, String, String, Option<Blob>);
 
 fn in_words(row: &Row<'_>) -> rusqlite::Result<NamedRow> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+    ))
 }

@@ -169,7 +169,10 @@ fn store(
             "More was sent than the entry says.".into(),
         ));
     }
-    let known = upload.stored.checked_sub(offset).map(|known| known as usize);
+    let known = upload
+        .stored
+        .checked_sub(offset)
+        .map(|known| known as usize);
     if let Some(new) = known.and_then(|known| data.get(known..))
         && !new.is_empty()
     {

@@ -28,13 +28,7 @@ pub(super) async fn add(
     Query(asked): Query<AddRequest>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(
-        &console.center,
-        ANALYST,
-        Act::Write(Kind::Attachment),
-        &id,
-    )
-    .await?;
+    allow(&console.center, ANALYST, Act::Write(Kind::Attachment), &id).await?;
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };

@@ -40,8 +40,9 @@ mod entry;
 mod packet;
 
 pub use board::{BoardPage, BoardView, CallRowView};
-pub use entry::{AttachmentView,
-    AcknowledgementView, ConfidenceView, CorrectionView, EntryView, FindingView, ReceiptView,
+pub use entry::{
+    AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
+    ReceiptView,
 };
 pub use packet::{
     CautionsView, FactsView, FindingsView, NotesView, PacketPage, PacketView, ShownThroughView,

@@ -106,12 +106,18 @@ async fn a_photograph_becomes_a_small_jpeg_and_a_small_image_does_not_grow() {
     let inspected = inspect(content.clone(), "image/png").await.unwrap();
     assert_eq!(inspected.blob, hash(&content));
     let thumbnail = inspected.thumbnail.unwrap();
-    assert!(thumbnail.len() <= THUMBNAIL_BYTES_MAX, "{}", thumbnail.len());
+    assert!(
+        thumbnail.len() <= THUMBNAIL_BYTES_MAX,
+        "{}",
+        thumbnail.len()
+    );
     let small = image::load_from_memory_with_format(&thumbnail, ImageFormat::Jpeg).unwrap();
     assert!(small.width().max(small.height()) <= THUMBNAIL_SIDE_PX_MAX);
     assert_eq!(small.width() * 3, small.height() * 4);
 
-    let tiny = inspect(png(&photograph(20, 10)), "image/png").await.unwrap();
+    let tiny = inspect(png(&photograph(20, 10)), "image/png")
+        .await
+        .unwrap();
     let tiny = image::load_from_memory(&tiny.thumbnail.unwrap()).unwrap();
     assert_eq!((tiny.width(), tiny.height()), (20, 10));
 }
@@ -121,7 +127,11 @@ async fn a_thumbnail_stands_upright_and_keeps_nothing_of_the_cameras_notes() {
     let content = jpeg_held_sideways(&photograph(640, 320));
     let is_in = |bytes: &[u8], words: &[u8]| bytes.windows(words.len()).any(|w| w == words);
     assert!(is_in(&content, b"SERIAL-4711") && is_in(&content, b"87.9065W"));
-    let thumbnail = inspect(content, "image/jpeg").await.unwrap().thumbnail.unwrap();
+    let thumbnail = inspect(content, "image/jpeg")
+        .await
+        .unwrap()
+        .thumbnail
+        .unwrap();
     for words in [b"SERIAL-4711".as_slice(), b"87.9065W", b"Exif"] {
         assert!(!is_in(&thumbnail, words));
     }
@@ -171,7 +181,9 @@ async fn what_only_says_that_it_is_an_image_is_refused() {
 
 #[tokio::test]
 async fn another_file_is_only_hashed() {
-    let inspected = inspect(b"%PDF-1.7".to_vec(), "application/pdf").await.unwrap();
+    let inspected = inspect(b"%PDF-1.7".to_vec(), "application/pdf")
+        .await
+        .unwrap();
     assert_eq!(inspected.thumbnail, None);
 }
 

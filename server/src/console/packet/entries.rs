@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use super::devices::Devices;
 use super::{Beside, Logged, REGION_ENTRIES_MAX, Read};
 use crate::console::view::{
-    AttachmentView, CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView, FindingsView, NotesView,
+    AttachmentView, CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView,
+    FindingsView, NotesView,
 };
 use crate::console::words::{self, Times};
 
@@ -222,9 +223,7 @@ impl<'a> Said<'a> {
             None => "on its way: not at the center yet",
         };
         AttachmentView {
-            thumbnail: here
-                .and_then(|here| here.thumbnail.as_deref())
-                .map(place),
+            thumbnail: here.and_then(|here| here.thumbnail.as_deref()).map(place),
             content: here.map(|here| place(&here.blob)),
             state: format!("{}, {standing}", words::size(attachment.bytes)),
         }
