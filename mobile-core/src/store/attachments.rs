@@ -203,6 +203,14 @@ pub(super) fn collect(tx: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The center has nothing of it for this device. Thumbnails are asked for again in the
+/// next session, all else when the officer asks again.
+pub(super) fn not_there(tx: &Transaction<'_>, blob: &Blob) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE blobs SET wanted = is_thumbnail WHERE blob = ?1 AND wanted = 1")?
+        .execute([digits(blob)])?;
+    Ok(())
+}
+
 /// What came of a content. What was not asked for, and what leaves a gap, is passed over.
 pub(super) fn received(
     tx: &Transaction<'_>,
@@ -261,13 +269,14 @@ pub(super) fn at_center(
     )?
     .execute((&digits, bytes, refused))?;
     // The center's own entry says that it has all, where this device may have that entry.
-    tx.prepare_cached(
-        "DELETE FROM puts WHERE blob = ?1 AND ready = 1 AND refused IS NULL
+    let ended = tx
+        .prepare_cached(
+            "DELETE FROM puts WHERE blob = ?1 AND ready = 1 AND refused IS NULL
              AND bytes = (SELECT total FROM blobs WHERE blob = ?1)
              AND doc NOT IN (SELECT doc FROM documents WHERE standing = 1)",
-    )?
-    .execute([&digits])?;
-    collect(tx)
+        )?
+        .execute([&digits])?;
+    if ended > 0 { collect(tx) } else { Ok(()) }
 }
 
 fn hash_of(content: &[u8]) -> Blob {

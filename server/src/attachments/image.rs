@@ -202,4 +202,4 @@ fn encoded(small: DynamicImage) -> Result<Vec<u8>, ImageError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
