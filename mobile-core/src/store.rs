@@ -35,7 +35,7 @@ use crate::identity::{KeyStore, KeyStoreError, SealError, SignerError};
 use lineages::Lineages;
 
 pub use attachments::ATTACHMENTS_BYTES_MAX;
-pub(crate) use attachments::{Blob, Content, Upload};
+pub(crate) use attachments::{Blob, Content};
 pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};

@@ -11,7 +11,7 @@ use sync::device::{Received, Store as Operation, Unsent};
 
 use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Contact, Pen, Store, StoreError, attachments, rows};
+use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
@@ -29,6 +29,8 @@ pub(crate) struct Applied {
     pub(crate) comes_anew: bool,
     /// There may be other attachments to ask for, or to send, than before.
     pub(crate) attachments: bool,
+    /// Of these the center has all, or does not take them.
+    pub(crate) sent: Vec<Blob>,
     pub(crate) contact: Contact,
 }
 
@@ -58,6 +60,7 @@ impl Store {
                 offered_again: false,
                 comes_anew: false,
                 attachments: false,
+                sent: Vec::new(),
             };
             for operation in operations {
                 session.apply(operation)?;
@@ -79,6 +82,7 @@ struct Session<'a> {
     offered_again: bool,
     comes_anew: bool,
     attachments: bool,
+    sent: Vec<Blob>,
 }
 
 /// An entry of the outbox, to be written anew.
@@ -141,7 +145,20 @@ impl Session<'_> {
                 received_ms,
             } => self.accepted(*hash, *seq, *received_ms),
             Operation::Refused { hash, code, reason } => self.refused(*hash, *code, reason),
-            Operation::Chunk { .. } | Operation::Have { .. } => Ok(()),
+            Operation::Chunk {
+                blob,
+                offset,
+                total,
+                bytes,
+            } => {
+                self.attachments |= attachments::received(tx, &blob.0, *offset, bytes, *total)?;
+                Ok(())
+            }
+            Operation::Have {
+                blob,
+                bytes,
+                refused,
+            } => self.have(&blob.0, *bytes, refused.as_deref()),
             Operation::Seen {
                 number,
                 document,
@@ -159,6 +176,14 @@ impl Session<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn have(&mut self, blob: &Blob, bytes: u64, refused: Option<&str>) -> Result<(), StoreError> {
+        if attachments::at_center(self.desk.tx, blob, bytes, refused)? {
+            self.attachments = true;
+            self.sent.push(*blob);
+        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Applied, StoreError> {
@@ -184,6 +209,7 @@ impl Session<'_> {
             offered_again: self.offered_again,
             comes_anew: self.comes_anew,
             attachments: self.attachments,
+            sent: self.sent,
             contact,
         })
     }

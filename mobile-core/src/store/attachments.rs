@@ -205,31 +205,36 @@ pub(super) fn collect(tx: &Transaction<'_>) -> Result<(), StoreError> {
 
 /// The center has nothing of it for this device. Thumbnails are asked for again in the
 /// next session, all else when the officer asks again.
-pub(super) fn not_there(tx: &Transaction<'_>, blob: &Blob) -> Result<(), StoreError> {
+fn not_there(tx: &Transaction<'_>, blob: &Blob) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE blobs SET wanted = is_thumbnail WHERE blob = ?1 AND wanted = 1")?
         .execute([digits(blob)])?;
     Ok(())
 }
 
 /// What came of a content. What was not asked for, and what leaves a gap, is passed over.
+/// Says whether that ends it.
 pub(super) fn received(
     tx: &Transaction<'_>,
     blob: &Blob,
     offset: u64,
     data: &[u8],
     total: u64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    if data.is_empty() {
+        not_there(tx, blob)?;
+        return Ok(true);
+    }
     let digits = digits(blob);
     let Some(bytes) = wanted(tx, &digits, total)? else {
-        return Ok(());
+        return Ok(false);
     };
     let known = usize::try_from(bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
     let (Some(new), true) = (data.get(known..), offset <= bytes) else {
-        return Ok(());
+        return Ok(false);
     };
     let through = bytes + new.len() as u64;
     if new.is_empty() || through > total {
-        return Ok(());
+        return Ok(false);
     }
     add_chunk(tx, &digits, bytes as usize, new)?;
     tx.prepare_cached("UPDATE blobs SET total = ?2, bytes = ?3, wanted = ?4 WHERE blob = ?1")?
@@ -241,7 +246,7 @@ pub(super) fn received(
         tx.prepare_cached("UPDATE blobs SET bytes = 0, total = NULL WHERE blob = ?1")?
             .execute([&digits])?;
     }
-    Ok(())
+    Ok(through == total)
 }
 
 /// How much is here of what is asked for, when it can be of this size.
@@ -256,18 +261,22 @@ fn wanted(tx: &Transaction<'_>, digits: &str, total: u64) -> Result<Option<u64>,
     }))
 }
 
-/// How far the center has what this device sends; all of it, or the reason why not, ends it.
+/// How far the center has what this device sends. Says whether that ends it: with all of it,
+/// or with the reason why not.
 pub(super) fn at_center(
     tx: &Transaction<'_>,
     blob: &Blob,
     bytes: u64,
     refused: Option<&str>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let digits = digits(blob);
     tx.prepare_cached(
         "UPDATE puts SET bytes = ?2, refused = ?3 WHERE blob = ?1 AND ready = 1 AND refused IS NULL",
     )?
     .execute((&digits, bytes, refused))?;
+    let is_all: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM blobs WHERE blob = ?1 AND total = ?2)")?
+        .query_row((&digits, bytes), |row| row.get(0))?;
     // The center's own entry says that it has all, where this device may have that entry.
     let ended = tx
         .prepare_cached(
@@ -276,7 +285,10 @@ pub(super) fn at_center(
              AND doc NOT IN (SELECT doc FROM documents WHERE standing = 1)",
         )?
         .execute([&digits])?;
-    if ended > 0 { collect(tx) } else { Ok(()) }
+    if ended > 0 {
+        collect(tx)?;
+    }
+    Ok(refused.is_some() || is_all || ended > 0)
 }
 
 fn hash_of(content: &[u8]) -> Blob {

@@ -6,8 +6,9 @@ use packet::{Attachment, CallState, Facts};
 
 use super::*;
 use crate::store::ATTACHMENTS_BYTES_MAX;
-use crate::store::attachments::{Blob, Content, at_center, not_there, received};
+use crate::store::attachments::{Blob, Content};
 use crate::view::{self, AttachmentState, MineState};
+use sync::frame::BlobId;
 
 fn hash(content: &[u8]) -> Blob {
     let digest = digest::digest(&digest::SHA256, content);
@@ -83,18 +84,24 @@ impl Bench {
     }
 
     fn chunk(&self, content: &[u8], offset: u64, data: &[u8]) {
-        let total = content.len() as u64;
-        let work = |tx: &rusqlite::Transaction<'_>, _: &mut _| {
-            received(tx, &hash(content), offset, data, total)
-        };
-        self.store.write(work).unwrap();
+        self.piece(content, offset, data, content.len() as u64);
+    }
+
+    fn piece(&self, content: &[u8], offset: u64, data: &[u8], total: u64) {
+        self.apply(&[Operation::Chunk {
+            blob: BlobId(hash(content)),
+            offset,
+            total,
+            bytes: data.to_vec(),
+        }]);
     }
 
     fn have(&self, content: &[u8], bytes: u64, refused: Option<&str>) {
-        let work = |tx: &rusqlite::Transaction<'_>, _: &mut _| {
-            at_center(tx, &hash(content), bytes, refused)
-        };
-        self.store.write(work).unwrap();
+        self.apply(&[Operation::Have {
+            blob: BlobId(hash(content)),
+            bytes,
+            refused: refused.map(ToOwned::to_owned),
+        }]);
     }
 
     fn wants(&self) -> Vec<(Blob, u64)> {
@@ -218,16 +225,7 @@ fn what_does_not_fit_its_hash_or_its_size_is_not_kept() {
     bench.store.fetch(&digits(&content)).unwrap();
     bench.chunk(&content, 0, &vec![1; 3_001]);
     assert_eq!(bench.here(&content).unwrap().0.bytes, 0);
-    let larger = |tx: &rusqlite::Transaction<'_>, _: &mut _| {
-        received(
-            tx,
-            &hash(&content),
-            0,
-            &[1; 10],
-            u64::from(ATTACHMENT_BYTES_MAX) + 1,
-        )
-    };
-    bench.store.write(larger).unwrap();
+    bench.piece(&content, 0, &[1; 10], u64::from(ATTACHMENT_BYTES_MAX) + 1);
     assert_eq!(bench.here(&content).unwrap().0.bytes, 0);
     bench.chunk(&content, 0, &content[..2_000]);
     bench.chunk(&content, 2_000, &[9; 1_000]);
@@ -267,8 +265,7 @@ fn what_the_center_does_not_have_is_not_waited_for_and_what_is_on_its_way_is_not
     assert_eq!(bench.wants(), []);
     bench.confirms(&content, None);
     assert_eq!(bench.wants(), [(hash(&content), 0)]);
-    let none = |tx: &rusqlite::Transaction<'_>, _: &mut _| not_there(tx, &hash(&content));
-    bench.store.write(none).unwrap();
+    bench.piece(&content, 0, &[], 0);
     assert_eq!(bench.wants(), []);
     assert_eq!(bench.shown(), (AttachmentState::AtCenter, None));
     assert!(matches!(
