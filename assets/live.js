@@ -189,6 +189,39 @@
     if (unsent) event.preventDefault();
   });
 
+  // ---- a file is sent as it is, as soon as it is chosen ------------------------
+
+  document.addEventListener("change", function (event) {
+    const input = event.target.closest("input[type=file][data-post]");
+    if (!input || input.files.length === 0) return;
+    const file = input.files[0];
+    const place = document.querySelector(input.dataset.answer);
+    function say(taken, text) {
+      const line = document.createElement("p");
+      line.className = "answer " + (taken ? "good" : "bad");
+      line.textContent = text;
+      place.replaceChildren(line);
+      if (taken) setTimeout(function () { line.remove(); }, ANSWER_MS_MAX);
+    }
+    input.disabled = true;
+    fetch(input.dataset.post + "?name=" + encodeURIComponent(file.name), {
+      method: "POST",
+      headers: { "content-type": file.type || "application/octet-stream" },
+      body: file,
+    }).then(function (response) {
+      return response.text().then(function (html) {
+        const answer = new DOMParser().parseFromString(html, "text/html").querySelector(".answer");
+        const text = answer ? answer.textContent : "That did not work (" + response.status + ").";
+        say(response.ok, text);
+      });
+    }).catch(function () {
+      say(false, document.body.dataset.noAnswer);
+    }).finally(function () {
+      input.disabled = false;
+      input.value = "";
+    });
+  });
+
   // ---- ages -----------------------------------------------------------------
 
   function two(number) { return String(number).padStart(2, "0"); }

@@ -7,13 +7,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use mobile_core::{BootClock, Core, LinkState};
+use packet::entry::ATTACHMENT_BYTES_MAX;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, guard};
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{forms, live, pages};
+use crate::{attachments, forms, live, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -106,12 +107,20 @@ impl App {
 /// All routes, behind the gates of [`crate::access`]. `allow_link_switch` adds the one
 /// with which tests and demos cut the link.
 pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> Router {
+    let attachments = Router::new()
+        .route("/calls/{call}/attachments", post(attachments::attach))
+        .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
     let mut routes = Router::new()
         .route("/", get(pages::desk))
         .route("/calls/{call}", get(pages::call))
         .route("/calls/{call}/notes", post(forms::note))
         .route("/calls/{call}/status", post(forms::status))
         .route("/calls/{call}/acknowledge", post(forms::acknowledge))
+        .route("/calls/{call}/fetch", post(attachments::fetch))
+        .route(
+            "/calls/{call}/attachments/{blob}",
+            get(attachments::content),
+        )
         .route("/packets", post(forms::open_packet))
         .route("/assets/{name}", get(pages::asset))
         .route("/live", get(live::live));
@@ -120,6 +129,7 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
     }
     routes
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .merge(attachments)
         .layer(middleware::from_fn_with_state(access, guard))
         .with_state(app)
 }

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mobile_core::{CoreError, OpenPacket};
+use packet::entry::ATTACHMENT_BYTES_MAX;
 use packet::{CallId, EntryError};
 use serde::Deserialize;
 
@@ -19,7 +20,7 @@ use crate::view::{AnswerView, LINE_CHARS_MAX, TEXT_CHARS_MAX};
 
 /// Where htmx leads the page after a form was taken.
 const HX_REDIRECT: &str = "HX-Redirect";
-const KEPT: &str = "Kept on this device. It goes to the center by itself.";
+pub(crate) const KEPT: &str = "Kept on this device. It goes to the center by itself.";
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct NoteRequest {
@@ -62,6 +63,8 @@ pub(crate) enum FormError {
         chars: usize,
         chars_max: usize,
     },
+    #[error("The file is too large: at most {} MB are taken.", ATTACHMENT_BYTES_MAX / 1_000_000)]
+    FileTooLarge,
     #[error("{0} is empty.")]
     Empty(&'static str),
     #[error("This choice is not known here. Reload the page.")]
@@ -80,11 +83,12 @@ impl FormError {
             | Self::Empty(_)
             | Self::Choice
             | Self::Core(CoreError::Entry(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::FileTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(status) => *status,
             Self::Core(CoreError::SignOnFirst | CoreError::NotEnrolled) => StatusCode::CONFLICT,
-            Self::Core(CoreError::DiskFull | CoreError::OutboxFull) => {
-                StatusCode::INSUFFICIENT_STORAGE
-            }
+            Self::Core(
+                CoreError::DiskFull | CoreError::OutboxFull | CoreError::AttachmentsFull,
+            ) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Core(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -98,7 +102,7 @@ impl FormError {
             Self::Core(CoreError::DiskFull) => {
                 "This laptop's disk is full: nothing can be written. Use the radio.".into()
             }
-            Self::Core(CoreError::OutboxFull) => {
+            Self::Core(CoreError::OutboxFull | CoreError::AttachmentsFull) => {
                 "Too much waits to be sent: nothing more can be written until there is a link."
                     .into()
             }
@@ -133,14 +137,14 @@ impl From<FormRejection> for FormError {
 
 type Sent<T> = Result<Form<T>, FormRejection>;
 
-fn taken(text: &str) -> Response {
+pub(crate) fn taken(text: &str) -> Response {
     html(&AnswerView {
         taken: true,
         text: text.into(),
     })
 }
 
-fn call_of(text: &str) -> Result<CallId, FormError> {
+pub(crate) fn call_of(text: &str) -> Result<CallId, FormError> {
     text.parse().map_err(|_| FormError::NoCall)
 }
 

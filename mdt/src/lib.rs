@@ -19,6 +19,7 @@
 mod access;
 mod app;
 pub mod assets;
+mod attachments;
 mod begin;
 mod error;
 mod forms;

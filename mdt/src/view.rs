@@ -33,6 +33,8 @@
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/status` | `status`: `en-route`, `on-scene`, `clear` ([`StatusView::CHOICES`]) |
 //! | `POST /calls/{id}/acknowledge` | `entry`: [`EntryView::id`] of the caution |
+//! | `POST /calls/{id}/attachments?name=…` | the file itself, as the body |
+//! | `POST /calls/{id}/fetch` | `blob`: an attachment's |
 //! | `POST /packets` | `kind`: `traffic-stop` or `on-view`; `location`; `plate` and `text`, either may be empty. When taken: header `HX-Redirect: /calls/{id}` |
 //!
 //! All styles and scripts are files (see `assets`): the page works under
@@ -43,7 +45,9 @@ mod entry;
 mod packet;
 
 pub use desk::{AlertView, AlertsView, CallView, CallsView, ConnectionView, DeskView, HeaderView};
-pub use entry::{ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy};
+pub use entry::{
+    AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,
+};
 pub use packet::{
     CautionsView, FactsView, FindingsView, NotesView, PacketView, ShownThroughView, SourceOutcome,
     SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,

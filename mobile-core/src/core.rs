@@ -1,8 +1,11 @@
 //! All that a host uses, in one handle.
 
+mod attach;
 mod enrol;
 mod read;
 mod write;
+
+pub use attach::AttachmentContent;
 
 use std::fmt;
 use std::path::PathBuf;

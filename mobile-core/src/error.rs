@@ -22,6 +22,9 @@ pub enum CoreError {
     NotHere,
     #[error("too much waits to be sent: nothing more can be written before there is a link")]
     OutboxFull,
+    /// What is unsent, and what is being fetched, never gives way.
+    #[error("too many attachments wait on this device: no more fit before there is a link")]
+    AttachmentsFull,
     #[error("the device's disk is full: nothing can be written")]
     DiskFull,
     /// Between [`crate::Core::pause`] and [`crate::Core::resume`].
@@ -45,6 +48,7 @@ impl From<StoreError> for CoreError {
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Paused => Self::Paused,
             StoreError::OutboxFull => Self::OutboxFull,
+            StoreError::AttachmentsFull => Self::AttachmentsFull,
             StoreError::NotHere => Self::NotHere,
             StoreError::Entry(error) => Self::Entry(error),
             StoreError::Keys(error) => Self::Keys(error.to_string()),

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    EntryRecord, LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord,
-    StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, LinkRecord, MineRecord,
+    PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
 };
 
 use crate::core::lock;
@@ -56,7 +56,9 @@ impl From<CoreError> for FfiError {
             CoreError::SignOnFirst => Self::SignOnFirst,
             CoreError::NotEnrolled => Self::NotEnrolled,
             CoreError::Paused => Self::Paused,
-            CoreError::DiskFull | CoreError::OutboxFull => Self::CannotWrite { reason },
+            CoreError::DiskFull | CoreError::OutboxFull | CoreError::AttachmentsFull => {
+                Self::CannotWrite { reason }
+            }
             CoreError::NotHere => Self::NotFound { reason },
             CoreError::Entry(_) | CoreError::Ticket(_) => Self::Invalid { reason },
             CoreError::Unreachable(_) => Self::Unreachable { reason },
@@ -226,6 +228,31 @@ impl Officer {
     pub fn acknowledge(&self, call: String, caution: String) -> Result<String, FfiError> {
         let id = self.core.acknowledge(call_id(&call)?, entry_id(&caution)?);
         Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    /// Attaches an image or another small file: `content` as it is, `media_type` such as
+    /// `image/jpeg`, `name` without folders. Returns the entry's id.
+    pub fn attach(
+        &self,
+        call: String,
+        content: Vec<u8>,
+        media_type: String,
+        name: String,
+    ) -> Result<String, FfiError> {
+        let call = call_id(&call)?;
+        let id = self.core.attach(call, content, &media_type, &name);
+        Ok(self.runtime.block_on(id)?.to_string())
+    }
+
+    /// Asks for the whole content of an attachment.
+    pub fn fetch(&self, blob: String) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.fetch(&blob))?)
+    }
+
+    /// What is here of an attachment, or of a thumbnail.
+    pub fn attachment(&self, blob: String) -> Result<Option<ContentRecord>, FfiError> {
+        let found = self.runtime.block_on(self.core.attachment(&blob))?;
+        Ok(found.map(Into::into))
     }
 
     /// Corrects an entry of this compartment, or withdraws it when there is no text.

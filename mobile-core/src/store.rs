@@ -12,6 +12,7 @@
 //! unsent work. Its sealed copies lie in `sealed/`, beside the store ([`seal`]).
 
 mod apply;
+mod attachments;
 mod connection;
 mod lineages;
 mod meta;
@@ -33,6 +34,8 @@ use rusqlite::{Connection, ErrorCode};
 use crate::identity::{KeyStore, KeyStoreError, SealError, SignerError};
 use lineages::Lineages;
 
+pub use attachments::ATTACHMENTS_BYTES_MAX;
+pub(crate) use attachments::{Blob, Content};
 pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
@@ -54,6 +57,8 @@ pub enum StoreError {
     Paused,
     #[error("the outbox holds {OUTBOX_ENTRIES_MAX} entries")]
     OutboxFull,
+    #[error("the device holds {ATTACHMENTS_BYTES_MAX} bytes of attachments that cannot give way")]
+    AttachmentsFull,
     #[error("this is not on the device")]
     NotHere,
     #[error(transparent)]

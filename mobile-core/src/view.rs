@@ -1,8 +1,13 @@
 //! What a screen shows of a packet.
 
+mod attachment;
+
 use packet::{CallId, DocumentId, Entry, EntryId, Facts, Written};
 
-use crate::store::{PacketRows, Row, Standing};
+use crate::store::{Content, PacketRows, Row, Standing};
+use attachment::Attachments;
+
+pub use attachment::{AttachmentState, AttachmentView};
 
 /// A line in the list of packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +51,12 @@ pub struct EntryView {
     pub shown_to: Vec<ShownTo>,
     /// The newest entry that corrects or withdraws it.
     pub corrected_by: Option<EntryId>,
+    /// Of an attachment: how far its content has come.
+    pub attachment: Option<AttachmentView>,
 }
 
-/// How far an entry of mine has come.
+/// How far an entry of mine has come. An attachment has come as far as its content has:
+/// a half-sent one is on this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MineState {
     OnDevice,
@@ -147,8 +155,10 @@ pub(crate) fn packet(
     call: CallId,
     rows: Vec<Row>,
     seen: &[(DocumentId, u64, String, i64)],
+    contents: &[(DocumentId, String, Content)],
 ) -> Packet {
     let facts = current_facts(&rows);
+    let attachments = Attachments::of(&rows, contents);
     let corrections: Vec<(DocumentId, EntryId, EntryId)> = rows
         .iter()
         .filter_map(|row| match &row.written.entry {
@@ -158,6 +168,7 @@ pub(crate) fn packet(
             _ => None,
         })
         .collect();
+    let rows = attachments.shown(rows);
     let entries = rows
         .into_iter()
         .map(|row| EntryView {
@@ -166,12 +177,9 @@ pub(crate) fn packet(
                 .rev()
                 .find(|(document, of, _)| *document == row.document && *of == row.id)
                 .map(|(_, _, by)| *by),
-            shown_to: shown_to(&row, seen),
-            mine: row.mine.then_some(match row.standing {
-                Standing::OnDevice => MineState::OnDevice,
-                Standing::AtCenter => MineState::AtCenter,
-                Standing::Refused(reason) => MineState::Refused { reason },
-            }),
+            shown_to: shown_to(&row, attachments.whole_since(&row), seen),
+            mine: mine(&row, &attachments),
+            attachment: attachments.view(&row),
             id: row.id,
             document: row.document,
             written: row.written,
@@ -187,8 +195,26 @@ pub(crate) fn packet(
     }
 }
 
-fn shown_to(row: &Row, seen: &[(DocumentId, u64, String, i64)]) -> Vec<ShownTo> {
-    let Some(seq) = row.seq.filter(|_| row.mine) else {
+fn mine(row: &Row, attachments: &Attachments) -> Option<MineState> {
+    let state = match &row.standing {
+        Standing::AtCenter if attachments.whole_since(row).is_some() => MineState::AtCenter,
+        Standing::OnDevice | Standing::AtCenter => match attachments.refusal(row) {
+            Some(reason) => MineState::Refused { reason },
+            None => MineState::OnDevice,
+        },
+        Standing::Refused(reason) => MineState::Refused {
+            reason: reason.clone(),
+        },
+    };
+    row.mine.then_some(state)
+}
+
+fn shown_to(
+    row: &Row,
+    since: Option<u64>,
+    seen: &[(DocumentId, u64, String, i64)],
+) -> Vec<ShownTo> {
+    let Some(seq) = since.filter(|_| row.mine) else {
         return Vec::new();
     };
     seen.iter()

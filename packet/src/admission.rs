@@ -150,6 +150,7 @@ fn kind_in_words(kind: Kind) -> &'static str {
         Kind::UnitStatus => "a unit's status",
         Kind::Correction => "a correction",
         Kind::Acknowledgement => "an acknowledgement",
+        Kind::Attachment => "an attachment",
         Kind::Other => "an entry of an unknown kind",
     }
 }

@@ -18,6 +18,12 @@ pub const SCHEMA_VERSION: u16 = 1;
 pub const TEXT_CHARS_MAX: usize = 2_000;
 /// Longest name: a unit, an officer, a source, a nature, an address.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Largest attachment, in bytes: a photograph as a phone makes it, with room.
+pub const ATTACHMENT_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Longest media type (RFC 6838, section 4.2, allows 127 on each side of the slash).
+pub const MEDIA_TYPE_CHARS_MAX: usize = 100;
+/// A SHA-256 in hexadecimal digits.
+pub const BLOB_CHARS: usize = 64;
 /// Most fields that an entry of any kind may have.
 pub const FIELDS_MAX: usize = 24;
 
@@ -52,6 +58,7 @@ pub enum Entry {
     UnitStatus(UnitStatus),
     Correction(Correction),
     Acknowledgement(Acknowledgement),
+    Attachment(Attachment),
     /// A kind that this version does not know: its name and its fields as they came.
     #[serde(skip)]
     Other {
@@ -220,6 +227,38 @@ pub struct Acknowledgement {
     pub unit: String,
 }
 
+/// An image or another small file that goes with the packet. Its content is no part of the
+/// document: it travels apart, behind every kind of text, and is known by its hash.
+///
+/// Written by a device it says that the content is on its way. Written by the center it
+/// says that the center has all of it, and that it fits its hash; of a device's attachment
+/// the center writes a second entry with the same `blob`, so the log itself tells what is
+/// half sent from what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// SHA-256 of the whole content, 64 lower-case hexadecimal digits.
+    pub blob: String,
+    /// … of the small JPEG that stands for it. The center makes it, of images only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    /// Such as `image/jpeg` (RFC 6838).
+    pub media_type: String,
+    /// Size of the whole content.
+    pub bytes: u32,
+    /// What the person called it, such as `plate.jpg`. No path.
+    pub name: String,
+    pub by: String,
+}
+
+impl Attachment {
+    /// Whether screens show it as a picture: the two kinds of image that the center reads.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        matches!(self.media_type.as_str(), "image/png" | "image/jpeg")
+    }
+}
+
 /// The kinds, without their contents: what a rule speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -232,11 +271,12 @@ pub enum Kind {
     UnitStatus,
     Correction,
     Acknowledgement,
+    Attachment,
     Other,
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Facts,
         Self::Note,
         Self::Caution,
@@ -246,6 +286,7 @@ impl Kind {
         Self::UnitStatus,
         Self::Correction,
         Self::Acknowledgement,
+        Self::Attachment,
         Self::Other,
     ];
 }
@@ -262,12 +303,12 @@ pub fn may_write(
     opened_by_author: bool,
 ) -> bool {
     use Compartment::{Call, Safety};
-    use Kind::{Acknowledgement, Caution, Correction, Facts, Note, Query, UnitStatus};
+    use Kind::{Acknowledgement, Attachment, Caution, Correction, Facts, Note, Query, UnitStatus};
     match (author, compartment, kind) {
         (_, _, Kind::Other) => false,
         (Author::Center(_), _, _) => true,
         (Author::Device(_), Safety, Caution | Acknowledgement | Correction)
-        | (Author::Device(_), Call, Note | Query | UnitStatus | Correction) => true,
+        | (Author::Device(_), Call, Note | Query | UnitStatus | Correction | Attachment) => true,
         (Author::Device(_), Safety | Call, Facts) => opened_by_author,
         _ => false,
     }
@@ -286,6 +327,7 @@ impl Entry {
             Self::UnitStatus(_) => Kind::UnitStatus,
             Self::Correction(_) => Kind::Correction,
             Self::Acknowledgement(_) => Kind::Acknowledgement,
+            Self::Attachment(_) => Kind::Attachment,
             Self::Other { .. } => Kind::Other,
         }
     }
@@ -368,6 +410,7 @@ impl Entry {
                     .and(name("by", &correction.by))
             }
             Self::Acknowledgement(tap) => name("by", &tap.by).and(name("unit", &tap.unit)),
+            Self::Attachment(attachment) => attachment.check(),
             Self::Other { kind, fields } => name("kind", kind).and_then(|()| {
                 fields
                     .values()
@@ -378,7 +421,7 @@ impl Entry {
     }
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "facts",
     "note",
     "caution",
@@ -388,7 +431,69 @@ const KNOWN: [&str; 9] = [
     "unit_status",
     "correction",
     "acknowledgement",
+    "attachment",
 ];
+
+impl Attachment {
+    fn check(&self) -> Result<(), EntryError> {
+        let wrong = |field, wanted: String| Err(EntryError::Field { field, wanted });
+        if !(1..=ATTACHMENT_BYTES_MAX).contains(&self.bytes) {
+            return wrong(
+                "bytes",
+                format!("a size from 1 to {ATTACHMENT_BYTES_MAX} bytes"),
+            );
+        }
+        if !is_media_type(&self.media_type) {
+            return wrong("media_type", "a media type such as image/jpeg".into());
+        }
+        // It names a file on somebody's disk one day: a name, not a way to another folder.
+        if self
+            .name
+            .contains(|c: char| c.is_control() || matches!(c, '/' | '\\'))
+        {
+            return wrong(
+                "name",
+                "a name without slashes or control characters".into(),
+            );
+        }
+        blob("blob", &self.blob)
+            .and(
+                self.thumbnail
+                    .as_deref()
+                    .map_or(Ok(()), |thumbnail| blob("thumbnail", thumbnail)),
+            )
+            .and(name("name", &self.name))
+            .and(name("by", &self.by))
+    }
+}
+
+/// RFC 6838, section 4.2: two names of restricted characters, a slash between them.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.len() <= MEDIA_TYPE_CHARS_MAX
+        && text
+            .split_once('/')
+            .is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
+
+/// One spelling a hash: a blob is looked up by these very digits.
+fn blob(field: &'static str, text: &str) -> Result<(), EntryError> {
+    let is_hash =
+        text.len() == BLOB_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hash {
+        Ok(())
+    } else {
+        Err(EntryError::Field {
+            field,
+            wanted: format!("{BLOB_CHARS} lower-case hexadecimal digits"),
+        })
+    }
+}
 
 impl Facts {
     fn check(&self) -> Result<(), EntryError> {
@@ -546,7 +651,43 @@ mod tests {
                 by: by(),
                 unit: "4A12".into(),
             }),
+            Entry::Attachment(attachment()),
         ]
+    }
+
+    fn attachment() -> Attachment {
+        Attachment {
+            blob: "0a".repeat(32),
+            thumbnail: Some("f9".repeat(32)),
+            media_type: "image/jpeg".into(),
+            bytes: 1_000_000,
+            name: "plate.jpg".into(),
+            by: "Diaz (4A12)".into(),
+        }
+    }
+
+    #[test]
+    fn an_attachment_names_a_hash_a_media_type_a_size_and_no_path() {
+        let broken: [(&str, fn(&mut Attachment)); 9] = [
+            ("blob", |a| a.blob = "0A".repeat(32)),
+            ("blob", |a| a.blob = "0a".repeat(31)),
+            ("thumbnail", |a| a.thumbnail = Some(String::new())),
+            ("media_type", |a| a.media_type = "image".into()),
+            ("media_type", |a| {
+                a.media_type = "image/jpeg; x=\r\ny".into()
+            }),
+            ("bytes", |a| a.bytes = 0),
+            ("bytes", |a| a.bytes = ATTACHMENT_BYTES_MAX + 1),
+            ("name", |a| a.name = "../../etc/passwd".into()),
+            ("by", |a| a.by = String::new()),
+        ];
+        attachment().check().unwrap();
+        for (field, breaks) in broken {
+            let mut attachment = attachment();
+            breaks(&mut attachment);
+            let error = attachment.check().unwrap_err().to_string();
+            assert!(error.starts_with(field), "{field}: {error}");
+        }
     }
 
     #[test]
@@ -650,6 +791,14 @@ mod tests {
             );
         }
         assert!(!may_write(device, Compartment::Call, Kind::Finding, true));
+        assert!(may_write(
+            device,
+            Compartment::Call,
+            Kind::Attachment,
+            false
+        ));
+        let safety = Compartment::Safety;
+        assert!(!may_write(device, safety, Kind::Attachment, true));
         assert!(!may_write(
             Author::Center(1 << 31),
             Compartment::Call,

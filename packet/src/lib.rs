@@ -29,8 +29,9 @@ pub use admission::{Admission, Offer, Proof, Refusal, admit};
 pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
 pub use document::{Document, Lineage};
 pub use entry::{
-    Acknowledgement, CallState, Caution, Confidence, Correction, Entry, EntryError, Facts, Finding,
-    Kind, Note, Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus, Written, may_write,
+    Acknowledgement, Attachment, CallState, Caution, Confidence, Correction, Entry, EntryError,
+    Facts, Finding, Kind, Note, Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus,
+    Written, may_write,
 };
 pub use ids::{
     Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,

@@ -1,11 +1,13 @@
 //! The doors over HTTP: dispatch and integrators on the console's port, devices on
 //! the sync port. One file a verb; each asks [`crate::policy::decide`] first.
 
+mod attachments;
 mod calls;
 mod devices;
 mod health;
 mod session;
 
+pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
 
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use axum::routing::{delete, get, post};
+use packet::entry::ATTACHMENT_BYTES_MAX;
 use tokio_util::sync::CancellationToken;
 
 use crate::center::Center;
@@ -32,6 +35,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls/{id}"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
+    ("post", "/v1/calls/{id}/attachments"),
+    ("get", "/v1/attachments/{blob}"),
+    ("get", "/v1/attachments/{blob}/thumbnail"),
     ("post", "/v1/enrolment-codes"),
     ("delete", "/v1/devices/{device}"),
     ("get", "/v1/openapi.json"),
@@ -41,6 +47,9 @@ pub const ROUTES: &[(&str, &str)] = &[
 
 /// The API on the console's port.
 pub fn router(center: Arc<Center>) -> Router {
+    let attachments = Router::new()
+        .route("/v1/calls/{id}/attachments", post(attachments::add))
+        .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
     Router::new()
         .route("/v1/calls", post(calls::report).get(calls::list))
         .route("/v1/eido", post(calls::report_eido))
@@ -48,11 +57,17 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/calls/{id}", get(calls::one))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
+        .route("/v1/attachments/{blob}", get(attachments::content))
+        .route(
+            "/v1/attachments/{blob}/thumbnail",
+            get(attachments::thumbnail),
+        )
         .route("/v1/enrolment-codes", post(devices::new_code))
         .route("/v1/devices/{device}", delete(devices::revoke))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))
+        .merge(attachments)
         .with_state(center)
 }
 

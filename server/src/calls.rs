@@ -487,6 +487,9 @@ pub(crate) fn count(
                 .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
                 .execute(params![of.to_string(), call, received_ms])?;
         }
+        Entry::Attachment(attachment) => {
+            crate::attachments::named(ledger, document, id, attachment)?;
+        }
         Entry::Note(_)
         | Entry::Outcome(_)
         | Entry::Query(_)

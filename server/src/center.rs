@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, AcceptLimits, Listener};
+use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
 use crate::calls::{self, Reported};
 use crate::clock;
@@ -62,6 +63,8 @@ pub struct Center {
     pub log: Log,
     pub hub: Hub,
     pub metrics: Arc<Metrics>,
+    /// Where attachments are looked at.
+    pub workbench: Workbench,
     /// The API's bearer token.
     pub token: String,
     /// Where devices connect.
@@ -146,6 +149,7 @@ impl Center {
             log,
             hub,
             metrics,
+            workbench: Workbench::default(),
             token,
             sync,
             rules,
@@ -460,7 +464,8 @@ async fn pass_on_receipts(center: Arc<Center>, stop: CancellationToken) {
     }
 }
 
-/// What is due by time: packets of closed calls leave their units, gauges are read.
+/// What is due by time: packets of closed calls leave their units, attachments that
+/// nobody finishes leave the store, gauges are read.
 async fn tick(center: Arc<Center>, stop: CancellationToken) {
     let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
     loop {
@@ -477,6 +482,13 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             .metrics
             .calls_carried
             .set(i64::try_from(calls).unwrap_or(i64::MAX));
+        let unfinished_before_ms = clock::now_ms() - attachments::UNFINISHED_MS_MAX;
+        let swept = center
+            .log
+            .write(move |ledger| attachments::sweep(ledger, unfinished_before_ms));
+        if let Err(e) = swept.await {
+            tracing::warn!(error = %e, "unfinished attachments stay for now");
+        }
         let closed_before_ms = clock::now_ms() - keep_ms;
         loop {
             let ended = center

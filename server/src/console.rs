@@ -11,6 +11,7 @@
 
 mod access;
 pub mod assets;
+mod attachments;
 mod board;
 mod disclosure;
 mod forms;
@@ -24,6 +25,7 @@ mod words;
 
 use std::sync::Arc;
 
+use ::packet::entry::ATTACHMENT_BYTES_MAX;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
@@ -83,13 +85,18 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
     tokio::spawn(board::keep(console.clone()));
+    let attachments = Router::new()
+        .route("/calls/{id}/attachments", post(attachments::add))
+        .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
     let mut router = Router::new()
         .route("/", get(pages::board))
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
-        .route("/live", get(live::open));
+        .route("/calls/{id}/attachments/{blob}", get(attachments::content))
+        .route("/live", get(live::open))
+        .merge(attachments);
     for asset in assets::ASSETS {
         router = router.route(
             asset.path,

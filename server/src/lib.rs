@@ -13,6 +13,7 @@
 
 pub mod accept;
 pub mod api;
+pub mod attachments;
 pub mod audit;
 pub mod backup;
 pub mod calls;

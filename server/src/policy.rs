@@ -68,6 +68,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// Have an attachment's content, or its thumbnail.
+    FetchAttachment,
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -93,9 +95,9 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
-        OpenSession, Readmit, ReportCall, Restore, RevokeDevice, SeeApiDescription, SeeBoard,
-        SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
+        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
+        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -105,11 +107,18 @@ pub fn decide(role: Role, act: Act) -> bool {
         )
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore)
-        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call))
-        | (Role::Analyst, SeeBoard | SeePacket)
+        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
+        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
         | (
             Role::Dispatch,
-            ReportCall | ListCalls | SeePacket | AssignUnit | NewEnrolmentCode | RevokeDevice,
+            ReportCall
+            | ListCalls
+            | SeePacket
+            | FetchAttachment
+            | AssignUnit
+            | NewEnrolmentCode
+            | RevokeDevice
+            | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
             kind,
@@ -120,9 +129,13 @@ pub fn decide(role: Role, act: Act) -> bool {
                 | Kind::UnitStatus
                 | Kind::Correction
                 | Kind::Acknowledgement
+                | Kind::Attachment
         ),
         (Role::Analyst, Write(kind)) => {
-            matches!(kind, Kind::Note | Kind::Caution | Kind::Correction)
+            matches!(
+                kind,
+                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+            )
         }
         _ => false,
     }
@@ -165,9 +178,17 @@ mod tests {
             &[Role::Device, Role::Officer, Role::Analyst],
         ),
         ("write acknowledgement", &[Role::Device, Role::Officer]),
+        (
+            "write attachment",
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Dispatch],
+        ),
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        (
+            "FetchAttachment",
+            &[Role::Officer, Role::Analyst, Role::Dispatch],
+        ),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
@@ -191,6 +212,7 @@ mod tests {
             Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::FetchAttachment,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,

@@ -4,6 +4,8 @@
 //! when the relay says so, when the hub closes it (a device revoked, another session
 //! of the same device) or when the center stops; what was committed stays.
 
+mod attachments;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +15,14 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use packet::{DocumentId, Offer, Proof, Refusal, change_hash, inspect};
 use sync::Handshake;
-use sync::frame::{AcceptedFrame, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode};
+use sync::frame::{
+    AcceptedFrame, BlobId, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode,
+};
 use sync::relay::{Ended, Event, Next, Relay, Standing};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use attachments::Uploaded;
 
 use crate::audit::{self, Record};
 use crate::center::Center;
@@ -90,6 +96,10 @@ struct Session {
     relay: Relay,
     /// In the order they were asked for: answers keep the order of the offers.
     writes: FuturesOrdered<BoxFuture<'static, Written>>,
+    /// Pieces of attachments, in their order.
+    uploads: FuturesOrdered<BoxFuture<'static, Uploaded>>,
+    /// Attachments of which it is on record that this session was given them, or not.
+    recorded: BTreeSet<BlobId>,
     /// What this device offered in this session and was told it is in the log, by `seq`:
     /// not sent down again.
     answered: BTreeSet<u64>,
@@ -160,6 +170,8 @@ impl Session {
             place,
             relay,
             writes: FuturesOrdered::new(),
+            uploads: FuturesOrdered::new(),
+            recorded: BTreeSet::new(),
             answered: BTreeSet::new(),
             disclosed: BTreeMap::new(),
             delivered: HashMap::new(),
@@ -201,8 +213,14 @@ impl Session {
                     }
                     continue;
                 }
-                Next::FetchChunk { blob, offset, .. } => {
-                    self.relay.chunk(blob, offset, Vec::new(), 0);
+                Next::FetchChunk {
+                    blob,
+                    offset,
+                    bytes_max,
+                } => {
+                    if let Err(e) = self.fetch_chunk(blob, offset, bytes_max).await {
+                        self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
+                    }
                     continue;
                 }
                 Next::Over => return,
@@ -210,11 +228,13 @@ impl Session {
             };
             let sleep =
                 Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
-            let reads = self.relay.takes_frames() && self.writes.len() < WRITES_MAX;
+            let reads =
+                self.relay.takes_frames() && self.writes.len().max(self.uploads.len()) < WRITES_MAX;
             tokio::select! {
                 // What was answered is known before the news of it: it is not sent down again.
                 biased;
                 Some(written) = self.writes.next(), if !self.writes.is_empty() => self.written(written),
+                Some(uploaded) = self.uploads.next(), if !self.uploads.is_empty() => self.uploaded(uploaded),
                 () = self.place.news() => self.take_news(),
                 message = socket.recv(), if reads => match message {
                     Some(Ok(message)) => self.message(message),
@@ -326,10 +346,18 @@ impl Session {
             } => {
                 self.keep_receipts(ReceiptKind::Shown, vec![(document, through)], at_ms, vec![]);
             }
+            // The relay remembers it, and asks for the pieces.
             Event::Want { .. } => {}
-            Event::Put { blob, .. } | Event::Chunk { blob, .. } => {
-                self.relay.have(blob, 0, Some("not yet".into()));
-            }
+            Event::Put {
+                document,
+                blob,
+                bytes,
+            } => self.put(document, blob, bytes),
+            Event::Chunk {
+                blob,
+                offset,
+                bytes,
+            } => self.piece(blob, offset, bytes),
         }
     }
 
@@ -465,6 +493,8 @@ impl Session {
 
     async fn end(mut self) {
         self.keep_receipts(ReceiptKind::Delivered, Vec::new(), 0, Vec::new());
+        // What came whole is looked at, though its device may not hear of it today.
+        while self.uploads.next().await.is_some() {}
         while self.writes.next().await.is_some() {}
         tracing::debug!(device = %self.speaker.screen(), "a session ended");
     }

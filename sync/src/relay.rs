@@ -728,16 +728,16 @@ impl Relay {
     }
 
     /// What [`Next::FetchChunk`] asked for; nothing where the attachment is not here, or
-    /// not for this device.
+    /// not for this device. Each attachment has a piece in turn: a thumbnail does not wait
+    /// for a whole image that was asked for before it.
     pub fn chunk(&mut self, blob: BlobId, offset: u64, bytes: Vec<u8>, total: u64) {
         let Some(at) = self.wants.iter().position(|want| *want == (blob, offset)) else {
             return;
         };
         let reached = offset.saturating_add(bytes.len() as u64);
-        if bytes.is_empty() || reached >= total {
-            self.wants.remove(at);
-        } else if let Some(want) = self.wants.get_mut(at) {
-            want.1 = reached;
+        self.wants.remove(at);
+        if !bytes.is_empty() && reached < total {
+            self.wants.push_back((blob, reached));
         }
         // An empty one says that there is nothing: the device must not wait for ever.
         self.put(encode(&DownFrame::Chunk(ChunkFrame {

@@ -31,6 +31,7 @@ pub(super) fn entry(
         center_time: stored.received_ms.map(|ms| scene.second(ms)),
         progress: progress(scene, stored),
         corrected: correction(scene, packet, stored),
+        attachment: None,
         acknowledged: Vec::new(),
         asks: false,
     }

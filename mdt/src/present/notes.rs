@@ -2,18 +2,19 @@
 //! that this version does not know, and entries of mine of any kind that the
 //! center did not take.
 
-use mobile_core::{EntryView as Stored, Packet};
-use packet::{Entry, QueryWhat, UnitState};
+use mobile_core::{AttachmentState, AttachmentView as Content, EntryView as Stored, Packet};
+use packet::{Attachment, Entry, QueryWhat, UnitState};
 use serde_json::{Map, Value};
 
 use super::Scene;
 use super::entry::{entry, is_refused};
-use crate::view::{EntryView, NotesView};
+use crate::view::{AttachmentView, EntryView, NotesView};
 
 /// Newest first.
 pub(super) fn notes(scene: &Scene, packet: &Packet) -> NotesView {
     let entries = packet.entries.iter().rev();
     NotesView {
+        call_id: packet.call.to_string(),
         entries: entries
             .filter_map(|stored| note(scene, packet, stored))
             .collect(),
@@ -38,6 +39,20 @@ fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
             let text = said.text.clone();
             shown("Correction", &said.by, text.unwrap_or("Withdrawn.".into()))
         }
+        Entry::Attachment(attachment) => Some(EntryView {
+            attachment: stored
+                .attachment
+                .as_ref()
+                .map(|content| attachment_view(attachment, content)),
+            ..entry(
+                scene,
+                packet,
+                stored,
+                "Attachment",
+                &attachment.by,
+                attachment.name.clone(),
+            )
+        }),
         Entry::Acknowledgement(tap) if is_refused(stored) => {
             shown("Acknowledgement", &tap.by, "The tap on a caution".into())
         }
@@ -56,6 +71,35 @@ fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
         | Entry::UnitStatus(_)
         | Entry::Correction(_)
         | Entry::Acknowledgement(_) => None,
+    }
+}
+
+fn attachment_view(attachment: &Attachment, content: &Content) -> AttachmentView {
+    let kb = |bytes: u32| bytes.div_ceil(1_000);
+    let (total, here) = (kb(attachment.bytes), kb(content.bytes_here));
+    let state = match &content.state {
+        AttachmentState::OnItsWay => "on its way: not at the center yet".into(),
+        AttachmentState::AtCenter if here > 0 => format!("at the center; {here} KB of it are here"),
+        AttachmentState::AtCenter => "at the center".into(),
+        AttachmentState::Coming => format!("coming: {here} of {total} KB are on this device"),
+        AttachmentState::Here => "on this device, at the center".into(),
+        AttachmentState::Sending { bytes_at_center } => {
+            let sent = kb(*bytes_at_center);
+            format!("on this device; {sent} of {total} KB are at the center")
+        }
+        AttachmentState::Refused { .. } => "on this device only".into(),
+    };
+    AttachmentView {
+        thumbnail: content.thumbnail.clone(),
+        blob: content.blob.clone(),
+        is_here: matches!(
+            content.state,
+            AttachmentState::Here
+                | AttachmentState::Sending { .. }
+                | AttachmentState::Refused { .. }
+        ),
+        can_fetch: content.state == AttachmentState::AtCenter,
+        state: format!("{total} KB, {state}"),
     }
 }
 

@@ -51,6 +51,7 @@ fn stored(author: Author, number: u64, entry: Entry) -> Stored {
         mine: None,
         shown_to: vec![],
         corrected_by: None,
+        attachment: None,
     }
 }
 

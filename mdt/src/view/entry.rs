@@ -21,10 +21,26 @@ pub struct EntryView {
     pub progress: Option<EntryProgress>,
     /// Set when this entry was corrected or withdrawn: it is struck through.
     pub corrected: Option<CorrectionView>,
+    /// Attachments only.
+    pub attachment: Option<AttachmentView>,
     /// Cautions only: who has acknowledged, such as `Diaz 12:03:15`.
     pub acknowledged: Vec<String>,
     /// Cautions only: nobody of this officer's unit has acknowledged. It sounds and asks.
     pub asks: bool,
+}
+
+/// A picture or another file that goes with the entry.
+#[derive(Debug, Clone)]
+pub struct AttachmentView {
+    /// The blob of its thumbnail, when that is on this device.
+    pub thumbnail: Option<String>,
+    pub blob: String,
+    /// The whole is on this device.
+    pub is_here: bool,
+    /// The whole can be asked for.
+    pub can_fetch: bool,
+    /// Such as `1.2 MB, at the center`.
+    pub state: String,
 }
 
 /// How far an entry of one's own has come.

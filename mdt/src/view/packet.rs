@@ -83,6 +83,7 @@ pub struct FindingsView {
 #[derive(Debug, Clone, Template)]
 #[template(path = "notes.html")]
 pub struct NotesView {
+    pub call_id: String,
     /// Newest first.
     pub entries: Vec<EntryView>,
 }
@@ -155,6 +156,7 @@ mod tests {
             center_time: Some("12:03:04".into()),
             progress: None,
             corrected: None,
+            attachment: None,
             acknowledged: vec![],
             asks: false,
         }
@@ -186,6 +188,7 @@ mod tests {
             ..entry(HOSTILE)
         });
         let html = NotesView {
+            call_id: "17".into(),
             entries: entries.into(),
         }
         .render()

@@ -29,12 +29,13 @@ impl Core {
     pub async fn packet(&self, call: CallId) -> Result<Option<Packet>, CoreError> {
         let read = move |store: &Store| {
             let rows = store.packet(call)?;
-            Ok(rows.map(|rows| (rows, store.seen(call))))
+            let Some(rows) = rows else { return Ok(None) };
+            Ok(Some((rows, store.seen(call)?, store.attachments(call)?)))
         };
-        let Some((rows, seen)) = self.0.store.run(read).await? else {
+        let Some((rows, seen, contents)) = self.0.store.run(read).await? else {
             return Ok(None);
         };
-        Ok(Some(view::packet(call, rows, &seen?)))
+        Ok(Some(view::packet(call, rows, &seen, &contents)))
     }
 
     /// How many entries wait to be sent.

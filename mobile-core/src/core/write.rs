@@ -167,7 +167,7 @@ impl Core {
         }
     }
 
-    fn signed_on(&self) -> Result<Shift, CoreError> {
+    pub(super) fn signed_on(&self) -> Result<Shift, CoreError> {
         self.shift().ok_or(CoreError::SignOnFirst)
     }
 

@@ -1,5 +1,7 @@
 //! One session: dial, say what is here, commit what comes, say that it was delivered.
 
+mod attachments;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::attachments::Told;
 use super::{End, LinkState};
 use crate::Core;
 use crate::core::{Enrolled, Gate};
@@ -38,6 +41,7 @@ struct Session<'a> {
     outbox_high: i64,
     /// What was told to have been shown in this session, and when (boot clock).
     told: BTreeMap<DocumentId, (ShownRow, u64)>,
+    attachments: Told,
     welcomed: bool,
     /// Ends with the session.
     uploads: JoinSet<()>,
@@ -104,6 +108,7 @@ async fn dial(core: &Core) -> Result<Session<'_>, String> {
         link,
         outbox_high: loaded.outbox_high,
         told: BTreeMap::new(),
+        attachments: Told::default(),
         welcomed: false,
         uploads: JoinSet::new(),
     })
@@ -124,6 +129,7 @@ impl Session<'_> {
             let now_ms = self.now_ms();
             let mut until_ms = now_ms + SILENCE_MS_MAX;
             let mut link_is_full = false;
+            let mut piece = None;
             match self.link.up.try_reserve() {
                 Ok(room) => match self.device.next(now_ms) {
                     Next::Send(frame) => {
@@ -133,14 +139,19 @@ impl Session<'_> {
                         room.send(frame);
                         continue;
                     }
-                    Next::FetchChunk { blob, offset, .. } => {
-                        self.device.chunk(blob, offset, Vec::new(), now_ms);
-                        continue;
-                    }
+                    Next::FetchChunk {
+                        blob,
+                        offset,
+                        bytes_max,
+                    } => piece = Some((blob, offset, bytes_max)),
                     Next::Wait { until_ms: wait } => until_ms = wait,
                     Next::Dead => return Err("the center is silent".into()),
                 },
                 Err(_) => link_is_full = true,
+            }
+            if let Some((blob, offset, bytes_max)) = piece {
+                self.send_piece(blob, offset, bytes_max).await?;
+                continue;
             }
             let up = self.link.up.clone();
             let room = async { up.reserve().await.is_ok() };
@@ -210,6 +221,7 @@ impl Session<'_> {
         if operations.is_empty() {
             return Ok(());
         }
+        self.attachments.hear(&operations);
         let enrolled = self.enrolled.clone();
         let wall_ms = self.core.0.clock.wall_ms();
         let applied = self
@@ -226,6 +238,10 @@ impl Session<'_> {
                 self.device.rewritten(document, unsent);
             }
             self.outbox_high = self.outbox_high.max(high);
+        }
+        self.attachments_ended(&applied.sent);
+        if applied.attachments {
+            self.core.0.work.notify_one();
         }
         self.core.bump();
         if applied.comes_anew {
@@ -268,6 +284,7 @@ impl Session<'_> {
         if !self.welcomed {
             return Ok(());
         }
+        self.tell_attachments().await?;
         let now_ms = self.now_ms();
         for row in untold {
             if self.told.get(&row.document).map(|(told, _)| *told) != Some(row) {

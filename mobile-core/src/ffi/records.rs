@@ -2,7 +2,10 @@
 
 use packet::{Entry, QueryWhat, UnitState};
 
-use crate::{EntryView, LinkState, MineState, Packet, PacketSummary, Shift, ShownTo};
+use crate::{
+    AttachmentContent, AttachmentState, AttachmentView, EntryView, LinkState, MineState, Packet,
+    PacketSummary, Shift, ShownTo,
+};
 
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct ShiftRecord {
@@ -80,6 +83,8 @@ pub struct EntryRecord {
     pub mine: Option<MineRecord>,
     pub shown_to: Vec<ShownToRecord>,
     pub corrected_by: Option<String>,
+    /// Of an attachment: how far its content has come.
+    pub attachment: Option<AttachmentRecord>,
 }
 
 impl From<EntryView> for EntryRecord {
@@ -94,6 +99,66 @@ impl From<EntryView> for EntryRecord {
             mine: entry.mine.map(Into::into),
             shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
             corrected_by: entry.corrected_by.map(|id| id.to_string()),
+            attachment: entry.attachment.map(Into::into),
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct AttachmentRecord {
+    pub blob: String,
+    /// When it is on this device.
+    pub thumbnail: Option<String>,
+    pub bytes_here: u32,
+    pub state: AttachmentStateRecord,
+}
+
+impl From<AttachmentView> for AttachmentRecord {
+    fn from(view: AttachmentView) -> Self {
+        Self {
+            blob: view.blob,
+            thumbnail: view.thumbnail,
+            bytes_here: view.bytes_here,
+            state: view.state.into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum AttachmentStateRecord {
+    OnItsWay,
+    AtCenter,
+    Coming,
+    Here,
+    Sending { bytes_at_center: u32 },
+    Refused { reason: String },
+}
+
+impl From<AttachmentState> for AttachmentStateRecord {
+    fn from(state: AttachmentState) -> Self {
+        match state {
+            AttachmentState::OnItsWay => Self::OnItsWay,
+            AttachmentState::AtCenter => Self::AtCenter,
+            AttachmentState::Coming => Self::Coming,
+            AttachmentState::Here => Self::Here,
+            AttachmentState::Sending { bytes_at_center } => Self::Sending { bytes_at_center },
+            AttachmentState::Refused { reason } => Self::Refused { reason },
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct ContentRecord {
+    pub bytes_here: u32,
+    /// The whole, once it is here.
+    pub content: Option<Vec<u8>>,
+}
+
+impl From<AttachmentContent> for ContentRecord {
+    fn from(found: AttachmentContent) -> Self {
+        Self {
+            bytes_here: found.bytes_here,
+            content: found.content,
         }
     }
 }

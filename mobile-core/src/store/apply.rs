@@ -15,7 +15,7 @@ use sync::device::{Received, Store as Operation, Unsent};
 
 use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Contact, Pen, Store, StoreError, rows};
+use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
@@ -30,6 +30,10 @@ pub(crate) struct Applied {
     pub(crate) outbox: Option<(BTreeMap<DocumentId, Vec<Unsent>>, i64)>,
     /// A document has to come anew, whole: the session begins again.
     pub(crate) comes_anew: bool,
+    /// There may be other attachments to ask for, or to send, than before.
+    pub(crate) attachments: bool,
+    /// Of these the center has all, or does not take them.
+    pub(crate) sent: Vec<Blob>,
     pub(crate) contact: Contact,
 }
 
@@ -57,6 +61,8 @@ impl Store {
                 done: &mut done,
                 rewritten: BTreeSet::new(),
                 comes_anew: false,
+                attachments: false,
+                sent: Vec::new(),
             };
             for operation in operations {
                 session.apply(operation)?;
@@ -77,6 +83,8 @@ struct Session<'a> {
     /// The documents of which the machine must hear all that is unsent.
     rewritten: BTreeSet<DocumentId>,
     comes_anew: bool,
+    attachments: bool,
+    sent: Vec<Blob>,
 }
 
 /// An entry of the outbox, to be written anew.
@@ -139,7 +147,20 @@ impl Session<'_> {
                 received_ms,
             } => self.accepted(*hash, *seq, *received_ms),
             Operation::Refused { hash, code, reason } => self.refused(*hash, *code, reason),
-            Operation::Chunk { .. } | Operation::Have { .. } => Ok(()),
+            Operation::Chunk {
+                blob,
+                offset,
+                total,
+                bytes,
+            } => {
+                self.attachments |= attachments::received(tx, &blob.0, *offset, bytes, *total)?;
+                Ok(())
+            }
+            Operation::Have {
+                blob,
+                bytes,
+                refused,
+            } => self.have(&blob.0, *bytes, refused.as_deref()),
             Operation::Seen {
                 number,
                 document,
@@ -157,6 +178,14 @@ impl Session<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn have(&mut self, blob: &Blob, bytes: u64, refused: Option<&str>) -> Result<(), StoreError> {
+        if attachments::at_center(self.desk.tx, blob, bytes, refused)? {
+            self.attachments = true;
+            self.sent.push(*blob);
+        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Applied, StoreError> {
@@ -180,6 +209,8 @@ impl Session<'_> {
         Ok(Applied {
             outbox,
             comes_anew: self.comes_anew,
+            attachments: self.attachments,
+            sent: self.sent,
             contact,
         })
     }
@@ -194,7 +225,11 @@ impl Session<'_> {
             "UPDATE documents SET standing = 2, apart = NULL WHERE standing = 1",
             [],
         )?;
-        if other_log { self.give_back() } else { Ok(()) }
+        if !other_log {
+            return Ok(());
+        }
+        attachments::send_again(tx)?;
+        self.give_back()
     }
 
     fn ungrant(&mut self, document: DocumentId) -> Result<(), StoreError> {
@@ -223,6 +258,7 @@ impl Session<'_> {
              AND NOT EXISTS (SELECT 1 FROM changes WHERE doc = ?1)",
             [key],
         )?;
+        attachments::collect(tx)?;
         self.desk.lineages.forget(document);
         Ok(())
     }
@@ -357,6 +393,10 @@ impl Session<'_> {
             bytes,
             mac,
         ])?;
+        if let Entry::Attachment(attachment) = &inspected.written.entry {
+            attachments::named(tx, document, hash, inspected.id, attachment)?;
+            self.attachments = true;
+        }
         self.desk
             .lineages
             .add(document, hash, inspected.id, inspected.max_op);
@@ -374,6 +414,7 @@ impl Session<'_> {
             )?
             .query_row((hash.0, seq.cast_signed(), received_ms), |row| row.get(0))
             .optional()?;
+        self.attachments |= attachments::entry_accepted(tx, hash)?;
         let Some(place) = place else { return Ok(()) };
         let id = document(&place)?;
         // What stayed only because it was unsent goes now.
@@ -415,6 +456,7 @@ impl Session<'_> {
             )?;
         } else {
             tx.execute("UPDATE outbox SET refused = ?2 WHERE n = ?1", (n, reason))?;
+            attachments::entry_refused(tx, hash, reason)?;
             tx.execute("DELETE FROM changes WHERE hash = ?1", [hash.0])?;
             self.done.push(hash);
         }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// `user_version` is how many of these a store has had.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // `doc` is a document id in its nine bytes; so all of a call's documents stand
     // side by side. Unsigned 64-bit numbers are kept by their bits.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -70,6 +70,47 @@ const MIGRATIONS: [&str; 2] = [
     // center has it, or never had.
     "ALTER TABLE changes ADD COLUMN again INTEGER;
      CREATE INDEX changes_given_back ON changes (doc) WHERE again IS NOT NULL;",
+    // A blob is named by its SHA-256 as entries write it.
+    "-- what this device's attachment entries name, beside `changes`
+     CREATE TABLE attached (
+         hash BLOB PRIMARY KEY,
+         doc BLOB NOT NULL,
+         blob TEXT NOT NULL,
+         thumbnail TEXT,
+         total INTEGER NOT NULL,
+         -- the center wrote it, so it has the whole
+         confirmed INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX attached_by_blob ON attached (blob);
+     CREATE INDEX attached_by_thumbnail ON attached (thumbnail) WHERE thumbnail IS NOT NULL;
+     CREATE TABLE blobs (
+         blob TEXT PRIMARY KEY,
+         -- NULL until it is known
+         total INTEGER,
+         -- here, from the beginning on; all of them only after they were checked
+         bytes INTEGER NOT NULL DEFAULT 0,
+         wanted INTEGER NOT NULL DEFAULT 0,
+         is_thumbnail INTEGER NOT NULL DEFAULT 0,
+         -- counts up with each use
+         used INTEGER NOT NULL DEFAULT 0
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE chunks (
+         blob TEXT NOT NULL REFERENCES blobs ON DELETE CASCADE,
+         at INTEGER NOT NULL,
+         data BLOB NOT NULL,
+         PRIMARY KEY (blob, at)
+     ) STRICT;
+     -- what this device attached and the center has not confirmed
+     CREATE TABLE puts (
+         doc BLOB NOT NULL,
+         blob TEXT NOT NULL,
+         -- its entry is at the center: the content may follow
+         ready INTEGER NOT NULL DEFAULT 0,
+         -- durable at the center
+         bytes INTEGER NOT NULL DEFAULT 0,
+         refused TEXT,
+         PRIMARY KEY (doc, blob)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -21,6 +21,8 @@ use sync::device::{Received, Store as Operation, Unsent};
 use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, digest};
 use tempfile::TempDir;
 
+mod attachments;
+
 use super::{Intent, OUTBOX_ENTRIES_MAX, Pen, Standing, Store, StoreError, connection};
 use crate::identity::{FileKeyStore, KeyStore, SoftwareSigner};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use packet::signature::signing_input;
 use packet::{
-    Actor, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft, Entry, EntryId,
-    Proof, Written, compose,
+    Actor, Attachment, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft,
+    Entry, EntryId, Proof, Written, compose,
 };
 use rusqlite::{OptionalExtension, Transaction};
 use sync::device::Unsent;
@@ -14,7 +14,7 @@ use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, encode};
 
 use super::lineages::Lineages;
 use super::meta::contact;
-use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, rows};
+use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, attachments, rows};
 use crate::identity::{Signer, seal_to_center};
 
 /// Whose hand writes here: what a change is signed and sealed with.
@@ -58,16 +58,42 @@ impl Store {
         author_ms: i64,
         opens: bool,
     ) -> Result<Vec<EntryId>, StoreError> {
+        self.at_desk(pen, |desk| desk.write_all(intents, author_ms, opens))
+    }
+
+    /// Writes an attachment's entry, and keeps its content until the center has it whole.
+    pub(crate) fn attach(
+        &self,
+        pen: &Pen,
+        document: DocumentId,
+        attachment: Attachment,
+        content: &[u8],
+        author_ms: i64,
+    ) -> Result<EntryId, StoreError> {
+        let blob = attachment.blob.clone();
+        let entry = Entry::Attachment(attachment);
+        let intents = [Intent { document, entry }];
+        self.at_desk(pen, |desk| {
+            let ids = desk.write_all(&intents, author_ms, false)?;
+            attachments::keep_own(desk.tx, document, &blob, content)?;
+            ids.first().copied().ok_or(StoreError::NotHere)
+        })
+    }
+
+    fn at_desk<T>(
+        &self,
+        pen: &Pen,
+        work: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut newly_sealed = Vec::new();
         let written = self.write(|tx, lineages| {
-            let mut desk = Desk {
+            work(&mut Desk {
                 tx,
                 lineages,
                 pen,
                 sealed: &self.0.sealed,
                 newly_sealed: &mut newly_sealed,
-            };
-            desk.write_all(intents, author_ms, opens)
+            })
         });
         if written.is_err() {
             // The officer is told that nothing was kept: so nothing is.
@@ -202,6 +228,9 @@ impl Desk<'_> {
                 &unsent.bytes,
                 &signature,
             ))?;
+        if let Entry::Attachment(attachment) = &written.entry {
+            attachments::named(self.tx, document, unsent.hash, composed.id, attachment)?;
+        }
         self.lineages
             .add(document, unsent.hash, composed.id, composed.max_op);
         Ok(Made {

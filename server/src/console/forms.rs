@@ -121,12 +121,12 @@ fn too_long() -> String {
     format!("It is too long: at most {TEXT_CHARS_MAX} characters.")
 }
 
-fn not_known() -> Response {
+pub(super) fn not_known() -> Response {
     let why = "The center does not know this call.".into();
     refused(StatusCode::NOT_FOUND, why)
 }
 
-fn refused(status: StatusCode, why: String) -> Response {
+pub(super) fn refused(status: StatusCode, why: String) -> Response {
     answer(
         status,
         false,
@@ -134,6 +134,6 @@ fn refused(status: StatusCode, why: String) -> Response {
     )
 }
 
-fn answer(status: StatusCode, taken: bool, text: String) -> Response {
+pub(super) fn answer(status: StatusCode, taken: bool, text: String) -> Response {
     html(status, &AnswerView { taken, text })
 }

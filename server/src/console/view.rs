@@ -41,7 +41,8 @@ mod packet;
 
 pub use board::{BoardPage, BoardView, CallRowView};
 pub use entry::{
-    AcknowledgementView, ConfidenceView, CorrectionView, EntryView, FindingView, ReceiptView,
+    AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
+    ReceiptView,
 };
 pub use packet::{
     CautionsView, FactsView, FindingsView, NotesView, PacketPage, PacketView, ShownThroughView,

@@ -112,6 +112,15 @@ pub(super) fn query(what: QueryWhat) -> &'static str {
     }
 }
 
+/// Such as `1.2 MB`.
+pub(super) fn size(bytes: u32) -> String {
+    match bytes {
+        0..=999 => format!("{bytes} B"),
+        1_000..=999_999 => format!("{} KB", bytes / 1_000),
+        _ => format!("{:.1} MB", f64::from(bytes) / 1e6),
+    }
+}
+
 /// `drone_feed` as `Drone feed`.
 pub(super) fn heading(name: &str) -> String {
     let spaced = name.replace('_', " ");

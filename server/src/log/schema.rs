@@ -129,6 +129,52 @@ ALTER TABLE changes ADD COLUMN brief BLOB;
 -- The device that gave the change back to a restored log, on the center's own MAC.
 ALTER TABLE changes ADD COLUMN given_back_by INTEGER;
 ",
+    "
+-- What attachment entries name, beside the log.
+CREATE TABLE attachments (
+    document BLOB NOT NULL,
+    entry TEXT NOT NULL,
+    call INTEGER NOT NULL,
+    -- NULL: the center says so, and has it.
+    device INTEGER,
+    blob BLOB NOT NULL,
+    thumbnail BLOB,
+    media_type TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    by TEXT NOT NULL,
+    PRIMARY KEY (document, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attachments_by_blob ON attachments (blob);
+CREATE INDEX attachments_by_thumbnail ON attachments (thumbnail) WHERE thumbnail IS NOT NULL;
+-- How far a device's attachment has come: neither done nor refused is under way.
+CREATE TABLE uploads (
+    blob BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    refused TEXT,
+    PRIMARY KEY (blob, device, document)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE contents (
+    content INTEGER PRIMARY KEY,
+    blob BLOB NOT NULL,
+    -- Whose unfinished upload it is; NULL for what is whole and checked.
+    device INTEGER,
+    bytes INTEGER NOT NULL,
+    -- Durable from the beginning on.
+    stored INTEGER NOT NULL DEFAULT 0,
+    touched_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX contents_whole ON contents (blob) WHERE device IS NULL;
+CREATE UNIQUE INDEX contents_unfinished ON contents (device, blob) WHERE device IS NOT NULL;
+CREATE TABLE chunks (
+    content INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (content, at)
+) STRICT;
+",
 ];
 
 /// Opens with the key, checks that it fits, and brings the tables up to date.

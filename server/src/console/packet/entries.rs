@@ -3,13 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ::packet::{Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding};
+use ::packet::{
+    Attachment, Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding,
+};
 use serde_json::{Map, Value};
 
 use super::devices::Devices;
 use super::{Beside, Logged, REGION_ENTRIES_MAX, Read};
 use crate::console::view::{
-    CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView, FindingsView, NotesView,
+    AttachmentView, CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView,
+    FindingsView, NotesView,
 };
 use crate::console::words::{self, Times};
 
@@ -20,8 +23,8 @@ struct Placed<'a> {
     logged: &'a Logged,
 }
 
-impl Placed<'_> {
-    fn entry(&self) -> &Entry {
+impl<'a> Placed<'a> {
+    fn entry(&self) -> &'a Entry {
         &self.logged.inspected.written.entry
     }
 
@@ -41,6 +44,8 @@ pub(super) struct Said<'a> {
     entries: Vec<Placed<'a>>,
     /// The last of each entry.
     corrections: HashMap<(Compartment, EntryId), CorrectionView>,
+    /// What the center says that it has, by blob.
+    at_center: HashMap<&'a str, &'a Attachment>,
 }
 
 impl<'a> Said<'a> {
@@ -62,11 +67,25 @@ impl<'a> Said<'a> {
             times,
             entries: Vec::new(),
             corrections: HashMap::new(),
+            at_center: HashMap::new(),
         };
+        let mut sent = HashSet::new();
         let mut corrections = Vec::new();
         for placed in all {
             match placed.entry() {
                 Entry::Correction(_) => corrections.push(placed),
+                Entry::Attachment(attachment) => {
+                    if placed.logged.device.is_some() {
+                        sent.insert(attachment.blob.as_str());
+                        said.entries.push(placed);
+                        continue;
+                    }
+                    said.at_center.insert(&attachment.blob, attachment);
+                    // Of what a device sent, the center's entry says how far it has come.
+                    if !sent.contains(attachment.blob.as_str()) {
+                        said.entries.push(placed);
+                    }
+                }
                 Entry::Note(_)
                 | Entry::Caution(_)
                 | Entry::Finding(_)
@@ -164,6 +183,15 @@ impl<'a> Said<'a> {
                 let text = format!("Asked: {} {}", words::query(query.what), query.value);
                 self.view(placed, "Query", text, query.by.clone())
             }
+            Entry::Attachment(attachment) => EntryView {
+                attachment: Some(self.attachment(placed.document, attachment)),
+                ..self.view(
+                    placed,
+                    "Attachment",
+                    attachment.name.clone(),
+                    attachment.by.clone(),
+                )
+            },
             Entry::Correction(correction) => {
                 let text = correction
                     .text
@@ -184,6 +212,20 @@ impl<'a> Said<'a> {
                 String::new(),
                 String::new(),
             ),
+        }
+    }
+
+    fn attachment(&self, document: DocumentId, attachment: &Attachment) -> AttachmentView {
+        let here = self.at_center.get(attachment.blob.as_str());
+        let place = |blob: &str| format!("/calls/{}/attachments/{blob}", document.call);
+        let standing = match here {
+            Some(_) => "at the center",
+            None => "on its way: not at the center yet",
+        };
+        AttachmentView {
+            thumbnail: here.and_then(|here| here.thumbnail.as_deref()).map(place),
+            content: here.map(|here| place(&here.blob)),
+            state: format!("{}, {standing}", words::size(attachment.bytes)),
         }
     }
 
@@ -225,6 +267,7 @@ impl<'a> Said<'a> {
             center_time: self.time(logged.received_ms),
             receipts: self.devices.of(document, logged.seq, id, logged.device),
             corrected: self.corrections.get(&placed.key()).cloned(),
+            attachment: None,
             unacknowledged_since_ms: is_waiting.then_some(logged.received_ms),
         }
     }

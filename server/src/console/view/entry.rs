@@ -20,6 +20,8 @@ pub struct EntryView {
     pub receipts: Vec<ReceiptView>,
     /// Set when this entry was corrected or withdrawn: it is struck through.
     pub corrected: Option<CorrectionView>,
+    /// Attachments only.
+    pub attachment: Option<AttachmentView>,
     /// Cautions only: the center's receipt while no officer has acknowledged.
     pub unacknowledged_since_ms: Option<i64>,
 }
@@ -30,6 +32,17 @@ impl EntryView {
             .iter()
             .all(|receipt| receipt.delivered.is_none())
     }
+}
+
+/// A picture or another file that goes with the entry.
+#[derive(Debug, Clone)]
+pub struct AttachmentView {
+    /// Where its thumbnail is; images have one, once they are here.
+    pub thumbnail: Option<String>,
+    /// Where the whole is; none while the center does not have it.
+    pub content: Option<String>,
+    /// Such as `1.2 MB, at the center`.
+    pub state: String,
 }
 
 /// The entry that names another and says what holds instead.

@@ -162,6 +162,7 @@ mod tests {
             center_time: "12:03:06".into(),
             receipts: vec![],
             corrected: None,
+            attachment: None,
             unacknowledged_since_ms: None,
         }
     }
