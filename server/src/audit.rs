@@ -5,7 +5,6 @@
 use packet::DeviceNumber;
 use rusqlite::params;
 
-use crate::clock;
 use crate::log::{Ledger, LogError};
 use crate::policy::Act;
 
@@ -32,7 +31,7 @@ pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
         .sql()
         .prepare_cached("INSERT INTO audit (at_ms, who, device, act, object, allowed, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
-            clock::now_ms(),
+            ledger.now_ms(),
             record.who,
             record.device.map(|d| d.0),
             record.act.name(),

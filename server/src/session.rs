@@ -22,7 +22,7 @@ use crate::center::Center;
 use crate::clock;
 use crate::devices::Device;
 use crate::hub::Place;
-use crate::log::{LogError, OfferedBy, slice};
+use crate::log::{Appended, Ledger, LogError, OfferedBy, slice};
 use crate::policy::{Act, Role, decide};
 use crate::receipts::{self, Holder, ReceiptKind};
 use crate::shifts::{self, Shift};
@@ -479,44 +479,56 @@ pub async fn admit(
     by: OfferedBy,
     who: String,
     role: Role,
-) -> Result<Result<crate::log::Appended, Refusal>, LogError> {
+) -> Result<Result<Appended, Refusal>, LogError> {
+    log.write(move |ledger| admit_now(ledger, &offer, &by, who, role))
+        .await
+}
+
+/// [`admit`] within a commit that is under way.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admit_now(
+    ledger: &mut Ledger<'_>,
+    offer: &Offer,
+    by: &OfferedBy,
+    who: String,
+    role: Role,
+) -> Result<Result<Appended, Refusal>, LogError> {
     // What cannot be inspected is refused by admission, with its reason.
     let kind = inspect(&offer.bytes)
         .ok()
         .map(|change| change.written.entry.kind());
-    log.write(move |ledger| {
-        let (device, document) = (by.device, offer.document);
-        let allowed = if !kind.is_none_or(|kind| decide(role, Act::Write(kind))) {
-            Err(Refusal::Policy(
-                "this may not be written from a device".into(),
-            ))
-        } else if shifts::may_write_to(ledger.sql(), device, document.call)? {
-            Ok(())
-        } else {
-            Err(Refusal::Policy(
-                "this call is not, and was not lately, one of this unit's".into(),
-            ))
-        };
-        let admitted = ledger.admit(&offer, &by, allowed)?;
-        if let Some(kind) = kind {
-            let detail = admitted
-                .as_ref()
-                .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
-            audit::record(
-                ledger,
-                &Record {
-                    who,
-                    device: Some(device),
-                    act: Act::Write(kind),
-                    object: document.to_string(),
-                    allowed: admitted.is_ok(),
-                    detail,
-                },
-            )?;
-        }
-        Ok(admitted)
-    })
-    .await
+    let (device, document) = (by.device, offer.document);
+    let allowed = if !kind.is_none_or(|kind| decide(role, Act::Write(kind))) {
+        Err(Refusal::Policy(
+            "this may not be written from a device".into(),
+        ))
+    } else if shifts::may_write_to(ledger.sql(), device, document.call, ledger.now_ms())? {
+        Ok(())
+    } else {
+        Err(Refusal::Policy(
+            "this call is not, and was not lately, one of this unit's".into(),
+        ))
+    };
+    let admitted = ledger.admit(offer, by, allowed)?;
+    if let Some(kind) = kind {
+        let detail = admitted
+            .as_ref()
+            .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
+        audit::record(
+            ledger,
+            &Record {
+                who,
+                device: Some(device),
+                act: Act::Write(kind),
+                object: document.to_string(),
+                allowed: admitted.is_ok(),
+                detail,
+            },
+        )?;
+    }
+    Ok(admitted)
 }
 
 /// A refusal as its officer reads it, within the frame's limit.
@@ -538,7 +550,10 @@ async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
 
 /// The grants of a unit that ended after this position; one more than a session takes
 /// makes the digests differ, so the device starts anew.
-fn ended(
+///
+/// # Errors
+/// When the store fails.
+pub fn ended(
     connection: &rusqlite::Connection,
     unit: Option<&str>,
     after: u64,
@@ -561,7 +576,7 @@ fn ended(
     let mut all = Vec::new();
     for row in rows {
         let (call, from, to) = row?;
-        for compartment in crate::log::Ledger::carried() {
+        for compartment in Ledger::carried() {
             all.push(Ended {
                 document: DocumentId::new(packet::CallId(call.cast_unsigned()), compartment),
                 from: from.unsigned_abs(),

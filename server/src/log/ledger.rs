@@ -14,7 +14,7 @@ use sync::codec;
 
 use super::LogError;
 use super::documents::Documents;
-use crate::clock;
+use crate::clock::Clock;
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -83,6 +83,7 @@ pub struct OfferedBy {
 pub struct Ledger<'a> {
     transaction: &'a Transaction<'a>,
     documents: &'a mut Documents,
+    clock: &'a Clock,
     head: u64,
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
@@ -101,11 +102,13 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(
         transaction: &'a Transaction<'a>,
         documents: &'a mut Documents,
+        clock: &'a Clock,
     ) -> Result<Self, LogError> {
         let head = head(transaction)?;
         Ok(Self {
             transaction,
             documents,
+            clock,
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
@@ -153,6 +156,12 @@ impl<'a> Ledger<'a> {
         self.transaction
     }
 
+    /// The center's clock now: milliseconds since 1970, UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// The last `seq` given.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -190,7 +199,7 @@ impl<'a> Ledger<'a> {
             entry,
             clock_off_ms: None,
         };
-        let now_ms = clock::now_ms();
+        let now_ms = self.clock.now_ms();
         let composed = compose(&Draft {
             actor,
             number: basis.number,
@@ -228,7 +237,7 @@ impl<'a> Ledger<'a> {
             center: self.documents.center,
             device: by.device,
             public_key: &by.public_key,
-            now_ms: clock::now_ms(),
+            now_ms: self.now_ms(),
             opened_by_device: offer.document.call.author() == packet::Author::Device(by.device),
         };
         let document: &mut Document = self.documents.get(self.transaction, offer.document)?;
@@ -283,7 +292,7 @@ impl<'a> Ledger<'a> {
                 "INSERT INTO refusals (at_ms, device, document, bytes, signature, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
-                clock::now_ms(),
+                self.now_ms(),
                 device.0,
                 offer.document.to_bytes(),
                 offer.bytes,
@@ -306,7 +315,7 @@ impl<'a> Ledger<'a> {
     ) -> Result<Appended, LogError> {
         self.touched.push(document);
         let seq = self.head + 1;
-        let received_ms = clock::now_ms();
+        let received_ms = self.now_ms();
         let mac = self.documents.mac.mac(document, &inspected.hash);
         let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
         self.transaction

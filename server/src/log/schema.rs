@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Surroundings;
 
 /// Each step takes the store from the version that is its index to the next.
 const MIGRATIONS: &[&str] = &[
@@ -164,7 +165,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// The id of this log: random, made with it.
-pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> {
+pub(super) fn incarnation(
+    connection: &mut Connection,
+    surroundings: &Surroundings,
+) -> rusqlite::Result<u64> {
     let kept: Option<i64> = connection
         .query_row(
             "SELECT value FROM meta WHERE name = 'incarnation'",
@@ -175,10 +179,8 @@ pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> 
     if let Some(kept) = kept {
         return Ok(kept.unsigned_abs());
     }
-    let mut random = [0; 8];
     // 62 bits: SQLite's integers are signed, and zero means that a device has none.
-    let _ = rand::fill(&mut random);
-    let fresh = (u64::from_be_bytes(random) >> 2) | 1;
+    let fresh = (u64::from_be_bytes(surroundings.random()) >> 2) | 1;
     connection.execute(
         "INSERT INTO meta VALUES ('incarnation', ?1)",
         params![fresh.cast_signed()],
