@@ -114,8 +114,8 @@ impl Log {
                 let _ = published.send(happenings.into());
             })?
         };
-        let (incarnation, recent) = (desk.incarnation(), desk.recent().clone());
-        let readers = Readers::new(path, &options.store_key);
+        let incarnation = desk.incarnation();
+        let (recent, readers) = (desk.recent().clone(), desk.readers().clone());
         let (work, queue) = mpsc::channel(QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("log-writer".into())

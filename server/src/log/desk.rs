@@ -13,7 +13,7 @@ use packet::signature::MacKey;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::documents::Documents;
-use super::{Happening, Ledger, LogError, LogOptions, Recent, ledger, schema};
+use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
 use crate::clock::Clock;
 
 /// What the log takes from outside: the time, and randomness for ids that nobody guesses.
@@ -96,6 +96,7 @@ pub struct Desk {
     connection: Connection,
     documents: Documents,
     recent: Arc<Recent>,
+    readers: Readers,
     incarnation: u64,
     clock: Clock,
     publish: Box<dyn FnMut(&[Happening]) + Send>,
@@ -139,6 +140,7 @@ impl Desk {
             connection,
             documents,
             recent,
+            readers: Readers::new(path, &options.store_key),
             incarnation,
             clock: surroundings.clock.clone(),
             publish: Box::new(publish),
@@ -154,6 +156,11 @@ impl Desk {
     #[must_use]
     pub fn recent(&self) -> &Arc<Recent> {
         &self.recent
+    }
+
+    #[must_use]
+    pub fn readers(&self) -> &Readers {
+        &self.readers
     }
 
     /// Runs each task in a savepoint, commits them as one group, publishes what happened,
