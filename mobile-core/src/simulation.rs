@@ -227,6 +227,11 @@ impl SimulatedDevice {
         self.orphans.retain(|orphan| orphan != hash);
     }
 
+    /// The center did not take what is left of them: they stay on the disk until the next start.
+    pub fn give_orphans_up(&mut self) {
+        self.orphans.clear();
+    }
+
     /// What is committed, as another connection sees it.
     ///
     /// # Errors
