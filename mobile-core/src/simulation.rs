@@ -35,6 +35,21 @@ pub enum StepError {
     Frame(#[from] FrameError),
     #[error("no session is open")]
     NoSession,
+    /// All is stored; the session begins again.
+    #[error("a document has to come anew")]
+    ComesAnew,
+}
+
+/// What to do next on the link.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    Send(Vec<u8>),
+    /// Nothing until something happens or this time comes.
+    Wait {
+        until_ms: u64,
+    },
+    /// Nothing was heard for too long, or no session is open: dial.
+    Dead,
 }
 
 /// A session as the driver keeps it.
@@ -98,7 +113,7 @@ impl SimulatedDevice {
     /// When the store cannot be read.
     pub fn dial(&mut self, shift: Vec<u8>, now_ms: u64) -> Result<Hello, StepError> {
         let loaded = self.store.load()?;
-        let mut device = Device::new(loaded.kept)?;
+        let mut device = Device::new(loaded.kept);
         let hello = device.dial(shift, now_ms);
         self.session = Some(Session {
             device,
@@ -116,10 +131,20 @@ impl SimulatedDevice {
     }
 
     /// What to do next on the link.
-    pub fn next(&mut self, now_ms: u64) -> Next {
-        match &mut self.session {
-            Some(session) => session.device.next(now_ms),
-            None => Next::Dead,
+    pub fn next(&mut self, now_ms: u64) -> Due {
+        let Some(session) = &mut self.session else {
+            return Due::Dead;
+        };
+        loop {
+            match session.device.next(now_ms) {
+                // No attachments here: each is given up.
+                Next::FetchChunk { blob, offset, .. } => {
+                    session.device.chunk(blob, offset, Vec::new(), now_ms);
+                }
+                Next::Send(bytes) => return Due::Send(bytes),
+                Next::Wait { until_ms } => return Due::Wait { until_ms },
+                Next::Dead => return Due::Dead,
+            }
         }
     }
 
@@ -134,7 +159,7 @@ impl SimulatedDevice {
         now_ms: u64,
     ) -> Result<(Vec<Operation>, Option<Bye>), StepError> {
         let session = self.session.as_mut().ok_or(StepError::NoSession)?;
-        let effects = session.device.frame(bytes, now_ms)?;
+        let effects = session.device.message(bytes, now_ms)?;
         session.heard.extend(effects.store.iter().cloned());
         Ok((effects.store, effects.bye))
     }
@@ -153,6 +178,9 @@ impl SimulatedDevice {
                     session.device.rewritten(document, unsent);
                 }
                 session.outbox_high = session.outbox_high.max(high);
+            }
+            if applied.comes_anew {
+                return Err(StepError::ComesAnew);
             }
         }
         session.device.committed();

@@ -27,6 +27,7 @@ mod checks;
 mod fault;
 mod hostile;
 mod links;
+mod messages;
 mod network;
 mod officer;
 mod queue;

@@ -101,7 +101,6 @@ impl World {
         officer.wire = Some(id);
         let hello = Hello {
             version: PROTOCOL_VERSION,
-            incarnation: self.rng.u64(..3),
             position: self.rng.u64(..200),
             exceptions: vec![],
             digest: self.rng.u64(..),
@@ -109,7 +108,8 @@ impl World {
             receipts: self.rng.u64(..100),
             shift: officer.token.clone(),
         };
-        self.wires.insert(id, Wire::new(index, officer.network));
+        self.wires
+            .insert(id, Wire::new(index, officer.network, self.now_ms));
         let hello = Box::new(hello);
         self.queue
             .plan(self.now_ms + 50, Event::Hello { wire: id, hello });

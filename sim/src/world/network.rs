@@ -76,6 +76,7 @@ pub(super) struct Cut {
 pub(super) struct Wire {
     pub(super) officer: usize,
     pub(super) network: Network,
+    pub(super) dialled_ms: u64,
     pub(super) cut: Option<Cut>,
     /// Whether each end still believes in it.
     pub(super) open_at_device: bool,
@@ -88,10 +89,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(officer: usize, network: Network) -> Self {
+    pub(super) fn new(officer: usize, network: Network, now_ms: u64) -> Self {
         Self {
             officer,
             network,
+            dialled_ms: now_ms,
             cut: None,
             open_at_device: true,
             open_at_center: false,

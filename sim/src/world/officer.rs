@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mobile_core::identity::{KeyStore, KeyStoreError, Signer, SignerError, SoftwareSigner};
-use mobile_core::simulation::{Enrolment, SimulatedDevice};
+use mobile_core::simulation::{Due, Enrolment, SimulatedDevice};
 use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, change_hash};
 use server::shifts::{self, Shift};
-use sync::codec::Codec;
-use sync::device::{Next, Store as Operation};
+use sync::codec::{self, Unpacked};
+use sync::device::Store as Operation;
 use sync::frame::{DownFrame, UpFrame};
 use sync::limits::OFFERS_IN_FLIGHT_MAX;
 
 use super::fault::{Fault, Invariant, Step, must};
+use super::messages::{Joined, Messages};
 use super::network::{Cut, Network, Wire};
 use super::queue::{End, Event};
-use super::session::{down_frames, up_frames};
+
 use super::{World, wall_ms};
 
 /// As the device's driver has it.
@@ -65,8 +66,10 @@ pub(super) struct Officer {
 /// What the witness notes of a session at the device's end.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// What each frame that is not yet reported brought.
-    frames: VecDeque<Vec<(DocumentId, u64)>>,
+    up: Messages<UpFrame>,
+    down: Messages<DownFrame>,
+    /// What each message that is not yet reported brought.
+    messages: VecDeque<Vec<(DocumentId, u64)>>,
     reported: u64,
     under_way: BTreeSet<ChangeHash>,
     /// Told in what was heard since the last commit.
@@ -319,7 +322,7 @@ impl World {
         self.next_wire += 1;
         let id = self.next_wire;
         officer.wire = Some(id);
-        let mut wire = Wire::new(index, officer.network);
+        let mut wire = Wire::new(index, officer.network, now_ms);
         let bytes = HANDSHAKE_BYTES + sync::frame::encode(&hello).len() * 4 / 3;
         let trips_ms = HANDSHAKE_TRIPS * 2 * wire.network.latency_ms;
         let at_ms = wire.send(End::Device, bytes, now_ms, &mut self.rng) + trips_ms;
@@ -398,16 +401,16 @@ impl World {
                 return Ok(());
             }
             match device.next(now_ms) {
-                Next::Send(bytes) => {
+                Due::Send(bytes) => {
                     self.check_up(index, &bytes)?;
                     self.note(&format!("D{index} sends {} B", bytes.len()));
                     self.send(wire, End::Device, bytes);
                 }
-                Next::Wait { until_ms } => {
+                Due::Wait { until_ms } => {
                     self.plan_poll(wire, End::Device, until_ms);
                     return Ok(());
                 }
-                Next::Dead => {
+                Due::Dead => {
                     self.note(&format!("D{index} hears nothing"));
                     self.hang_up(index);
                     self.back_off(index, 0);
@@ -419,12 +422,17 @@ impl World {
 
     /// Holds what the device says against its own disk.
     fn check_up(&mut self, index: usize, bytes: &[u8]) -> Step {
-        for frame in up_frames(bytes).unwrap_or_default() {
-            match frame {
-                UpFrame::Delivered(frames) => self.check_delivered(index, frames)?,
-                UpFrame::Offer(offer) => {
-                    let unpacked = Codec::new().and_then(|mut codec| codec.unpack(&offer.body));
-                    let bytes = unpacked.map_err(Fault::of_world)?;
+        let read = self.officers[index].books.up.read(bytes);
+        for joined in read.map_err(Fault::of_world)? {
+            match joined {
+                Joined::Frame(UpFrame::Delivered(messages)) => {
+                    self.check_delivered(index, messages)?;
+                }
+                Joined::Frame(UpFrame::Offer(offer)) => {
+                    let unpacked = codec::unpack(&offer.body).map_err(Fault::of_world)?;
+                    let Unpacked::Change(bytes) = unpacked else {
+                        return Err(Fault::of_world("a device offers a brief"));
+                    };
                     let hash = change_hash(&bytes).map_err(Fault::of_world)?;
                     self.check_offer(index, offer.document, hash)?;
                 }
@@ -434,14 +442,14 @@ impl World {
         Ok(())
     }
 
-    fn check_delivered(&mut self, index: usize, frames: u64) -> Step {
+    fn check_delivered(&mut self, index: usize, messages: u64) -> Step {
         let officer = &mut self.officers[index];
         let Some(device) = &officer.device else {
             return Ok(());
         };
-        while officer.books.reported < frames {
+        while officer.books.reported < messages {
             officer.books.reported += 1;
-            let Some(brought) = officer.books.frames.pop_front() else {
+            let Some(brought) = officer.books.messages.pop_front() else {
                 break;
             };
             for (document, seq) in brought {
@@ -514,7 +522,15 @@ impl World {
             return Ok(());
         };
         let now_ms = self.now_ms;
-        let frames = down_frames(bytes)?;
+        let read = self.officers[index].books.down.read(bytes);
+        let joined = read.map_err(Fault::of_world)?;
+        let frames: Vec<DownFrame> = joined
+            .into_iter()
+            .filter_map(|joined| match joined {
+                Joined::Frame(frame) => Some(frame),
+                Joined::Part(_) => None,
+            })
+            .collect();
         let before = self.own_before_reset(index, &frames)?;
         let officer = &mut self.officers[index];
         let Some(device) = &mut officer.device else {
@@ -531,8 +547,9 @@ impl World {
                 return Err(super::fault::broken(Invariant::Order, what));
             }
         };
+        let brings = frames.iter().flat_map(brought).collect();
+        officer.books.messages.push_back(brings);
         for frame in &frames {
-            officer.books.frames.push_back(brought(frame));
             match frame {
                 DownFrame::Accepted(a) => drop(officer.books.under_way.remove(&a.hash)),
                 DownFrame::Refused(r) => drop(officer.books.under_way.remove(&r.hash)),

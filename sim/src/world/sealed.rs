@@ -5,7 +5,7 @@ use server::devices;
 use server::log::OfferedBy;
 use server::policy::Role;
 use server::session::admit_now;
-use sync::codec::Codec;
+use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
 use super::World;
@@ -85,8 +85,10 @@ impl World {
         let UpFrame::Offer(frame) = frame else {
             return Err(Fault::of_world("something else than an offer was sealed"));
         };
-        let unpacked = Codec::new().and_then(|mut codec| codec.unpack(&frame.body));
-        let bytes = unpacked.map_err(Fault::of_world)?;
+        let unpacked = codec::unpack(&frame.body).map_err(Fault::of_world)?;
+        let Unpacked::Change(bytes) = unpacked else {
+            return Err(Fault::of_world("something else than a change was sealed"));
+        };
         change_hash(&bytes).map_err(Fault::of_world)?;
         Ok(Offer {
             document: frame.document,

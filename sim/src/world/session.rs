@@ -3,24 +3,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use packet::{ChangeHash, DeviceNumber, DocumentId, Offer, Refusal, change_hash};
+use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, Offer, Refusal, change_hash};
 use server::devices;
 use server::hub::Place;
-use server::log::{Appended, LogError, OfferedBy, slice};
+use server::log::{Appended, Ledger, LogError, OfferedBy, slice};
 use server::policy::{Act, Role, decide};
 use server::receipts::{self, Holder, ReceiptKind};
 use server::session::{admit_now, ended};
 use server::shifts;
-use sync::codec::Codec;
+use sync::Handshake;
 use sync::frame::{
-    AcceptedFrame, Bye, ByeWhy, DownFrame, Hello, RefusedFrame, UpFrame, decode, encode,
+    AcceptedFrame, Agreement, Bye, ByeWhy, ChangesFrame, DownFrame, Hello, RefusedFrame, UpFrame,
+    digest, encode,
 };
-use sync::limits::{FRAME_BYTES_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_START, WINDOW_MS};
+use sync::limits::{
+    FRAME_BYTES_MAX, HANDSHAKE_BYTES_MIN, WINDOW_BYTES_MAX, WINDOW_BYTES_START, WINDOW_MS,
+};
 use sync::relay::{Event as Asked, Granted, Next, Relay, Standing, Urgency};
 
 use super::World;
 use super::center::Answer;
 use super::fault::{Fault, Invariant, Step, broken, must};
+use super::messages::{Joined, Messages};
 use super::queue::{End, Event};
 use super::witness::Page;
 
@@ -34,7 +38,6 @@ pub(super) struct Session {
     who: String,
     place: Place,
     relay: Relay,
-    codec: Codec,
     /// Came and was not read yet: the relay holds the device back.
     inbox: VecDeque<Vec<u8>>,
     writes: usize,
@@ -44,15 +47,33 @@ pub(super) struct Session {
 }
 
 /// What the witness notes of a session.
-#[derive(Default)]
 struct Books {
     /// Sizes of what was sent and is not yet said to be delivered.
     under_way: VecDeque<usize>,
     under_way_bytes: usize,
     delivered: u64,
+    down: Messages<DownFrame>,
+    up: Messages<UpFrame>,
     /// How far each granted document was sent; not in it: its grant is still to be told.
     sent: BTreeMap<DocumentId, u64>,
     urgency: BTreeMap<DocumentId, Urgency>,
+    /// Whether what the device says it has is what the log knows it to have.
+    agreement: Agreement,
+}
+
+impl Default for Books {
+    fn default() -> Self {
+        Self {
+            under_way: VecDeque::new(),
+            under_way_bytes: 0,
+            delivered: 0,
+            down: Messages::default(),
+            up: Messages::default(),
+            sent: BTreeMap::new(),
+            urgency: BTreeMap::new(),
+            agreement: Agreement::Anew,
+        }
+    }
 }
 
 impl Books {
@@ -91,29 +112,30 @@ impl Books {
     ) -> Option<DocumentId> {
         let own = self.urgency.get(&document)?;
         let more_urgent = self.urgency.iter().filter(|(_, urgency)| *urgency < own);
-        more_urgent
-            .map(|(other, _)| *other)
-            .find(|other| match self.sent.get(other) {
-                Some(through) => {
-                    let rest = page.between(*other, *through, u64::MAX);
-                    rest.iter().any(|seq| others_wrote(page, *seq, device))
-                }
-                None => true,
-            })
+        more_urgent.map(|(other, _)| *other).find(|other| {
+            let through = self.sent.get(other).copied().unwrap_or(0);
+            let rest = page.between(*other, through, u64::MAX);
+            rest.iter().any(|seq| others_wrote(page, *seq, device))
+        })
+    }
+
+    /// Something that can hurt, and has something to send.
+    fn safety_waits(&self, page: &Page, device: DeviceNumber) -> Option<DocumentId> {
+        let safety = Urgency::of(Compartment::Call, true, 0);
+        let hurts = self
+            .urgency
+            .iter()
+            .filter(|(_, urgency)| **urgency < safety);
+        hurts.map(|(document, _)| *document).find(|document| {
+            let through = self.sent.get(document).copied().unwrap_or(0);
+            let rest = page.between(*document, through, u64::MAX);
+            rest.iter().any(|seq| others_wrote(page, *seq, device))
+        })
     }
 }
 
 fn others_wrote(page: &Page, seq: u64, device: DeviceNumber) -> bool {
     page.at(seq).is_some_and(|seen| seen.device != Some(device))
-}
-
-/// The frames of a message.
-pub(super) fn down_frames(bytes: &[u8]) -> Step<Vec<DownFrame>> {
-    Ok(vec![decode(bytes).map_err(Fault::of_world)?])
-}
-
-pub(super) fn up_frames(bytes: &[u8]) -> Option<Vec<UpFrame>> {
-    decode(bytes).ok().map(|frame| vec![frame])
 }
 
 impl World {
@@ -204,7 +226,10 @@ impl World {
                 receipts::seen_of(connection, number, receipts)?,
             ))
         })?;
-        let mut books = Books::default();
+        let mut books = Books {
+            agreement: self.expected(unit.as_deref(), hello)?,
+            ..Books::default()
+        };
         for granted in &granted {
             books.granted(granted);
             let exception = hello
@@ -212,6 +237,7 @@ impl World {
                 .iter()
                 .find(|e| e.document == granted.document);
             match exception {
+                _ if books.agreement != Agreement::Agreed => None,
                 Some(exception) => books.sent.insert(granted.document, exception.through),
                 None if granted.from <= hello.position => {
                     books.sent.insert(granted.document, hello.position)
@@ -226,7 +252,12 @@ impl World {
             granted,
             ended,
         };
-        let mut relay = match Relay::open(hello, standing, 0) {
+        let dialled_ms = self.wires.get(&wire).map_or(0, |link| link.dialled_ms);
+        let handshake = Handshake {
+            bytes: HANDSHAKE_BYTES_MIN,
+            ms: self.now_ms - dialled_ms,
+        };
+        let mut relay = match Relay::open(hello, standing, Some(handshake), 0) {
             Ok(relay) => relay,
             Err(bye) => return Ok(Err(bye)),
         };
@@ -243,7 +274,6 @@ impl World {
             who,
             place,
             relay,
-            codec: Codec::new().map_err(Fault::of_world)?,
             inbox: VecDeque::new(),
             writes: 0,
             answered: BTreeSet::new(),
@@ -252,6 +282,25 @@ impl World {
         };
         self.keep_receipts(wire, &mut session, ReceiptKind::Delivered, held, wall_ms);
         Ok(Ok(session))
+    }
+
+    /// Whether what the device says it has is what this log knows it to have.
+    fn expected(&self, unit: Option<&str>, hello: &Hello) -> Step<Agreement> {
+        let page = self.witness.page()?;
+        let at = hello.position;
+        let calls = unit.map(|unit| page.calls_at(unit, at)).unwrap_or_default();
+        let documents = calls.into_iter().flat_map(|call| {
+            Ledger::carried().map(|compartment| DocumentId::new(call, compartment))
+        });
+        let is_same =
+            at <= page.head() && hello.digest == digest(self.witness.incarnation, documents);
+        Ok(if is_same {
+            Agreement::Agreed
+        } else if at == 0 && hello.exceptions.is_empty() {
+            Agreement::Anew
+        } else {
+            Agreement::Compare
+        })
     }
 
     fn keep_receipts(
@@ -339,13 +388,13 @@ impl World {
                     bytes_max,
                 } => {
                     let found = self.fetch(session, document, after, session_head, bytes_max)?;
-                    let framed =
-                        session
-                            .relay
-                            .fetched(document, &found.changes, found.through, session_ms);
-                    if let Some(bytes) = framed {
-                        self.send_down(wire, session, bytes)?;
-                    }
+                    self.check_fetched(session, document, &found)?;
+                    session
+                        .relay
+                        .fetched(document, &found.changes, found.through);
+                }
+                Next::FetchChunk { blob, offset, .. } => {
+                    session.relay.chunk(blob, offset, Vec::new(), 0);
                 }
                 Next::Over => return Ok(false),
                 Next::Wait { until_ms } => {
@@ -370,21 +419,14 @@ impl World {
         let Some(running) = &self.center.running else {
             return Err(broken(Invariant::World, "the center is down"));
         };
-        let recent = running.desk.recent().slice(
-            document,
-            after,
-            bytes_max,
-            &skip,
-            dictionary,
-            &mut session.codec,
-        );
+        let recent = running
+            .desk
+            .recent()
+            .slice(document, after, bytes_max, &skip, dictionary);
         match recent {
             Some(found) => Ok(found),
             None => self.center.read(|connection| {
-                let codec = &mut session.codec;
-                slice(
-                    connection, document, after, bytes_max, &skip, dictionary, codec,
-                )
+                slice(connection, document, after, bytes_max, &skip, dictionary)
             }),
         }
     }
@@ -394,17 +436,19 @@ impl World {
         must(bytes.len() <= FRAME_BYTES_MAX, Invariant::Bounded, || {
             format!("a message of {} bytes", bytes.len())
         })?;
-        let frames = down_frames(&bytes)?;
+        let joined = session.books.down.read(&bytes).map_err(Fault::of_world)?;
         self.note(&format!(
             "C w{wire} sends {} B {}",
             bytes.len(),
-            names(&frames)
+            names(&joined)
         ));
-        let share = bytes.len() / frames.len().max(1);
-        for frame in &frames {
-            self.check_down(session, frame)?;
-            session.books.sent(share);
+        for joined in &joined {
+            match joined {
+                Joined::Frame(frame) => self.check_down(session, frame)?,
+                Joined::Part(lane) => session.check_part(*lane, self.witness.page()?)?,
+            }
         }
+        session.books.sent(bytes.len());
         let bits_per_s = self
             .wires
             .get(&wire)
@@ -427,31 +471,19 @@ impl World {
             })
         };
         match frame {
-            DownFrame::Welcome(welcome) if welcome.reset => session.books.sent.clear(),
+            DownFrame::Welcome(welcome) => {
+                let (said, wanted) = (welcome.agreement, session.books.agreement);
+                must(said == wanted, Invariant::Order, || {
+                    format!("{number} is told {said:?} where it is {wanted:?}")
+                })?;
+            }
             DownFrame::Grant(grant) => {
                 granted(grant.document)?;
                 session.check_urgency(grant.document, page)?;
-                session.books.sent.insert(grant.document, 0);
+                session.books.sent.entry(grant.document).or_insert(0);
             }
             DownFrame::Revoke(document) => session.books.forget(*document),
-            DownFrame::Changes(frame) => {
-                granted(frame.document)?;
-                session.check_urgency(frame.document, page)?;
-                let after = session.books.sent.insert(frame.document, frame.through);
-                let wanted = page.between(frame.document, after.unwrap_or(0), frame.through);
-                let mut found = frame.changes.iter().map(|change| change.seq).peekable();
-                for seq in wanted {
-                    let is_there = found.next_if_eq(seq).is_some();
-                    must(
-                        is_there || !others_wrote(page, *seq, number),
-                        Invariant::Order,
-                        || format!("{number} is not sent {seq} of {}", frame.document),
-                    )?;
-                }
-                must(found.next().is_none(), Invariant::Order, || {
-                    format!("{number} is sent what {} does not have", frame.document)
-                })?;
-            }
+            DownFrame::Changes(frame) => granted(frame.document)?,
             DownFrame::Seen(seen) => granted(seen.document)?,
             DownFrame::Accepted(accepted) => {
                 let seq = page.seq_of(&accepted.hash);
@@ -465,6 +497,33 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What is about to be sent of a document: that it is its turn, and that nothing is
+    /// left out but what the device itself wrote.
+    fn check_fetched(
+        &self,
+        session: &mut Session,
+        document: DocumentId,
+        found: &server::log::Slice,
+    ) -> Step {
+        let page = self.witness.page()?;
+        let number = session.device.number;
+        session.check_urgency(document, page)?;
+        let after = session.books.sent.insert(document, found.through);
+        let wanted = page.between(document, after.unwrap_or(0), found.through);
+        let mut sent = found.changes.iter().map(|change| change.seq).peekable();
+        for seq in wanted {
+            let is_there = sent.next_if_eq(seq).is_some();
+            must(
+                is_there || !others_wrote(page, *seq, number),
+                Invariant::Order,
+                || format!("{number} is not sent {seq} of {document}"),
+            )?;
+        }
+        must(sent.next().is_none(), Invariant::Order, || {
+            format!("{number} is sent what {document} does not have")
+        })
     }
 
     /// A message from the device came out of the wire.
@@ -484,17 +543,26 @@ impl World {
 
     fn session_message(&mut self, wire: u64, session: &mut Session, bytes: &[u8]) {
         let session_ms = self.now_ms - session.began_ms;
-        let asked = match session.relay.frame(bytes, session_ms) {
-            Ok(asked) => vec![asked],
+        let asked = match session.relay.message(bytes, session_ms) {
+            Ok(asked) => asked,
             Err(e) => {
                 self.note(&format!("C w{wire} protocol broken: {e}"));
                 session.relay.close(ByeWhy::Protocol, &e.to_string(), 1_000);
                 return;
             }
         };
-        for frame in up_frames(bytes).unwrap_or_default() {
-            if let UpFrame::Delivered(frames) = frame {
-                session.books.delivered(frames);
+        let head = self.witness.page().map_or(0, Page::head);
+        for joined in session.books.up.read(bytes).unwrap_or_default() {
+            match joined {
+                Joined::Frame(UpFrame::Delivered(messages)) => session.books.delivered(messages),
+                Joined::Frame(UpFrame::Heads(heads)) => {
+                    for head_of in heads.iter().filter(|h| h.through <= head) {
+                        if session.books.urgency.contains_key(&head_of.document) {
+                            session.books.sent.insert(head_of.document, head_of.through);
+                        }
+                    }
+                }
+                _ => {}
             }
         }
         for asked in asked {
@@ -517,7 +585,10 @@ impl World {
                 let through = vec![(document, through)];
                 self.keep_receipts(wire, session, ReceiptKind::Shown, through, at_ms);
             }
-            Asked::Nothing => {}
+            Asked::Want { .. } => {}
+            Asked::Put { blob, .. } | Asked::Chunk { blob, .. } => {
+                session.relay.have(blob, 0, Some("not here".into()));
+            }
         }
     }
 
@@ -633,6 +704,20 @@ impl Session {
         }
     }
 
+    /// A part of what cannot hurt goes only where nothing waits that can.
+    fn check_part(&self, lane: u8, page: &Page) -> Step {
+        if lane == 0 {
+            return Ok(());
+        }
+        match self.books.safety_waits(page, self.device.number) {
+            Some(waits) => Err(broken(
+                Invariant::UrgentFirst,
+                format!("a part of something else is sent while {waits} has something to send"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// At most a moment of the link is under way, and one message.
     fn check_window(&self, bits_per_s: u64, message: usize) -> Step {
         let moment = (bits_per_s / 8 * WINDOW_MS / 1_000).min(WINDOW_BYTES_MAX);
@@ -655,20 +740,36 @@ impl Session {
 /// link only by what comes back.
 const WINDOW_SLACK: usize = 2;
 
-fn names(frames: &[DownFrame]) -> String {
-    let name = |frame: &DownFrame| match frame {
-        DownFrame::Welcome(welcome) if welcome.reset => "reset".to_owned(),
-        DownFrame::Welcome(_) => "welcome".to_owned(),
-        DownFrame::Grant(_) => "grant".to_owned(),
-        DownFrame::Revoke(_) => "revoke".to_owned(),
-        DownFrame::Changes(c) => format!("changes:{}..{}", c.changes.len(), c.through),
+fn names(joined: &[Joined<DownFrame>]) -> String {
+    joined.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+fn name(joined: &Joined<DownFrame>) -> String {
+    let frame = match joined {
+        Joined::Frame(frame) => frame,
+        Joined::Part(lane) => return format!("part:{lane}"),
+    };
+    match frame {
+        DownFrame::Welcome(welcome) => format!("welcome:{:?}", welcome.agreement),
+        DownFrame::Grant(_) => "grant".into(),
+        DownFrame::Revoke(_) => "revoke".into(),
+        DownFrame::Changes(c) => changes_name(c),
         DownFrame::Position(p) => format!("position:{p}"),
         DownFrame::Accepted(a) => format!("accepted:{}", a.seq),
         DownFrame::Refused(r) => format!("refused:{}", r.code),
-        DownFrame::Seen(_) => "seen".to_owned(),
-        DownFrame::Ping => "ping".to_owned(),
-        DownFrame::Pong => "pong".to_owned(),
+        DownFrame::Seen(_) => "seen".into(),
+        DownFrame::Ping => "ping".into(),
+        DownFrame::Pong => "pong".into(),
         DownFrame::Bye(bye) => format!("bye:{:?}", bye.why),
-    };
-    frames.iter().map(name).collect::<Vec<_>>().join(" ")
+        DownFrame::Got => "got".into(),
+        DownFrame::Part(_) | DownFrame::Chunk(_) | DownFrame::Have(_) => "other".into(),
+    }
+}
+
+fn changes_name(changes: &ChangesFrame) -> String {
+    let (count, through) = (changes.changes.len(), changes.through());
+    match changes.position() {
+        Some(position) => format!("changes:{count}..{through} position:{position}"),
+        None => format!("changes:{count}..{through}"),
+    }
 }

@@ -93,6 +93,12 @@ impl Page {
         })
     }
 
+    /// The calls that a unit had at a place in the log.
+    pub(super) fn calls_at(&self, unit: &str, seq: u64) -> BTreeSet<CallId> {
+        let calls = self.grants.iter().map(|grant| grant.call);
+        calls.filter(|call| self.had_at(unit, *call, seq)).collect()
+    }
+
     pub(super) fn calls_of(&self, unit: &str) -> BTreeSet<CallId> {
         let now = self.grants.iter().filter(|g| g.to.is_none());
         now.filter(|g| g.unit == unit).map(|g| g.call).collect()
