@@ -22,6 +22,8 @@ mod host;
 pub mod identity;
 mod net;
 mod shift;
+#[doc(hidden)]
+pub mod simulation;
 mod store;
 mod ticket;
 mod view;

@@ -173,7 +173,7 @@ impl Store {
     }
 
     /// One transaction. What the writer remembers is forgotten when it fails.
-    fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Lineages) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -194,7 +194,7 @@ impl Store {
     }
 
     /// One consistent look at what is committed.
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

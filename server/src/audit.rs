@@ -5,7 +5,6 @@
 use packet::DeviceNumber;
 use rusqlite::{Connection, params};
 
-use crate::clock;
 use crate::log::{Ledger, LogError};
 use crate::policy::Act;
 
@@ -28,15 +27,19 @@ pub struct Record {
 /// # Errors
 /// When the store fails.
 pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
-    record_in(ledger.sql(), record)
+    record_in(ledger.sql(), record, ledger.now_ms())
 }
 
 /// As [`record`], for who works on the log's store while no center runs on it, or beside one.
-pub(crate) fn record_in(connection: &Connection, record: &Record) -> Result<(), LogError> {
+pub(crate) fn record_in(
+    connection: &Connection,
+    record: &Record,
+    now_ms: i64,
+) -> Result<(), LogError> {
     connection
         .prepare_cached("INSERT INTO audit (at_ms, who, device, act, object, allowed, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
-            clock::now_ms(),
+            now_ms,
             record.who,
             record.device.map(|d| d.0),
             record.act.name(),

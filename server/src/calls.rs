@@ -8,7 +8,6 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use crate::clock;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Happening, Ledger, LogError};
 use crate::triage::Triage;
@@ -147,7 +146,7 @@ fn update(
             facts.nature,
             facts.location,
             address_key(&facts.location),
-            clock::now_ms()
+            ledger.now_ms()
         ])?;
     write_facts(ledger, call, &facts)?;
     for caution in triage
@@ -209,7 +208,7 @@ fn insert(
             facts.nature,
             facts.location,
             address_key(&facts.location),
-            clock::now_ms()
+            ledger.now_ms()
         ])?;
     Ok(())
 }
@@ -400,7 +399,7 @@ fn end_grant(ledger: &mut Ledger<'_>, call: CallId, unit: &str, to: u64) -> Resu
     ledger
         .sql()
         .prepare_cached("UPDATE grants SET to_seq = ?3, ended_ms = ?4 WHERE call = ?1 AND unit = ?2 AND to_seq IS NULL")?
-        .execute(params![call.0.cast_signed(), unit, to.cast_signed(), clock::now_ms()])?;
+        .execute(params![call.0.cast_signed(), unit, to.cast_signed(), ledger.now_ms()])?;
     ledger.tell(Happening::Ended {
         unit: unit.to_owned(),
         call,
@@ -415,7 +414,7 @@ fn closed(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
         .prepare_cached(
             "UPDATE cautions SET settled_ms = ?2 WHERE call = ?1 AND settled_ms IS NULL",
         )?
-        .execute(params![call.0.cast_signed(), clock::now_ms()])?;
+        .execute(params![call.0.cast_signed(), ledger.now_ms()])?;
     Ok(())
 }
 
@@ -546,7 +545,7 @@ fn opened_by(
         number: String::new(),
         ..facts.clone()
     };
-    insert(ledger, call, &facts, "", clock::now_ms())?;
+    insert(ledger, call, &facts, "", ledger.now_ms())?;
     if let Some(unit) = crate::shifts::unit_of(ledger.sql(), device)? {
         grant(ledger, call, &unit, seq, facts.priority)?;
     }

@@ -5,7 +5,6 @@ use data_encoding::BASE32_NOPAD;
 use packet::DeviceNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::clock;
 use crate::identity::DevicePeer;
 use crate::log::{Happening, Ledger, LogError, restored};
 
@@ -31,7 +30,7 @@ pub fn new_code(ledger: &mut Ledger<'_>, agency: &str, label: &str) -> Result<St
     let mut random = [0; 10];
     rand::fill(&mut random).map_err(|_| LogError::Store("no randomness".into()))?;
     let code = BASE32_NOPAD.encode(&random);
-    let now_ms = clock::now_ms();
+    let now_ms = ledger.now_ms();
     ledger.sql().execute(
         "DELETE FROM enrolment_codes WHERE expires_ms < ?1",
         [now_ms],
@@ -58,7 +57,7 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
         .sql()
         .query_row(
             "DELETE FROM enrolment_codes WHERE code = ?1 AND expires_ms >= ?2 RETURNING agency, label",
-            params![hash(code), clock::now_ms()],
+            params![hash(code), ledger.now_ms()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
@@ -131,7 +130,7 @@ pub fn readmit(
 pub fn revoke(ledger: &mut Ledger<'_>, number: DeviceNumber) -> Result<(), LogError> {
     let changed = ledger.sql().execute(
         "UPDATE devices SET revoked_ms = coalesce(revoked_ms, ?2) WHERE device = ?1",
-        params![number.0, clock::now_ms()],
+        params![number.0, ledger.now_ms()],
     )?;
     if changed == 0 {
         return Err(LogError::Unknown {

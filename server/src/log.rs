@@ -13,6 +13,7 @@
 //! ```
 
 mod copy;
+mod desk;
 mod documents;
 mod ledger;
 mod read;
@@ -24,19 +25,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use packet::signature::MacKey;
-use packet::{Author, CenterId};
-use rusqlite::Connection;
+use packet::CenterId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub(crate) use copy::{Copied, begin_anew, check, copy};
+pub use desk::{Desk, Surroundings, Task};
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};
 pub use recent::{Recent, Slice};
 pub(crate) use restored::new_since_restore;
 pub use restored::{Restored, restored};
-
-use documents::Documents;
 
 /// Most pieces of work that wait for the writer; beyond it callers wait.
 const QUEUE_MAX: usize = 1_024;
@@ -83,26 +81,15 @@ pub struct LogOptions {
     pub mac_key: [u8; 32],
 }
 
-type AfterCommit = Box<dyn FnOnce(Result<(), &LogError>) + Send>;
-type Work = Box<dyn FnOnce(&mut Ledger<'_>) -> AfterCommit + Send>;
-
 /// A handle on the log; cheap to clone. The writer stops when the last one is gone.
 #[derive(Debug, Clone)]
 pub struct Log {
-    work: mpsc::Sender<WorkItem>,
+    work: mpsc::Sender<Task>,
     readers: Readers,
     recent: Arc<Recent>,
     published: broadcast::Sender<Arc<[Happening]>>,
     incarnation: u64,
     _writer: Arc<Writer>,
-}
-
-struct WorkItem(Work);
-
-impl std::fmt::Debug for WorkItem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WorkItem")
-    }
 }
 
 /// Joined by nobody: the thread ends by itself when the queue closes, after the
@@ -123,35 +110,25 @@ impl Log {
         options: &LogOptions,
         mut publish: impl FnMut(&[Happening]) + Send + 'static,
     ) -> Result<Self, LogError> {
-        let at = |reason: String| LogError::Open {
-            path: path.display().to_string(),
-            reason,
-        };
-        let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
-        let incarnation = schema::incarnation(&mut connection).map_err(|e| at(e.to_string()))?;
-        let recent = Arc::new(Recent::new(ledger::head(&connection)?));
-        let readers = Readers::new(path, &options.store_key);
-        let (work, queue) = mpsc::channel(QUEUE_MAX);
         let (published, _) = broadcast::channel(PUBLISHED_MAX);
-        let writer = {
-            let (recent, published) = (recent.clone(), published.clone());
-            let mut documents = Documents::new(
-                options.center,
-                Author::Center(incarnation_issuer(incarnation)),
-                MacKey::new(&options.mac_key),
-            );
-            std::thread::Builder::new()
-                .name("log-writer".into())
-                .spawn(move || {
-                    write_groups(connection, queue, &mut documents, |happenings| {
-                        recent.add(happenings);
-                        publish(happenings);
-                        // Nobody listening is no error.
-                        let _ = published.send(happenings.into());
-                    });
-                })
-                .map_err(|e| at(e.to_string()))?
+        let desk = {
+            let published = published.clone();
+            Desk::open(path, options, &Surroundings::default(), move |happenings| {
+                publish(happenings);
+                // Nobody listening is no error.
+                let _ = published.send(happenings.into());
+            })?
         };
+        let incarnation = desk.incarnation();
+        let (recent, readers) = (desk.recent().clone(), desk.readers().clone());
+        let (work, queue) = mpsc::channel(QUEUE_MAX);
+        let writer = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || write_groups(desk, queue))
+            .map_err(|e| LogError::Open {
+                path: path.display().to_string(),
+                reason: e.to_string(),
+            })?;
         Ok(Self {
             work,
             readers,
@@ -199,80 +176,16 @@ impl Log {
         E: From<LogError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let item = WorkItem(Box::new(move |ledger| {
-            let result = ledger.in_savepoint(work);
-            Box::new(move |committed| {
-                let result = result.and_then(|value| match committed {
-                    Ok(()) => Ok(value),
-                    Err(LogError::Full) => Err(LogError::Full.into()),
-                    Err(e) => Err(LogError::Store(e.to_string()).into()),
-                });
-                // The caller may have gone: what is committed stays committed.
-                let _ = answer.send(result);
-            })
-        }));
-        self.work.send(item).await.map_err(|_| LogError::Stopping)?;
+        // The caller may have gone: what is committed stays committed.
+        let task = Task::new(work, |result| drop(answer.send(result)));
+        self.work.send(task).await.map_err(|_| LogError::Stopping)?;
         answered.await.map_err(|_| LogError::Stopping)?
     }
 }
 
-/// The center writes as another author in each incarnation, so that its changes
-/// never collide with those of before a restore.
-fn incarnation_issuer(incarnation: u64) -> u32 {
-    u32::try_from(incarnation & 0x7fff_ffff).unwrap_or_default() | 1 << 31
-}
-
-fn write_groups(
-    mut connection: Connection,
-    mut queue: mpsc::Receiver<WorkItem>,
-    documents: &mut Documents,
-    mut publish: impl FnMut(&[Happening]),
-) {
+fn write_groups(mut desk: Desk, mut queue: mpsc::Receiver<Task>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        let mut answers = Vec::with_capacity(group.len());
-        let committed = write_group(&mut connection, documents, group.drain(..), &mut answers);
-        let result = match &committed {
-            Ok(happenings) => {
-                if !happenings.is_empty() {
-                    publish(happenings);
-                }
-                Ok(())
-            }
-            Err(e) => {
-                tracing::error!(error = %e, "the log could not commit");
-                documents.forget_all();
-                Err(e)
-            }
-        };
-        for answer in answers {
-            answer(result);
-        }
+        desk.commit(group.drain(..));
     }
-}
-
-fn write_group(
-    connection: &mut Connection,
-    documents: &mut Documents,
-    group: impl Iterator<Item = WorkItem>,
-    answers: &mut Vec<AfterCommit>,
-) -> Result<Vec<Happening>, LogError> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
-    let transaction = match transaction {
-        Ok(transaction) => transaction,
-        Err(e) => {
-            // Not even begun: still every caller gets an answer, by running on nothing.
-            drop(group);
-            return Err(e.into());
-        }
-    };
-    let mut ledger = Ledger::new(&transaction, documents)?;
-    for WorkItem(work) in group {
-        let answer = work(&mut ledger);
-        answers.push(answer);
-    }
-    let happenings = ledger.finish();
-    transaction.commit()?;
-    Ok(happenings)
 }

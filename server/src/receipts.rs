@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sync::frame::SeenFrame;
 use sync::limits::SEEN_QUEUE_MAX;
 
-use crate::clock;
 use crate::log::{Happening, Ledger, LogError};
 
 /// Most receipts that one packet's page shows, the newest.
@@ -79,7 +78,7 @@ pub fn add(
             holder.device.map(|d| d.0),
             holder.who,
             // A screen's clock may be wrong; a receipt is never from the future.
-            at_ms.min(clock::now_ms())
+            at_ms.min(ledger.now_ms())
         ])?;
     let number = ledger.sql().last_insert_rowid().unsigned_abs();
     ledger.tell(Happening::Receipt(Receipt {

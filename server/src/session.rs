@@ -29,7 +29,7 @@ use crate::center::Center;
 use crate::clock;
 use crate::devices::Device;
 use crate::hub::Place;
-use crate::log::{LogError, OfferedBy, restored, slice};
+use crate::log::{Appended, Ledger, LogError, OfferedBy, restored, slice};
 use crate::policy::{Act, Role, decide};
 use crate::receipts::{self, Holder, ReceiptKind};
 use crate::shifts::{self, Shift};
@@ -510,7 +510,22 @@ pub async fn admit(
     by: OfferedBy,
     who: String,
     role: Role,
-) -> Result<Result<crate::log::Appended, Refusal>, LogError> {
+) -> Result<Result<Appended, Refusal>, LogError> {
+    log.write(move |ledger| admit_now(ledger, &offer, &by, who, role))
+        .await
+}
+
+/// [`admit`] within a commit that is under way.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admit_now(
+    ledger: &mut Ledger<'_>,
+    offer: &Offer,
+    by: &OfferedBy,
+    who: String,
+    role: Role,
+) -> Result<Result<Appended, Refusal>, LogError> {
     // What cannot be inspected is refused by admission, with its reason.
     let change = inspect(&offer.bytes).ok();
     let act = change.map(|change| Asked {
@@ -520,32 +535,29 @@ pub async fn admit(
         },
         written_ms: change.written_ms(),
     });
-    log.write(move |ledger| {
-        let (device, document) = (by.device, offer.document);
-        let allowed = match &act {
-            Some(asked) => may(ledger, role, device, document, asked)?,
-            None => Ok(()),
-        };
-        let admitted = ledger.admit(&offer, &by, allowed)?;
-        if let Some(asked) = act {
-            let detail = admitted
-                .as_ref()
-                .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
-            audit::record(
-                ledger,
-                &Record {
-                    who,
-                    device: Some(device),
-                    act: asked.act,
-                    object: document.to_string(),
-                    allowed: admitted.is_ok(),
-                    detail,
-                },
-            )?;
-        }
-        Ok(admitted)
-    })
-    .await
+    let (device, document) = (by.device, offer.document);
+    let allowed = match &act {
+        Some(asked) => may(ledger, role, device, document, asked)?,
+        None => Ok(()),
+    };
+    let admitted = ledger.admit(offer, by, allowed)?;
+    if let Some(asked) = act {
+        let detail = admitted
+            .as_ref()
+            .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
+        audit::record(
+            ledger,
+            &Record {
+                who,
+                device: Some(device),
+                act: asked.act,
+                object: document.to_string(),
+                allowed: admitted.is_ok(),
+                detail,
+            },
+        )?;
+    }
+    Ok(admitted)
 }
 
 /// What an offer asks for.
@@ -556,7 +568,7 @@ struct Asked {
 }
 
 fn may(
-    ledger: &crate::log::Ledger<'_>,
+    ledger: &Ledger<'_>,
     role: Role,
     device: packet::DeviceNumber,
     document: DocumentId,
@@ -569,9 +581,9 @@ fn may(
     }
     // The center's own word is what counts for what is given back.
     if asked.act == Act::GiveBack
-        || shifts::may_write_to(ledger.sql(), device, document.call)?
+        || shifts::may_write_to(ledger.sql(), device, document.call, ledger.now_ms())?
         || restored(ledger.sql())?
-            .is_some_and(|restored| restored.covers(asked.written_ms, clock::now_ms()))
+            .is_some_and(|restored| restored.covers(asked.written_ms, ledger.now_ms()))
     {
         return Ok(Ok(()));
     }
@@ -599,7 +611,10 @@ async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
 
 /// The grants of a unit that ended after this position; one more than a session takes
 /// makes the digests differ, so the device starts anew.
-fn ended(
+///
+/// # Errors
+/// When the store fails.
+pub fn ended(
     connection: &rusqlite::Connection,
     unit: Option<&str>,
     after: u64,
@@ -622,7 +637,7 @@ fn ended(
     let mut all = Vec::new();
     for row in rows {
         let (call, from, to) = row?;
-        for compartment in crate::log::Ledger::carried() {
+        for compartment in Ledger::carried() {
             all.push(Ended {
                 document: DocumentId::new(packet::CallId(call.cast_unsigned()), compartment),
                 from: from.unsigned_abs(),

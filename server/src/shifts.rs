@@ -8,7 +8,6 @@ use aws_lc_rs::{digest, rand};
 use packet::DeviceNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::clock;
 use crate::log::{Ledger, LogError};
 
 /// A shift ends at the latest then (CJIS IA-5: 12 hours).
@@ -51,7 +50,7 @@ pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 32], LogEr
 pub fn sign_off(ledger: &mut Ledger<'_>, device: DeviceNumber) -> Result<(), LogError> {
     ledger.sql().execute(
         "UPDATE shifts SET ended_ms = ?2 WHERE device = ?1 AND ended_ms IS NULL",
-        params![device.0, clock::now_ms()],
+        params![device.0, ledger.now_ms()],
     )?;
     Ok(())
 }
@@ -68,12 +67,13 @@ pub fn find(
     connection: &Connection,
     device: DeviceNumber,
     token: &[u8],
+    now_ms: i64,
 ) -> Result<Option<Shift>, LogError> {
     let shift = connection
         .prepare_cached(
             "SELECT officer, badge, unit, agency, expires_ms FROM shifts WHERE token = ?1 AND device = ?2 AND expires_ms > ?3 AND ended_ms IS NULL",
         )?
-        .query_row(params![hash(token), device.0, clock::now_ms()], |row| {
+        .query_row(params![hash(token), device.0, now_ms], |row| {
             Ok(Shift {
                 device,
                 officer: row.get(0)?,
@@ -108,12 +108,13 @@ pub fn may_write_to(
     connection: &Connection,
     device: DeviceNumber,
     call: packet::CallId,
+    now_ms: i64,
 ) -> Result<bool, LogError> {
     let may = connection
         .prepare_cached(
             "SELECT 1 FROM grants JOIN shifts ON shifts.unit = grants.unit
              WHERE shifts.device = ?1 AND grants.call = ?2 AND (grants.to_seq IS NULL OR grants.ended_ms > ?3)",
         )?
-        .exists(params![device.0, call.0.cast_signed(), clock::now_ms() - LATE_MS_MAX])?;
+        .exists(params![device.0, call.0.cast_signed(), now_ms - LATE_MS_MAX])?;
     Ok(may || call.author() == packet::Author::Device(device))
 }

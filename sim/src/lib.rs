@@ -13,7 +13,9 @@
 //!   replay CSV and a narrative;
 //! - [`start`]: three small agency databases (records, vehicles, cameras) as
 //!   real HTTP services on loopback, with delays and failures;
-//! - [`agencies`](fn@agencies): who is on duty, agency by agency.
+//! - [`agencies`](fn@agencies): who is on duty, agency by agency;
+//! - [`world`]: the whole of it in virtual time over the real center and devices,
+//!   where every mishap comes from a seed and every promise is checked at each step.
 //!
 //! One seed makes one city: a plate that a caller of `evening(7)` reads out is
 //! registered in the sources of `start(7, …)`, and addresses that are called
@@ -32,6 +34,7 @@ mod natures;
 mod people;
 mod premises;
 pub mod sources;
+pub mod world;
 
 pub use address::normalise;
 pub use agencies::{Agency, Officer, Unit, agencies};

@@ -326,7 +326,7 @@ pub struct ChangeItem {
     /// change back to a center that was restored from a backup.
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
-    pub mac: [u8; MAC_BYTES],
+    pub mac: [u8; packet::signature::MAC_BYTES],
     /// Packed ([`crate::codec`]).
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]

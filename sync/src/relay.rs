@@ -406,6 +406,7 @@ impl Relay {
     pub fn revoke(&mut self, document: DocumentId) {
         if let Some(reach) = self.reach.remove(&document) {
             self.pending.remove(&(reach.urgency, document));
+            self.seen.retain(|seen| seen.document != document);
             self.revokes.push_back(document);
         }
     }
@@ -452,8 +453,12 @@ impl Relay {
         });
     }
 
-    /// Somebody saw what this device wrote. The oldest give way when too many wait.
+    /// Somebody saw what this device wrote. The oldest give way when too many wait. Of a
+    /// document that the device no longer has, it hears nothing.
     pub fn seen(&mut self, seen: SeenFrame) {
+        if !self.reach.contains_key(&seen.document) {
+            return;
+        }
         self.seen
             .retain(|old| old.document != seen.document || old.who != seen.who);
         if self.seen.len() >= SEEN_QUEUE_MAX {

@@ -5,9 +5,7 @@ mod give_back;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
-use packet::{
-    Author, ChangeHash, DocumentId, Entry, EntryId, Proof, Refusal, change_hash, inspect,
-};
+use packet::{Author, ChangeHash, DocumentId, Entry, EntryId, Refusal, change_hash, inspect};
 use rusqlite::{OptionalExtension, Transaction};
 use sync::brief::{self, BriefError, Place, Standing};
 use sync::codec::Unpacked;

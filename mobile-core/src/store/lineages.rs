@@ -11,7 +11,7 @@ use super::StoreError;
 const LINEAGES_MAX: usize = 32;
 
 #[derive(Default)]
-pub(super) struct Lineages {
+pub(crate) struct Lineages {
     kept: HashMap<DocumentId, Lineage>,
 }
 

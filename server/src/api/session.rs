@@ -57,7 +57,7 @@ pub(super) async fn open(
         .center
         .log
         .readers()
-        .read(move |connection| shifts::find(connection, number, &token))
+        .read(move |connection| shifts::find(connection, number, &token, clock::now_ms()))
         .await?;
     let role = if shift.is_some() {
         Role::Officer

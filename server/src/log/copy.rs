@@ -8,8 +8,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{LogError, ledger, restored, schema};
+use super::{LogError, Surroundings, ledger, restored, schema};
 use crate::audit::{self, Record};
+use crate::clock;
 
 /// What a copy holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(crate) fn copy(
         return Err(at(from)("there is no log".into()));
     }
     let connection = connect(from, key)?;
-    audit::record_in(&connection, record)?;
+    audit::record_in(&connection, record, clock::now_ms())?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
 }
@@ -57,7 +58,7 @@ pub(crate) fn check(path: &Path, key: &[u8; 32]) -> Result<Copied, LogError> {
         return Err(at(path)(found));
     }
     let copied = Copied {
-        incarnation: schema::incarnation(&mut connection)?,
+        incarnation: schema::incarnation(&mut connection, &Surroundings::default())?,
         head: ledger::head(&connection)?,
     };
     close(connection)?;
@@ -73,7 +74,7 @@ pub(crate) fn begin_anew(
 ) -> Result<u64, LogError> {
     let mut connection = schema::open(path, key).map_err(at(path))?;
     let incarnation = restored::begin_anew(&mut connection, now_ms)?;
-    audit::record_in(&connection, record)?;
+    audit::record_in(&connection, record, clock::now_ms())?;
     close(connection)?;
     Ok(incarnation)
 }

@@ -26,9 +26,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn new(center: CenterId, author: Author, mac: MacKey) -> Self {
-        let mut line = [0; 16];
-        let _ = aws_lc_rs::rand::fill(&mut line);
+    pub(super) fn new(center: CenterId, author: Author, line: [u8; 16], mac: MacKey) -> Self {
         Self {
             center,
             author,

@@ -14,7 +14,7 @@ use sync::codec;
 
 use super::LogError;
 use super::documents::Documents;
-use crate::clock;
+use crate::clock::Clock;
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ enum Origin<'a> {
 pub struct Ledger<'a> {
     transaction: &'a Transaction<'a>,
     documents: &'a mut Documents,
+    clock: &'a Clock,
     head: u64,
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
@@ -113,11 +114,13 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(
         transaction: &'a Transaction<'a>,
         documents: &'a mut Documents,
+        clock: &'a Clock,
     ) -> Result<Self, LogError> {
         let head = head(transaction)?;
         Ok(Self {
             transaction,
             documents,
+            clock,
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
@@ -165,6 +168,12 @@ impl<'a> Ledger<'a> {
         self.transaction
     }
 
+    /// The center's clock now: milliseconds since 1970, UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// The last `seq` given.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -202,7 +211,7 @@ impl<'a> Ledger<'a> {
             entry,
             clock_off_ms: None,
         };
-        let now_ms = clock::now_ms();
+        let now_ms = self.clock.now_ms();
         let composed = compose(&Draft {
             actor,
             number: basis.number,
@@ -236,13 +245,13 @@ impl<'a> Ledger<'a> {
         {
             return Ok(Ok(known));
         }
-        let center = self.documents.center;
+        let (center, now_ms) = (self.documents.center, self.now_ms());
         let (document, mac) = self.documents.to_judge(self.transaction, offer.document)?;
         let admission = Admission {
             center,
             device: by.device,
             public_key: &by.public_key,
-            now_ms: clock::now_ms(),
+            now_ms,
             opened_by_device: offer.document.call.author() == Author::Device(by.device),
             mac,
         };
@@ -300,7 +309,7 @@ impl<'a> Ledger<'a> {
                 "INSERT INTO refusals (at_ms, device, document, bytes, signature, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
-                clock::now_ms(),
+                self.now_ms(),
                 device.0,
                 offer.document.to_bytes(),
                 offer.bytes,
@@ -332,7 +341,7 @@ impl<'a> Ledger<'a> {
             Origin::Device(signature) => (Some(*signature), None),
             Origin::GivenBack { by } => (None, Some(by.0)),
         };
-        let received_ms = clock::now_ms();
+        let received_ms = self.now_ms();
         let mac = self.documents.mac.mac(document, &inspected.hash);
         let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
         self.transaction

@@ -9,7 +9,8 @@
 use packet::{DocumentId, Inspected, inspect};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LogError, incarnation_issuer, schema};
+use super::desk::{Surroundings, incarnation_issuer};
+use super::{LogError, schema};
 use crate::shifts::{LATE_MS_MAX, SHIFT_MS};
 
 /// More devices than are enrolled between a backup and the loss of the log.
@@ -62,9 +63,10 @@ pub fn restored(connection: &Connection) -> Result<Option<Restored>, LogError> {
 
 /// Makes another log of a copy of one. Returns its incarnation.
 pub(super) fn begin_anew(connection: &mut Connection, now_ms: i64) -> rusqlite::Result<u64> {
-    let before = schema::incarnation(connection)?;
+    let surroundings = Surroundings::default();
+    let before = schema::incarnation(connection, &surroundings)?;
     let transaction = connection.transaction()?;
-    let fresh = std::iter::repeat_with(schema::fresh_incarnation)
+    let fresh = std::iter::repeat_with(|| schema::fresh_incarnation(surroundings.random()))
         .find(|fresh| incarnation_issuer(*fresh) != incarnation_issuer(before))
         .unwrap_or_default();
     let device_max: u32 = transaction.query_row(

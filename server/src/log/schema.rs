@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Surroundings;
 
 /// Each step takes the store from the version that is its index to the next.
 const MIGRATIONS: &[&str] = &[
@@ -220,7 +221,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// The id of this log: random, made with it.
-pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> {
+pub(super) fn incarnation(
+    connection: &mut Connection,
+    surroundings: &Surroundings,
+) -> rusqlite::Result<u64> {
     let kept: Option<i64> = connection
         .query_row(
             "SELECT value FROM meta WHERE name = 'incarnation'",
@@ -231,7 +235,7 @@ pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> 
     if let Some(kept) = kept {
         return Ok(kept.unsigned_abs());
     }
-    let fresh = fresh_incarnation();
+    let fresh = fresh_incarnation(surroundings.random());
     connection.execute(
         "INSERT INTO meta VALUES ('incarnation', ?1)",
         params![fresh.cast_signed()],
@@ -240,8 +244,6 @@ pub(super) fn incarnation(connection: &mut Connection) -> rusqlite::Result<u64> 
 }
 
 /// 62 random bits: SQLite's integers are signed, and zero means that a device has none.
-pub(super) fn fresh_incarnation() -> u64 {
-    let mut random = [0; 8];
-    let _ = rand::fill(&mut random);
+pub(super) fn fresh_incarnation(random: [u8; 8]) -> u64 {
     (u64::from_be_bytes(random) >> 2) | 1
 }

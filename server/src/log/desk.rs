@@ -1,0 +1,213 @@
+//! The log's file with all that writing to it needs, on one thread.
+//!
+//! The writer thread sits at one; so does a simulated city, where everything happens on
+//! one thread and time is virtual. What a commit means is decided here and nowhere else.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use packet::Author;
+use packet::signature::MacKey;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::documents::Documents;
+use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
+use crate::clock::Clock;
+
+/// What the log takes from outside: the time, and randomness for ids that nobody guesses.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub clock: Clock,
+    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+}
+
+impl Surroundings {
+    /// `random` fills what it is given.
+    #[must_use]
+    pub fn new(clock: Clock, random: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        Self {
+            clock,
+            random: Arc::new(random),
+        }
+    }
+
+    pub(super) fn random<const BYTES: usize>(&self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        (self.random)(&mut bytes);
+        bytes
+    }
+}
+
+impl Default for Surroundings {
+    /// The system's.
+    fn default() -> Self {
+        Self::new(Clock::default(), |bytes| {
+            let _ = rand::fill(bytes);
+        })
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Surroundings")
+    }
+}
+
+type AfterCommit = Box<dyn FnOnce(Result<(), &LogError>) + Send>;
+type Work = Box<dyn FnOnce(&mut Ledger<'_>) -> AfterCommit + Send>;
+
+/// One piece of work for the log, and whom to answer after its commit.
+pub struct Task(Work);
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task")
+    }
+}
+
+impl Task {
+    /// An error of `work` takes back all that it did and nothing else. `answer` gets its
+    /// result after the commit of its group, or why the group was not committed.
+    pub fn new<T, E>(
+        work: impl FnOnce(&mut Ledger<'_>) -> Result<T, E> + Send + 'static,
+        answer: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: From<LogError> + Send + 'static,
+    {
+        Self(Box::new(move |ledger| {
+            let result = ledger.in_savepoint(work);
+            Box::new(move |committed| {
+                answer(result.and_then(|value| match committed {
+                    Ok(()) => Ok(value),
+                    Err(LogError::Full) => Err(LogError::Full.into()),
+                    Err(e) => Err(LogError::Store(e.to_string()).into()),
+                }));
+            })
+        }))
+    }
+}
+
+/// Writes to the log. There is one at a time for a file.
+pub struct Desk {
+    connection: Connection,
+    documents: Documents,
+    recent: Arc<Recent>,
+    readers: Readers,
+    incarnation: u64,
+    clock: Clock,
+    publish: Box<dyn FnMut(&[Happening]) + Send>,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Opens the log, or makes it. `publish` is told what happened after each commit and
+    /// before the answers, in the order of the log.
+    ///
+    /// # Errors
+    /// When the file cannot be opened with this key, in one sentence.
+    pub fn open(
+        path: &Path,
+        options: &LogOptions,
+        surroundings: &Surroundings,
+        publish: impl FnMut(&[Happening]) + Send + 'static,
+    ) -> Result<Self, LogError> {
+        let at = |reason: String| LogError::Open {
+            path: path.display().to_string(),
+            reason,
+        };
+        let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
+        let incarnation =
+            schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
+        let recent = Arc::new(Recent::new(ledger::head(&connection)?));
+        let documents = Documents::new(
+            options.center,
+            Author::Center(incarnation_issuer(incarnation)),
+            surroundings.random(),
+            MacKey::new(&options.mac_key),
+        );
+        Ok(Self {
+            connection,
+            documents,
+            recent,
+            readers: Readers::new(path, &options.store_key),
+            incarnation,
+            clock: surroundings.clock.clone(),
+            publish: Box::new(publish),
+        })
+    }
+
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// What was committed lately, packed once for all who receive it.
+    #[must_use]
+    pub fn recent(&self) -> &Arc<Recent> {
+        &self.recent
+    }
+
+    #[must_use]
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Runs each task in a savepoint, commits them as one group, publishes what happened,
+    /// and only then answers.
+    pub fn commit(&mut self, group: impl IntoIterator<Item = Task>) {
+        let mut answers = Vec::new();
+        let committed = self.write(group, &mut answers);
+        let result = match &committed {
+            Ok(happenings) => {
+                if !happenings.is_empty() {
+                    self.recent.add(happenings);
+                    (self.publish)(happenings);
+                }
+                Ok(())
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "the log could not commit");
+                self.documents.forget_all();
+                Err(e)
+            }
+        };
+        for answer in answers {
+            answer(result);
+        }
+    }
+
+    /// On an error to begin, the tasks are dropped, and with them whoever waits for one.
+    fn write(
+        &mut self,
+        group: impl IntoIterator<Item = Task>,
+        answers: &mut Vec<AfterCommit>,
+    ) -> Result<Vec<Happening>, LogError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut ledger = Ledger::new(&transaction, &mut self.documents, &self.clock)?;
+        for Task(work) in group {
+            answers.push(work(&mut ledger));
+        }
+        let happenings = ledger.finish();
+        transaction.commit()?;
+        Ok(happenings)
+    }
+}
+
+/// The center writes as another author in each incarnation, so that its changes
+/// never collide with those of before a restore.
+pub(super) fn incarnation_issuer(incarnation: u64) -> u32 {
+    u32::try_from(incarnation & 0x7fff_ffff).unwrap_or_default() | 1 << 31
+}
