@@ -18,6 +18,8 @@ mod frames;
 mod intake;
 #[path = "fuzz/sealed.rs"]
 mod sealed;
+#[path = "fuzz/sessions.rs"]
+mod sessions;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -84,7 +86,8 @@ macro_rules! targets {
 
 /// All of them. A name here is a file in `fuzz/fuzz_targets`.
 pub const TARGETS: &[Target] = targets! {
-    frames: hello up_frame down_frame unpack;
+    frames: hello up_frames down_frames unpack;
+    sessions: relay device;
     changes: change admission ids;
     sealed: sealed;
     intake: intake_json intake_eido intake_csv;

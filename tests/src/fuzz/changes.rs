@@ -19,10 +19,18 @@ use packet::{
     DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Inspected, Note, Offer, Refusal,
     Written, admit, change_hash, compose, inspect,
 };
+use sync::brief::{Place, Standing, abridge, restore};
 
 const CENTER: CenterId = CenterId([8; 16]);
 const DEVICE: DeviceNumber = DeviceNumber(7);
-const NOW_MS: i64 = 1_790_000_000_000;
+pub(super) const NOW_MS: i64 = 1_790_000_000_000;
+/// Behind the three changes of the document that is there.
+pub(super) const NEXT_SEQ: u64 = 4;
+
+const PLACE: Place = Place {
+    seq: NEXT_SEQ,
+    received_ms: NOW_MS + 500,
+};
 
 /// The device's own line.
 fn own() -> Actor {
@@ -128,12 +136,12 @@ fn next(document: &Document, actor: Actor, entry: Entry) -> Composed {
 /// Where a change is handed in: the first byte says which compartment, and whether the
 /// device opened the packet.
 #[derive(Clone, Copy)]
-struct Place {
+struct Door {
     compartment: Compartment,
     opened: bool,
 }
 
-impl Place {
+impl Door {
     fn of(byte: u8) -> Self {
         Self {
             compartment: Compartment::ALL[usize::from(byte >> 1) % Compartment::ALL.len()],
@@ -177,20 +185,21 @@ impl Place {
 /// What is admitted leaves a document that saves and loads with every change that it says
 /// it has, and that its honest writers go on with. What is refused leaves no trace.
 pub(super) fn admission(bytes: &[u8]) {
-    let Some((place, contents)) = bytes.split_first() else {
+    let Some((door, contents)) = bytes.split_first() else {
         return;
     };
-    let (place, bytes) = (Place::of(*place), chunk(contents));
+    let (door, bytes) = (Door::of(*door), chunk(contents));
     let mut document = BEGUN.document.clone();
-    match place.offer(&mut document, bytes.clone()) {
+    match door.offer(&mut document, bytes.clone()) {
         Ok(read) => {
             assert_eq!(read.id.actor, own());
             assert!(document.lineage().knows(&read.hash));
+            assert_comes_down(&read, &bytes);
             let mut log = BEGUN.log.clone();
             log.push(bytes);
             assert_sound(&document, &log);
-            let honest = next(&document, own(), place.honest());
-            place.offer(&mut document, honest.bytes.clone()).unwrap();
+            let honest = next(&document, own(), door.honest());
+            door.offer(&mut document, honest.bytes.clone()).unwrap();
             log.push(honest.bytes);
             assert_sound(&document, &log);
         }
@@ -201,6 +210,45 @@ pub(super) fn admission(bytes: &[u8]) {
             assert_eq!(document.save(), BEGUN.document.save());
         }
     }
+}
+
+/// What a change of the document says of itself to those that stand on it.
+pub(super) fn standing(seq: u64) -> Option<Standing> {
+    let at = usize::try_from(seq.checked_sub(1)?).ok()?;
+    let read = inspect(BEGUN.log.get(at)?).unwrap();
+    Some(Standing {
+        hash: read.hash,
+        id: read.id,
+        max_op: read.max_op,
+    })
+}
+
+fn brief(read: &Inspected) -> Option<Vec<u8>> {
+    let known: Vec<_> = (1..NEXT_SEQ)
+        .map(|seq| (seq, standing(seq).unwrap()))
+        .collect();
+    let of = |dep: &ChangeHash| known.iter().find(|(_, standing)| standing.hash == *dep);
+    let deps = read.deps.iter().map(|dep| {
+        let (seq, standing) = of(dep).unwrap();
+        (*seq, standing.id)
+    });
+    abridge(read, PLACE, &deps.collect::<Vec<_>>())
+}
+
+/// Every device writes an admitted change anew from its brief: one that comes out as
+/// another would be a stone in the way of all that follows it.
+fn assert_comes_down(read: &Inspected, bytes: &[u8]) {
+    if let Some(brief) = brief(read) {
+        let anew = restore(&brief, PLACE, standing).expect("a brief is enough");
+        assert_eq!(anew.bytes, bytes);
+    }
+}
+
+pub(super) fn honest_briefs() -> Vec<Vec<u8>> {
+    let honest = honest().into_iter();
+    honest
+        .filter_map(|change| brief(&inspect(&change).unwrap()))
+        .collect()
 }
 
 /// The document is its log: saved and loaded it has the same changes and heads, and built

@@ -3,9 +3,13 @@
 use std::fmt;
 
 use packet::change::CHANGE_BYTES_MAX;
-use sync::codec::{Codec, DICTIONARY_NEWEST, RAW};
-use sync::frame::{DownFrame, FrameError, UpFrame, decode, decode_hello, encode};
+use packet::inspect;
+use sync::brief::{Place, restore};
+use sync::codec::{DICTIONARY_NEWEST, RAW, Unpacked, pack, pack_brief, unpack as open};
+use sync::frame::{DownFrame, FrameError, UpFrame, decode_hello, decode_message, encode};
 use sync::limits::FRAME_BYTES_MAX;
+
+use super::changes;
 
 /// A hello that is read is written as one that reads the same.
 pub(super) fn hello(bytes: &[u8]) {
@@ -14,54 +18,67 @@ pub(super) fn hello(bytes: &[u8]) {
     }
 }
 
-pub(super) fn up_frame(bytes: &[u8]) {
-    comes_back(bytes, |bytes| decode::<UpFrame>(bytes), encode);
+pub(super) fn up_frames(bytes: &[u8]) {
+    come_back(bytes, |bytes| decode_message::<UpFrame>(bytes), encode);
 }
 
-pub(super) fn down_frame(bytes: &[u8]) {
-    comes_back(bytes, |bytes| decode::<DownFrame>(bytes), encode);
+pub(super) fn down_frames(bytes: &[u8]) {
+    come_back(bytes, |bytes| decode_message::<DownFrame>(bytes), encode);
 }
 
 /// Two spellings of a frame may be read alike; the one that we write is read as it was meant.
-fn comes_back<T: PartialEq + fmt::Debug>(
+fn come_back<T: PartialEq + fmt::Debug>(
     bytes: &[u8],
-    read: impl Fn(&[u8]) -> Result<T, FrameError>,
+    read: impl Fn(&[u8]) -> Result<Vec<T>, FrameError>,
     write: impl Fn(&T) -> Vec<u8>,
 ) {
-    let Ok(frame) = read(bytes) else {
+    let Ok(frames) = read(bytes) else {
         return;
     };
-    let again = write(&frame);
+    let again: Vec<u8> = frames.iter().flat_map(write).collect();
     // Another spelling can be a byte shorter than ours, at the very limit.
     if again.len() <= FRAME_BYTES_MAX {
-        assert_eq!(read(&again), Ok(frame));
+        assert_eq!(read(&again), Ok(frames));
     }
 }
 
-/// A packed change unpacks to no more than a change may have, and packs again.
+/// A packed change unpacks to no more than a change may have, and packs again; one that
+/// is written anew from its brief can be taken.
 pub(super) fn unpack(body: &[u8]) {
-    let mut codec = Codec::new().unwrap();
-    let Ok(bytes) = codec.unpack(body) else {
-        return;
-    };
-    assert!(bytes.len() <= CHANGE_BYTES_MAX, "{}", bytes.len());
-    for dictionary in [RAW, DICTIONARY_NEWEST] {
-        let packed = codec.pack(&bytes, dictionary);
-        assert!(packed.len() <= bytes.len() + 1);
-        assert_eq!(codec.unpack(&packed).as_ref(), Ok(&bytes));
+    match open(body) {
+        Ok(Unpacked::Change(bytes)) => {
+            assert!(bytes.len() <= CHANGE_BYTES_MAX, "{}", bytes.len());
+            for dictionary in [RAW, DICTIONARY_NEWEST] {
+                let packed = pack(&bytes, dictionary);
+                assert!(packed.len() <= bytes.len() + 1);
+                assert_eq!(open(&packed), Ok(Unpacked::Change(bytes.clone())));
+            }
+        }
+        Ok(Unpacked::Brief(brief)) => {
+            let packed = pack_brief(&brief).unwrap();
+            assert_eq!(open(&packed), Ok(Unpacked::Brief(brief.clone())));
+            let place = Place {
+                seq: changes::NEXT_SEQ,
+                received_ms: changes::NOW_MS,
+            };
+            if let Ok(change) = restore(&brief, place, changes::standing) {
+                assert_eq!(inspect(&change.bytes).unwrap().hash, change.hash);
+            }
+        }
+        Err(_) => {}
     }
 }
 
 pub(super) mod seeds {
     use packet::{CallId, Compartment, DocumentId};
     use sync::frame::{
-        AcceptedFrame, Bye, ByeWhy, ChangeItem, ChangesFrame, GrantFrame, Hello, OfferFrame,
-        RefusedFrame, SeenFrame, ShownFrame, Through, Welcome,
+        AcceptedFrame, Agreement, BlobId, Bye, ByeWhy, ChangeItem, ChangesFrame, ChunkFrame,
+        GrantFrame, HaveFrame, Hello, OfferFrame, PartFrame, PutFrame, RefusedFrame, SeenFrame,
+        ShownFrame, Through, WantFrame, Welcome,
     };
     use sync::limits::PROTOCOL_VERSION;
 
     use super::*;
-    use crate::fuzz::changes;
 
     pub(in crate::fuzz) fn hello() -> Vec<Vec<u8>> {
         let through = |call| Through {
@@ -70,7 +87,6 @@ pub(super) mod seeds {
         };
         let hello = |exceptions| Hello {
             version: PROTOCOL_VERSION,
-            incarnation: 1 << 60,
             position: 300,
             exceptions,
             digest: u64::MAX,
@@ -82,11 +98,27 @@ pub(super) mod seeds {
         vec![encode(&hello(vec![])), encode(&hello(many))]
     }
 
+    const BLOB: BlobId = BlobId([4; 32]);
+
+    fn chunk() -> ChunkFrame {
+        ChunkFrame {
+            blob: BLOB,
+            offset: 9,
+            total: 10_000,
+            bytes: vec![2; 30],
+        }
+    }
+
+    fn one_by_one_and_all(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let all = frames.concat();
+        [frames, vec![all]].concat()
+    }
+
     fn document() -> DocumentId {
         DocumentId::new(CallId(99), Compartment::Safety)
     }
 
-    pub(in crate::fuzz) fn up_frame() -> Vec<Vec<u8>> {
+    pub(in crate::fuzz) fn up_frames() -> Vec<Vec<u8>> {
         let offer = OfferFrame {
             document: document(),
             body: vec![0; 40],
@@ -97,31 +129,53 @@ pub(super) mod seeds {
             through: 9,
             at_ms: 1_790_000_000_000,
         };
+        let through = Through {
+            document: document(),
+            through: 9,
+        };
+        let part = |last| PartFrame {
+            lane: 1,
+            last,
+            bytes: vec![1; 20],
+        };
         let frames = [
             UpFrame::Offer(offer),
             UpFrame::Delivered(4),
             UpFrame::Shown(shown),
             UpFrame::Ping,
             UpFrame::Pong,
+            UpFrame::Heads(vec![through; 3]),
+            UpFrame::Part(part(false)),
+            UpFrame::Part(part(true)),
+            UpFrame::Want(WantFrame {
+                blob: BLOB,
+                offset: 9,
+            }),
+            UpFrame::Unwant(BLOB),
+            UpFrame::Put(PutFrame {
+                document: document(),
+                blob: BLOB,
+                bytes: 10_000,
+            }),
+            UpFrame::Chunk(chunk()),
         ];
-        frames.iter().map(encode).collect()
+        one_by_one_and_all(frames.iter().map(encode).collect())
     }
 
-    pub(in crate::fuzz) fn down_frame() -> Vec<Vec<u8>> {
+    pub(in crate::fuzz) fn down_frames() -> Vec<Vec<u8>> {
         let (document, hash) = (document(), packet::ChangeHash([9; 32]));
         let changes = changes::honest().into_iter().zip(1..);
         let changes = changes.map(|(change, seq)| ChangeItem {
             seq,
             received_ms: 1_790_000_000_000,
-            body: Codec::new().unwrap().pack(&change, DICTIONARY_NEWEST),
-            mac: vec![5; 16],
+            body: pack(&change, DICTIONARY_NEWEST),
+            mac: [5; 16],
         });
         let frames = [
             DownFrame::Welcome(Welcome {
-                version: PROTOCOL_VERSION,
                 incarnation: 1 << 60,
                 now_ms: 1_790_000_000_000,
-                reset: true,
+                agreement: Agreement::Compare,
                 dictionary: DICTIONARY_NEWEST,
             }),
             DownFrame::Grant(GrantFrame { document }),
@@ -129,8 +183,8 @@ pub(super) mod seeds {
             DownFrame::Changes(ChangesFrame {
                 document,
                 changes: changes.collect(),
-                through: 10,
-                position: Some(10),
+                ahead: Some(3),
+                through: Some(12),
             }),
             DownFrame::Position(10),
             DownFrame::Accepted(AcceptedFrame {
@@ -157,15 +211,28 @@ pub(super) mod seeds {
                 reason: "the center is stopping".into(),
                 retry_after_ms: 500,
             }),
+            DownFrame::Part(PartFrame {
+                lane: 1,
+                last: true,
+                bytes: vec![1; 20],
+            }),
+            DownFrame::Chunk(chunk()),
+            DownFrame::Have(HaveFrame {
+                blob: BLOB,
+                bytes: 9,
+                refused: Some("It is too large.".into()),
+            }),
+            DownFrame::Got,
         ];
-        frames.iter().map(encode).collect()
+        one_by_one_and_all(frames.iter().map(encode).collect())
     }
 
     pub(in crate::fuzz) fn unpack() -> Vec<Vec<u8>> {
-        let mut codec = Codec::new().unwrap();
-        let packed = changes::honest()
-            .into_iter()
-            .flat_map(|change| [RAW, DICTIONARY_NEWEST].map(|by| codec.pack(&change, by)));
-        packed.collect()
+        let honest = changes::honest().into_iter();
+        let packed = honest.flat_map(|change| [RAW, DICTIONARY_NEWEST].map(|by| pack(&change, by)));
+        let briefs = changes::honest_briefs().into_iter();
+        packed
+            .chain(briefs.filter_map(|brief| pack_brief(&brief)))
+            .collect()
     }
 }

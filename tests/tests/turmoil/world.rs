@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forerunner_tests::{AGENCY, LedgerCopy, config_text};
+use forerunner_tests::{AGENCY, LedgerCopy, config_text, note_texts};
 use mobile_core::{Core, Ticket};
 use packet::{CallId, DocumentId, Entry, EntryId, Note};
 use serde_json::{Value, json};
@@ -26,9 +26,13 @@ pub(crate) const SYNC_PORT: u16 = 8443;
 const CONSOLE_PORT: u16 = 8080;
 
 /// What a step of the simulation is.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(10);
 /// Far beyond what anything takes, once the network is whole.
 const STORY_MAX: Duration = Duration::from_secs(1_200);
+/// Longer than an end waits before it gives up a link that is silent.
+const SILENCE: Duration = Duration::from_secs(70);
+/// What comes down in more than one round trip.
+const CATCH_UP_NOTES: usize = 150;
 /// Between two looks, or tries.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Between two notes, at most.
@@ -52,6 +56,8 @@ pub(crate) enum Fault {
 pub(crate) struct Story {
     pub(crate) faults: Vec<(Duration, Fault, Duration)>,
     pub(crate) writing: Duration,
+    /// Then the device misses much, and the link goes again while all that comes down.
+    pub(crate) cut_catch_up: bool,
 }
 
 impl Story {
@@ -74,7 +80,11 @@ impl Story {
             at += lasts;
         }
         let writing = at;
-        Self { faults, writing }
+        Self {
+            faults,
+            writing,
+            cut_catch_up: false,
+        }
     }
 }
 
@@ -156,7 +166,12 @@ impl World {
         });
         sim.client(
             DISPATCH,
-            dispatch(self.beside.clone(), story.writing, self.seed),
+            dispatch(
+                self.beside.clone(),
+                story.writing,
+                story.cut_catch_up,
+                self.seed,
+            ),
         );
         let threads = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -262,7 +277,7 @@ async fn serve(beside: Beside, config: PathBuf) -> Done {
 }
 
 /// Dispatch, an analyst, and whoever looks at both ends in the end.
-async fn dispatch(beside: Beside, writing: Duration, seed: u64) -> Done {
+async fn dispatch(beside: Beside, writing: Duration, cut_catch_up: bool, seed: u64) -> Done {
     let report = json!({
         "agency": AGENCY, "number": "26-1", "nature": "TRESPASS",
         "location": "400 W STATE ST", "units": ["1A1"],
@@ -276,23 +291,60 @@ async fn dispatch(beside: Beside, writing: Duration, seed: u64) -> Done {
         if turmoil::sim_elapsed().unwrap() > writing {
             break;
         }
-        let center = beside.lock().unwrap().center.clone();
-        if let Some(center) = center {
-            let text = format!("analyst note {n}");
-            let by = "an analyst".to_owned();
-            let note = Entry::Note(Note {
-                text: text.clone(),
-                by,
-            });
-            if center.write(call, note, "an analyst").await.is_ok() {
-                beside.lock().unwrap().told.push(text);
-            }
-        }
+        note(&beside, call, format!("analyst note {n}")).await;
         tokio::time::sleep(Duration::from_millis(random.u64(..PACE_MS_MAX))).await;
+    }
+    if cut_catch_up {
+        cut_in_the_middle(&beside, call).await;
     }
     beside.lock().unwrap().silence = true;
     agree(&beside, call).await;
     Ok(())
+}
+
+/// An analyst's note, if the center is there to take it.
+async fn note(beside: &Beside, call: CallId, text: String) {
+    let center = beside.lock().unwrap().center.clone();
+    let Some(center) = center else {
+        return;
+    };
+    let by = "an analyst".to_owned();
+    let entry = Entry::Note(Note {
+        text: text.clone(),
+        by,
+    });
+    if center.write(call, entry, "an analyst").await.is_ok() {
+        beside.lock().unwrap().told.push(text);
+    }
+}
+
+async fn cut_in_the_middle(beside: &Beside, call: CallId) {
+    let here = async || {
+        let core = beside.lock().unwrap().core.clone();
+        let packet = core.expect("nobody crashes").packet(call).await.unwrap();
+        let notes = packet.as_ref().map(note_texts).unwrap_or_default();
+        notes
+            .iter()
+            .filter(|text| text.starts_with("analyst missed"))
+            .count()
+    };
+    turmoil::partition(CENTER, OFFICER);
+    for n in 0..CATCH_UP_NOTES {
+        note(beside, call, format!("analyst missed {n}")).await;
+    }
+    tokio::time::sleep(SILENCE).await;
+    assert_eq!(here().await, 0);
+    turmoil::repair(CENTER, OFFICER);
+    let mut came = 0;
+    while came == 0 {
+        tokio::time::sleep(TICK).await;
+        came = here().await;
+    }
+    assert!(came < CATCH_UP_NOTES, "all came at once");
+    println!("turmoil: the link goes when {came} of {CATCH_UP_NOTES} notes have come");
+    turmoil::partition(CENTER, OFFICER);
+    tokio::time::sleep(SILENCE).await;
+    turmoil::repair(CENTER, OFFICER);
 }
 
 /// Waits until nothing is unsent and the device has what the log has.

@@ -1,3 +1,0 @@
-#![no_main]
-
-forerunner_fuzz::fuzz!("down_frame");

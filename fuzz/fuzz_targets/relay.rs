@@ -1,0 +1,3 @@
+#![no_main]
+
+forerunner_fuzz::fuzz!("relay");
