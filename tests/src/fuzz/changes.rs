@@ -13,11 +13,11 @@ use automerge::Automerge;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
-use packet::signature::signing_input;
+use packet::signature::{MacKey, signing_input};
 use packet::{
     Actor, Admission, Author, CallId, Caution, CenterId, ChangeHash, Compartment, Composed,
-    DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Inspected, Note, Offer, Refusal,
-    Written, admit, change_hash, compose, inspect,
+    DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Inspected, Note, Offer, Proof,
+    Refusal, Written, admit, change_hash, compose, inspect,
 };
 use sync::brief::{Place, Standing, abridge, restore};
 
@@ -169,7 +169,7 @@ impl Door {
         let offer = Offer {
             document: id,
             bytes,
-            signature: signed.as_ref().to_vec(),
+            proof: Proof::Signature(signed.as_ref().to_vec()),
         };
         let admission = Admission {
             center: CENTER,
@@ -177,6 +177,7 @@ impl Door {
             public_key: BEGUN.key.public_key().as_ref(),
             now_ms: NOW_MS,
             opened_by_device: self.opened,
+            mac: &MacKey::new(&[3; 32]),
         };
         admit(document, &offer, &admission)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use packet::change::CHANGE_BYTES_MAX;
-use packet::inspect;
+use packet::{Proof, inspect};
 use sync::brief::{Place, restore};
 use sync::codec::{DICTIONARY_NEWEST, RAW, Unpacked, pack, pack_brief, unpack as open};
 use sync::frame::{DownFrame, FrameError, UpFrame, decode_hello, decode_message, encode};
@@ -122,7 +122,7 @@ pub(super) mod seeds {
         let offer = OfferFrame {
             document: document(),
             body: vec![0; 40],
-            signature: vec![0x30; 71],
+            proof: Proof::Signature(vec![0x30; 71]),
         };
         let shown = ShownFrame {
             document: document(),

@@ -4,7 +4,7 @@
 //! end is asked for all that it has to say. What it says must be readable, it must come to
 //! rest, and what it hears must not make it promise what is not so.
 
-use packet::{CallId, Compartment, DocumentId, change_hash};
+use packet::{CallId, Compartment, DocumentId, Proof, change_hash};
 use sync::device::{self, Device, Kept, Unsent};
 use sync::frame::{
     AcceptedFrame, ByeWhy, ChangeItem, DownFrame, Hello, RefusedFrame, UpFrame, decode_hello,
@@ -178,7 +178,7 @@ fn kept() -> Kept {
         document: document(Compartment::Call),
         hash: change_hash(&bytes).unwrap(),
         bytes,
-        signature: vec![0x30; 70],
+        proof: Proof::Signature(vec![0x30; 70]),
     });
     Kept {
         outbox: unsent.collect(),
