@@ -153,7 +153,7 @@ impl Core {
     /// When the folder cannot be written, the disk is full or the keys are locked. A
     /// store that is damaged is no error: it is set aside, and [`Opened`] says where.
     pub fn open(options: Options) -> Result<Opened, CoreError> {
-        Self::open_with(options, Arc::new(TlsConnector))
+        Self::open_with(options, Arc::new(TlsConnector::default()))
     }
 
     /// As [`Core::open`], over a network that a test gives.

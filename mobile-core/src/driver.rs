@@ -19,9 +19,14 @@ use crate::Core;
 use crate::core::Gate;
 use crate::host::LogLevel;
 
-/// The first wait between two dials, and the longest.
+/// The first wait between two dials, and the longest, where the center is there and says no.
 const BACKOFF_MS_START: u64 = 250;
-const BACKOFF_MS_MAX: u64 = 30_000;
+const BACKOFF_MS_MAX: u64 = 10_000;
+/// Where nothing answers at all, no center is spared by waiting: only the battery is. So
+/// dials stay this close for so long, for a link that comes and goes; then they thin out.
+const NO_WAY_MS_MAX: u64 = 500;
+const NO_WAY_QUICK_DIALS: u32 = 120;
+const NO_WAY_MS_MAX_LATER: u64 = 5_000;
 /// The longest that a center can ask a device to stay away.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
@@ -44,13 +49,15 @@ struct End {
     why: String,
     /// The center had answered the hello.
     welcomed: bool,
+    /// Nothing had answered at all.
+    no_way: bool,
     /// The center says when to come back.
     retry_after_ms: Option<u64>,
 }
 
 pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
     let mut gate = core.0.gate.subscribe();
-    let mut failures = 0;
+    let mut failures = Failures::default();
     loop {
         let Some(seen) = open_gate(core, &mut gate, stop).await else {
             break;
@@ -58,7 +65,7 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
         // What came before this dial is answered by it.
         let _ = core.0.network.notified().now_or_never();
         let end = session::run(core, &mut gate, stop).await;
-        failures = if end.welcomed { 0 } else { failures + 1 };
+        failures.count(&end);
         core.0
             .log
             .log(LogLevel::Info, &format!("no session: {}", end.why));
@@ -66,9 +73,41 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
         if stop.is_cancelled() {
             break;
         }
-        wait(core, &mut gate, stop, seen, failures, end.retry_after_ms).await;
+        wait(core, &mut gate, stop, seen, &failures, end.retry_after_ms).await;
     }
     set_offline(core, "stopped".into());
+}
+
+/// The dials since the last session that came to nothing.
+#[derive(Debug, Default)]
+struct Failures {
+    /// The center, or something in its place, said no.
+    refused: u32,
+    no_way: u32,
+}
+
+impl Failures {
+    fn count(&mut self, end: &End) {
+        if end.no_way {
+            self.no_way += 1;
+        } else if end.welcomed {
+            *self = Self::default();
+        } else {
+            self.refused += 1;
+            self.no_way = 0;
+        }
+    }
+
+    /// The longest wait before the next dial.
+    fn ceiling_ms(&self) -> u64 {
+        match self.no_way {
+            0 => BACKOFF_MS_START
+                .saturating_mul(1 << self.refused.min(16))
+                .min(BACKOFF_MS_MAX),
+            1..=NO_WAY_QUICK_DIALS => NO_WAY_MS_MAX,
+            _ => NO_WAY_MS_MAX_LATER,
+        }
+    }
 }
 
 /// Waits until a session may be; `None` when it is to stop.
@@ -98,15 +137,14 @@ async fn wait(
     gate: &mut watch::Receiver<Gate>,
     stop: &CancellationToken,
     seen: Gate,
-    failures: u32,
+    failures: &Failures,
     retry_after_ms: Option<u64>,
 ) {
-    let ceiling_ms = BACKOFF_MS_START
-        .saturating_mul(1 << failures.min(16))
-        .min(BACKOFF_MS_MAX);
+    let ceiling_ms = failures.ceiling_ms();
     let backoff_ms = fastrand::u64(ceiling_ms / 2..=ceiling_ms);
     let held = retry_after_ms.is_some_and(|ms| ms > 0);
-    let wait_ms = backoff_ms.max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX));
+    // Those whom the center sends away in one moment do not come back in one.
+    let wait_ms = backoff_ms + retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX);
     tokio::select! {
         () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
         () = core.0.network.notified(), if !held => {}

@@ -15,11 +15,15 @@ pub(crate) use socket::{Heard, Link, open};
 use crate::CoreError;
 
 /// How long the center may take to be reached, TLS and the first answer among it.
-pub(crate) const CONNECT_MS_MAX: u64 = 15_000;
+/// At 9,600 bit/s a full handshake alone takes some five seconds.
+pub(crate) const CONNECT_MS_MAX: u64 = 30_000;
 
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
+    /// Nothing came back at all: there is no network, or it leads nowhere.
+    #[error("there is no way to the center: {0}")]
+    NoWay(std::io::Error),
     #[error("no connection to the center: {0}")]
     Connect(std::io::Error),
     #[error("{0:?} is no center's address")]

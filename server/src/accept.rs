@@ -32,6 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -80,6 +81,9 @@ impl Default for AcceptLimits {
     }
 }
 
+/// What may lie in the kernel's buffer and is not sent yet.
+const NOT_SENT_BYTES_MAX: u32 = 4 * 1024;
+
 /// Who sent a request; in each request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
@@ -121,9 +125,11 @@ impl Listener for TcpListener {
         TcpListener::accept(self).await
     }
 
-    /// Frames are written whole; waiting for more to send only delays them.
+    /// Frames are written whole; waiting for more to send only delays them. And what lies
+    /// unsent in the kernel is what a caution cannot pass: it takes no more than one frame.
     fn prepare(stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)
+        stream.set_nodelay(true)?;
+        SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES_MAX)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

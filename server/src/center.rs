@@ -20,13 +20,14 @@ use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
 use crate::hub::Hub;
-use crate::identity::{CenterKeys, KeyExchange, server_config};
+use crate::identity::{CenterKeys, server_config};
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
 use crate::policy::{Act, Role};
 use crate::receipts::{self, ReceiptKind};
 use crate::triage::{Rules, Triage};
+use crate::turns::Turns;
 use crate::{api, console};
 
 /// How often what is due by time is looked at.
@@ -63,6 +64,8 @@ pub struct Center {
     pub log: Log,
     pub hub: Hub,
     pub metrics: Arc<Metrics>,
+    /// Who catches up from the disk now.
+    pub turns: Turns,
     /// Where attachments are looked at.
     pub workbench: Workbench,
     /// The API's bearer token.
@@ -118,7 +121,7 @@ impl Center {
         let keys = CenterKeys::open_or_create(&data.join("keys"), &config.names)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
         let token = token(&data.join("keys").join("api-token")).map_err(not_usable)?;
-        let sync_tls = server_config(&keys, KeyExchange::Classical)
+        let sync_tls = server_config(&keys, config.key_exchange)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
         let console_tls = config.console_tls.then(|| sync_tls.clone());
 
@@ -143,19 +146,25 @@ impl Center {
 
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
+        let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let center = Arc::new(Self {
             config,
             keys,
             log,
             hub,
             metrics,
+            turns,
             workbench: Workbench::default(),
             token,
             sync,
             rules,
         });
         let mut tasks = JoinSet::new();
-        let limits = AcceptLimits::default();
+        let limits = AcceptLimits {
+            connections_max: center.config.limits.connections,
+            connections_per_address_max: center.config.limits.connections_per_address,
+            ..AcceptLimits::default()
+        };
         let sync_app = api::sync_router(center.clone(), stop.clone());
         let console_app =
             api::router(center.clone()).merge(console::router(center.clone(), stop.clone()));
@@ -478,6 +487,10 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             .metrics
             .devices
             .set(i64::try_from(devices).unwrap_or(i64::MAX));
+        center
+            .metrics
+            .catch_ups_waiting
+            .set(i64::try_from(center.turns.waiting()).unwrap_or(i64::MAX));
         center
             .metrics
             .calls_carried

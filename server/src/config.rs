@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::enrich::SourceConfig;
+use crate::identity::KeyExchange;
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +44,41 @@ pub struct Config {
     /// How long after a call has closed its units keep the packet.
     #[serde(default = "half_an_hour")]
     pub keep_closed_s: u32,
+    /// How devices and center agree on a session's keys. Classical (X25519, P-256) by
+    /// default: the post-quantum share is over a kilobyte each way, a second each at
+    /// 9,600 bit/s, at every contact that does not resume a session.
+    #[serde(default)]
+    pub key_exchange: KeyExchange,
+    #[serde(default)]
+    pub limits: LimitsConfig,
     pub agencies: Vec<AgencyConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+}
+
+/// `[limits]`: what bounds the center's memory when everybody comes at once.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections on each port, in all and from one address.
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// Devices that catch up from the disk at a time; the others wait in turn. What can
+    /// hurt does not wait.
+    pub catch_ups: usize,
+    /// Devices that may wait for their turn. More are told to come back later.
+    pub catch_ups_waiting: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 16 * 1024,
+            connections_per_address: 4 * 1024,
+            catch_ups: 8,
+            catch_ups_waiting: 16 * 1024,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -113,6 +146,21 @@ impl Config {
                 "console",
                 "a loopback address (127.0.0.1:PORT): people cannot sign in yet, so nobody else may reach it",
             );
+        }
+        let LimitsConfig {
+            connections,
+            connections_per_address,
+            catch_ups,
+            ..
+        } = self.limits;
+        for (name, limit) in [
+            ("limits.connections", connections),
+            ("limits.connections_per_address", connections_per_address),
+            ("limits.catch_ups", catch_ups),
+        ] {
+            if limit == 0 {
+                return field(name, "at least 1");
+            }
         }
         if self.agencies.is_empty() {
             return field("agencies", "at least one");

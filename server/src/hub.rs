@@ -23,6 +23,7 @@ struct Waiting {
     grown: BTreeMap<DocumentId, u64>,
     granted: Vec<Granted>,
     ended: Vec<DocumentId>,
+    urgency: BTreeMap<DocumentId, Urgency>,
     seen: Vec<SeenFrame>,
     close: Option<(ByeWhy, String)>,
 }
@@ -49,6 +50,8 @@ pub struct News {
     pub grown: Vec<(DocumentId, u64)>,
     pub granted: Vec<Granted>,
     pub ended: Vec<DocumentId>,
+    /// Of calls that were upgraded, downgraded, closed or opened again.
+    pub urgency: Vec<(DocumentId, Urgency)>,
     pub seen: Vec<SeenFrame>,
     pub close: Option<(ByeWhy, String)>,
 }
@@ -210,9 +213,19 @@ impl Hub {
                     priority,
                     ..
                 } => {
-                    if let Some(known) = state.calls.get_mut(call) {
+                    if let Some(known) = state.calls.get_mut(call)
+                        && (known.live, known.priority) != (*open, *priority)
+                    {
                         known.live = *open;
                         known.priority = *priority;
+                        for session in sessions_of(known, &state.unit_sessions, &state.sessions) {
+                            session.inbox.tell(|waiting| {
+                                let granted = known.granted(0).into_iter();
+                                waiting
+                                    .urgency
+                                    .extend(granted.map(|g| (g.document, g.urgency)));
+                            });
+                        }
                     }
                 }
                 Happening::DeviceRevoked(device) => {
@@ -393,6 +406,7 @@ impl Place {
             grown: waiting.grown.into_iter().collect(),
             granted: waiting.granted,
             ended: waiting.ended,
+            urgency: waiting.urgency.into_iter().collect(),
             seen: waiting.seen,
             close: waiting.close,
         }

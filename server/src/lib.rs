@@ -34,3 +34,4 @@ pub mod receipts;
 pub mod session;
 pub mod shifts;
 pub mod triage;
+pub mod turns;

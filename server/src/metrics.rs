@@ -28,6 +28,7 @@ pub struct Metrics {
     pub bytes_up: Counter,
     pub devices: Gauge,
     pub calls_carried: Gauge,
+    pub catch_ups_waiting: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -72,6 +73,10 @@ impl Metrics {
             gauge
         };
         let devices = gauge("devices", "Devices connected now");
+        let catch_ups_waiting = gauge(
+            "catch_ups_waiting",
+            "Devices that wait for their turn to catch up from the disk",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
@@ -94,6 +99,7 @@ impl Metrics {
             bytes_up,
             devices,
             calls_carried,
+            catch_ups_waiting,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
-use packet::{DocumentId, Offer, Proof, Refusal, change_hash, inspect};
+use packet::{Compartment, DocumentId, Offer, Proof, Refusal, change_hash, inspect};
 use sync::Handshake;
 use sync::frame::{
     AcceptedFrame, BlobId, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode,
@@ -33,6 +33,7 @@ use crate::log::{Appended, Ledger, LogError, OfferedBy, restored, slice};
 use crate::policy::{Act, Role, decide};
 use crate::receipts::{self, Holder, ReceiptKind};
 use crate::shifts::{self, Shift};
+use crate::turns::Turn;
 
 /// Most of this session's writes that wait for the log; beyond it nothing is read.
 const WRITES_MAX: usize = 128;
@@ -107,6 +108,9 @@ struct Session {
     disclosed: BTreeMap<DocumentId, (u64, u64)>,
     delivered: HashMap<DocumentId, u64>,
     began: Instant,
+    /// The turn to read from the disk that was asked for, and the one that it has.
+    asked: Option<BoxFuture<'static, Turn>>,
+    turn: Turn,
 }
 
 /// Runs a session to its end.
@@ -176,6 +180,8 @@ impl Session {
             disclosed: BTreeMap::new(),
             delivered: HashMap::new(),
             began: Instant::now(),
+            asked: None,
+            turn: None,
         };
         let opened = session.record(
             Act::OpenSession,
@@ -208,10 +214,22 @@ impl Session {
                     bytes_max,
                 } => {
                     let fetched = self.fetch(document, after, session_head, bytes_max);
-                    if let Err(e) = fetched.await {
-                        self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
+                    match fetched.await {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(e) => {
+                            self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
+                            continue;
+                        }
                     }
-                    continue;
+                    // It waits for its turn; what there is goes now.
+                    if let Some(message) = self.relay.flush(self.now_ms()) {
+                        if !send(socket, message).await {
+                            return;
+                        }
+                        continue;
+                    }
+                    u64::MAX
                 }
                 Next::FetchChunk {
                     blob,
@@ -235,6 +253,10 @@ impl Session {
                 biased;
                 Some(written) = self.writes.next(), if !self.writes.is_empty() => self.written(written),
                 Some(uploaded) = self.uploads.next(), if !self.uploads.is_empty() => self.uploaded(uploaded),
+                turn = next_turn(&mut self.asked), if self.asked.is_some() => {
+                    self.asked = None;
+                    self.turn = turn;
+                }
                 () = self.place.news() => self.take_news(),
                 message = socket.recv(), if reads => match message {
                     Some(Ok(message)) => self.message(message),
@@ -277,6 +299,9 @@ impl Session {
         news.ended
             .into_iter()
             .for_each(|document| self.relay.revoke(document));
+        for (document, urgency) in news.urgency {
+            self.relay.urgency(document, urgency);
+        }
         self.relay.grown(news.head, &news.grown);
         news.seen.into_iter().for_each(|seen| self.relay.seen(seen));
         if let Some((why, reason)) = news.close {
@@ -290,7 +315,7 @@ impl Session {
         after: u64,
         session_head: u64,
         bytes_max: usize,
-    ) -> Result<(), LogError> {
+    ) -> Result<bool, LogError> {
         // Not all that is this device's own: what it had sealed, and handed in apart, it
         // may have lost.
         let answered = self.answered.range(after.max(session_head) + 1..);
@@ -300,10 +325,15 @@ impl Session {
         let found = match recent.slice(document, after, bytes_max, &skip, dictionary) {
             Some(found) => found,
             None => {
+                if document.compartment != Compartment::Safety && !self.has_turn() {
+                    return Ok(false);
+                }
                 let read = move |connection: &rusqlite::Connection| {
                     slice(connection, document, after, bytes_max, &skip, dictionary)
                 };
-                self.center.log.readers().read(read).await?
+                let found = self.center.log.readers().read(read).await?;
+                self.turn = None;
+                found
             }
         };
         if !found.changes.is_empty() {
@@ -314,7 +344,22 @@ impl Session {
             disclosed.1 = found.through;
         }
         self.relay.fetched(document, &found.changes, found.through);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether this session may read from the disk now; asks for its turn where it may not.
+    fn has_turn(&mut self) -> bool {
+        if self.turn.is_none() && self.asked.is_none() {
+            self.asked = self.center.turns.ask();
+            if self.asked.is_none() {
+                // Not all of them at the same moment again; a device adds chance of its own.
+                let later_ms = u64::from(self.speaker.device.number.0 % 10) * 1_000;
+                let reason = "more devices come back than the center serves at a time";
+                self.relay.close(ByeWhy::Busy, reason, 5_000 + later_ms);
+                return false;
+            }
+        }
+        self.turn.is_some()
     }
 
     fn message(&mut self, message: Message) {
@@ -599,6 +644,13 @@ fn words(refusal: &Refusal) -> String {
         .chars()
         .take(sync::limits::WORDS_BYTES_MAX / 4)
         .collect()
+}
+
+async fn next_turn(asked: &mut Option<BoxFuture<'static, Turn>>) -> Turn {
+    match asked {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {

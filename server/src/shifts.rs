@@ -32,8 +32,9 @@ pub struct Shift {
 ///
 /// # Errors
 /// When the store fails.
-pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 32], LogError> {
-    let mut token = [0; 32];
+pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 16], LogError> {
+    // 128 bits that nobody guesses: it crosses the link at each contact.
+    let mut token = [0; 16];
     rand::fill(&mut token).map_err(|_| LogError::Store("no randomness".into()))?;
     sign_off(ledger, shift.device)?;
     ledger.sql().execute(

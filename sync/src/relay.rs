@@ -577,7 +577,7 @@ impl Relay {
         loop {
             let is_full = self.message.len() >= self.link.frame_bytes();
             if is_full || self.frames >= FRAMES_PER_MESSAGE_MAX {
-                return self.send(now_ms);
+                return Next::Send(self.send(now_ms));
             }
             match self.choose() {
                 Choice::Frame(frame) => self.put(encode(&frame)),
@@ -586,7 +586,9 @@ impl Relay {
                     self.brings.push((document, through));
                 }
                 Choice::Ask(next) => return next,
-                Choice::Nothing if !self.message.is_empty() => return self.send(now_ms),
+                Choice::Nothing if !self.message.is_empty() => {
+                    return Next::Send(self.send(now_ms));
+                }
                 Choice::Nothing => break,
             }
         }
@@ -596,11 +598,17 @@ impl Relay {
         match self.life.pulse(now_ms, self.link.expected()) {
             Pulse::Ask => {
                 self.put(encode(&DownFrame::Ping));
-                self.send(now_ms)
+                Next::Send(self.send(now_ms))
             }
             Pulse::Wait { until_ms } => Next::Wait { until_ms },
             Pulse::Dead => Next::Over,
         }
+    }
+
+    /// Sends what is put together so far: the caller cannot fetch what [`Next::Fetch`]
+    /// asks for just now, and will be asked again.
+    pub fn flush(&mut self, now_ms: u64) -> Option<Vec<u8>> {
+        (!self.message.is_empty()).then(|| self.send(now_ms))
     }
 
     fn choose(&mut self) -> Choice {
@@ -773,12 +781,12 @@ impl Relay {
         self.frames += 1;
     }
 
-    fn send(&mut self, now_ms: u64) -> Next {
+    fn send(&mut self, now_ms: u64) -> Vec<u8> {
         self.frames = 0;
         let message = std::mem::take(&mut self.message);
         self.link.sent(message.len(), now_ms);
         self.under_way.push_back(std::mem::take(&mut self.brings));
-        Next::Send(message)
+        message
     }
 }
 

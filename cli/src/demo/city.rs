@@ -142,6 +142,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         names: vec!["localhost".into(), "127.0.0.1".into()],
         triage: None,
         keep_closed_s,
+        key_exchange: server::identity::KeyExchange::default(),
+        limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
         sources: vec![
             source(

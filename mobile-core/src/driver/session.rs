@@ -52,20 +52,15 @@ pub(super) async fn run(
     gate: &mut watch::Receiver<Gate>,
     stop: &CancellationToken,
 ) -> End {
-    let failed = |why: String| End {
-        why,
-        welcomed: false,
-        retry_after_ms: None,
-    };
     let dialed = tokio::select! {
         dialed = dial(core) => dialed,
         // The new state of the gate is looked at before the next dial.
-        _ = gate.changed() => return failed("the network or the shift has changed".into()),
-        () = stop.cancelled() => return failed("stopped".into()),
+        _ = gate.changed() => return failed("the network or the shift has changed"),
+        () = stop.cancelled() => return failed("stopped"),
     };
     let mut session = match dialed {
         Ok(session) => session,
-        Err(why) => return failed(why),
+        Err(end) => return end,
     };
     let (why, bye) = match session.talk(gate, stop).await {
         Ok(bye) => (bye.reason.clone(), Some(bye)),
@@ -74,17 +69,27 @@ pub(super) async fn run(
     End {
         why,
         welcomed: session.welcomed && bye.is_none(),
+        no_way: false,
         retry_after_ms: bye.map(|bye| bye.retry_after_ms),
     }
 }
 
-async fn dial(core: &Core) -> Result<Session<'_>, String> {
+fn failed(why: impl ToString) -> End {
+    End {
+        why: why.to_string(),
+        welcomed: false,
+        no_way: false,
+        retry_after_ms: None,
+    }
+}
+
+async fn dial(core: &Core) -> Result<Session<'_>, End> {
     let enrolled = core
         .enrolled()
-        .ok_or_else(|| "this device is not enrolled".to_owned())?;
+        .ok_or_else(|| failed("this device is not enrolled"))?;
     // Anew from the store: so a commit that failed has no consequence here.
     let loaded = core.0.store.run(Store::load).await;
-    let loaded = loaded.map_err(|error| error.to_string())?;
+    let loaded = loaded.map_err(failed)?;
     let mut device = Device::new(loaded.kept);
     let token = core.shift().map(|shift| shift.token).unwrap_or_default();
     let token = BASE64URL_NOPAD
@@ -100,7 +105,10 @@ async fn dial(core: &Core) -> Result<Session<'_>, String> {
     let link = tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), connecting)
         .await
         .unwrap_or(Err(NetError::TimedOut))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| End {
+            no_way: matches!(error, NetError::NoWay(_)),
+            ..failed(error)
+        })?;
     Ok(Session {
         core,
         enrolled,

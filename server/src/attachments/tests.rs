@@ -32,6 +32,8 @@ impl Bench {
             names: vec!["localhost".into()],
             triage: None,
             keep_closed_s: 1_800,
+            key_exchange: crate::identity::KeyExchange::default(),
+            limits: crate::config::LimitsConfig::default(),
             agencies: vec![AgencyConfig {
                 id: "pd".into(),
                 name: "City Police".into(),

@@ -26,7 +26,8 @@ const TICKETS_PER_HANDSHAKE: usize = 1;
 /// and costs 1.2 KB up and 1.1 KB down in each handshake, a second each way on a
 /// link of 9,600 bit/s, and on the first contact one more round trip (devices
 /// guess the small group). Hence not the default where radio carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyExchange {
     /// X25519, or P-256 where only that is approved.
     #[default]
