@@ -58,6 +58,8 @@ pub struct Opened {
 pub struct Metrics {
     /// Sessions that the center welcomed.
     pub sessions: u64,
+    /// … in which everything had to come anew.
+    pub resets: u64,
     pub frames_received: u64,
     pub bytes_received: u64,
     pub frames_sent: u64,
@@ -69,6 +71,7 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) sessions: AtomicU64,
+    pub(crate) resets: AtomicU64,
     pub(crate) frames_received: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
     pub(crate) frames_sent: AtomicU64,
@@ -317,6 +320,7 @@ impl Core {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Metrics {
             sessions: get(&counters.sessions),
+            resets: get(&counters.resets),
             frames_received: get(&counters.frames_received),
             bytes_received: get(&counters.bytes_received),
             frames_sent: get(&counters.frames_sent),

@@ -64,6 +64,10 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
         };
         // What came before this dial is answered by it.
         let _ = core.0.network.notified().now_or_never();
+        tokio::select! {
+            () = core.renew_if_ended() => {}
+            () = stop.cancelled() => break,
+        }
         let end = session::run(core, &mut gate, stop).await;
         failures.count(&end);
         core.0

@@ -40,7 +40,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::identity::{DevicePeer, peer_of};
+use crate::identity::{DevicePeer, RENEWED_LATE_MS_MAX, peer_of};
 use connections::{Connections, Held};
 
 /// hyper's own lower bound for a connection's read buffer.
@@ -365,7 +365,7 @@ impl Connection {
 /// The device that a finished handshake names, if it names one.
 ///
 /// The time is looked at again because a resumed session is not verified again,
-/// and could outlive the certificate that began it.
+/// and could outlive the certificate that began it by more than it can be renewed late.
 fn device_of(
     certificate: Option<&CertificateDer<'_>>,
     now_ms: i64,
@@ -374,7 +374,7 @@ fn device_of(
         return Ok(None);
     };
     let device = peer_of(certificate).map_err(|_| ConnectionError::Certificate)?;
-    if device.not_after_ms < now_ms {
+    if device.not_after_ms.saturating_add(RENEWED_LATE_MS_MAX) < now_ms {
         return Err(ConnectionError::Certificate);
     }
     Ok(Some(device))

@@ -15,6 +15,7 @@
 pub mod certificates;
 mod files;
 pub mod keys;
+mod late;
 mod stored;
 pub mod tls;
 
@@ -22,4 +23,5 @@ pub use certificates::{
     CertificateError, DevicePeer, IssuedCertificate, peer_of, public_key_of_request,
 };
 pub use keys::{CenterKeys, KeysError, LogKey, UnsealError};
+pub use late::RENEWED_LATE_MS_MAX;
 pub use tls::{KeyExchange, TlsConfigError, server_config};

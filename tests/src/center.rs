@@ -1,7 +1,7 @@
 //! A center in this process, which can stop and come back at the same address.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use packet::{CallId, Caution, DocumentId, Entry, Note};
@@ -68,6 +68,30 @@ impl TestCenter {
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none());
         self.running = Some(start(&self.dir, self.sync, self.console).await);
+    }
+
+    /// Backs it up, while it runs, and says where to.
+    pub async fn back_up(&self) -> PathBuf {
+        let config = self.center().config.clone();
+        let to = self.dir.path().join("backup");
+        let made = {
+            let to = to.clone();
+            tokio::task::spawn_blocking(move || server::backup::make(&config, &to))
+        };
+        made.await.unwrap().unwrap();
+        to
+    }
+
+    /// The stopped center's disk is lost, and a backup takes its place. Says where the lost
+    /// data were put.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn lose_and_restore(&mut self, backup: &Path) -> PathBuf {
+        assert!(self.running.is_none());
+        let data = self.dir.path().join("data");
+        let restored = server::backup::restore(backup, &data, true).unwrap();
+        restored.set_aside.unwrap()
     }
 
     /// An analyst's note.

@@ -15,6 +15,8 @@ use crate::{CoreError, LogLevel, Ticket};
 
 /// How old a certificate gets before it is renewed.
 const RENEW_AFTER_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How old one is that may have ended: they hold for three days, and clocks go wrong.
+const ENDED_AFTER_MS: i64 = 2 * RENEW_AFTER_MS;
 
 #[derive(Deserialize)]
 struct EnrolAnswer {
@@ -175,6 +177,26 @@ impl Core {
             certified_ms: now_ms,
             ..enrolled.enrolment.clone()
         })
+    }
+
+    /// A certificate that may have ended opens no session any more; it is still good for
+    /// a new one, which comes first then.
+    pub(crate) async fn renew_if_ended(&self) {
+        let Some(enrolled) = self.enrolled() else {
+            return;
+        };
+        let age_ms = self
+            .0
+            .clock
+            .wall_ms()
+            .saturating_sub(enrolled.enrolment.certified_ms);
+        if (0..ENDED_AFTER_MS).contains(&age_ms) {
+            return;
+        }
+        if let Err(error) = self.renew_if_due().await {
+            let words = format!("the certificate was not renewed: {error}");
+            self.0.log.log(LogLevel::Warning, &words);
+        }
     }
 
     async fn set_shift(&self, shift: Option<Shift>) -> Result<(), CoreError> {

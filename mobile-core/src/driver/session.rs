@@ -230,6 +230,12 @@ impl Session<'_> {
             return Ok(());
         }
         self.attachments.hear(&operations);
+        let is_reset =
+            |operation: &Operation| matches!(operation, Operation::Welcome { anew: Some(_), .. });
+        let resets = operations
+            .iter()
+            .filter(|operation| is_reset(operation))
+            .count();
         let enrolled = self.enrolled.clone();
         let wall_ms = self.core.0.clock.wall_ms();
         let applied = self
@@ -240,6 +246,7 @@ impl Session<'_> {
             .await
             .map_err(|error| error.to_string())?;
         count(&self.core.0.counters.commits, 1);
+        count(&self.core.0.counters.resets, resets);
         self.core.set_contact(applied.contact);
         if let Some((outbox, high)) = applied.outbox {
             for (document, unsent) in outbox {

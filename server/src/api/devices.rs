@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
-use super::session::in_good_standing;
+use super::session::{in_good_standing, may_renew};
 use super::{allow, caller};
 use crate::accept::Peer;
 use crate::audit::{self, Record};
@@ -227,13 +227,14 @@ pub(super) struct RenewedView {
     certificate: String,
 }
 
-/// `POST /v1/certificate` with `{"request"}`: a new certificate for the same key.
+/// `POST /v1/certificate` with `{"request"}`: a new certificate for the same key, also for a
+/// while after the old one has ended.
 pub(super) async fn renew(
     State(center): State<Arc<Center>>,
     Extension(peer): Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<RenewedView>, Problem> {
-    let (device, _) = in_good_standing(&center, &peer).await?;
+    let device = may_renew(&center, &peer).await?;
     allow(&center, Role::Device, Act::SignOn, "").await?;
     let request: RenewRequest = read(&body)?;
     let csr = BASE64

@@ -19,7 +19,7 @@ use crate::audit::{self, Record};
 use crate::center::Center;
 use crate::clock;
 use crate::devices::{self, Device};
-use crate::identity::DevicePeer;
+use crate::identity::{DevicePeer, RENEWED_LATE_MS_MAX};
 use crate::log::{LogError, restored};
 use crate::policy::{Act, Role, decide};
 use crate::problem::Problem;
@@ -108,6 +108,20 @@ pub(super) async fn in_good_standing(
     center: &Arc<Center>,
     peer: &Peer,
 ) -> Result<(Device, DevicePeer), Problem> {
+    standing(center, peer, 0).await
+}
+
+/// … or whose certificate ended not long ago: good for a new one, and for nothing else.
+pub(super) async fn may_renew(center: &Arc<Center>, peer: &Peer) -> Result<Device, Problem> {
+    let (device, _) = standing(center, peer, RENEWED_LATE_MS_MAX).await?;
+    Ok(device)
+}
+
+async fn standing(
+    center: &Arc<Center>,
+    peer: &Peer,
+    late_ms_max: i64,
+) -> Result<(Device, DevicePeer), Problem> {
     let Some(certificate) = peer.device.clone() else {
         center
             .denied(
@@ -136,7 +150,7 @@ pub(super) async fn in_good_standing(
         Some(device)
             if !device.revoked
                 && device.public_key == certificate.public_key
-                && certificate.not_after_ms > clock::now_ms() =>
+                && certificate.not_after_ms.saturating_add(late_ms_max) > clock::now_ms() =>
         {
             Ok((device, certificate))
         }

@@ -1,8 +1,8 @@
 //! TLS of the sync port: version 1.3 only, by rustls over aws-lc-rs.
 //!
 //! A client certificate is asked for and not demanded: a device that enrols has
-//! none yet. One that is shown must be ours and in its time, or the handshake
-//! fails; what a connection without one may do is decided by the routes.
+//! none yet. One that is shown must be ours and in its time, or not long past it
+//! ([`super::RENEWED_LATE_MS_MAX`]), or the handshake fails; what a connection without one may do is decided by the routes.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use rustls::server::{ServerSessionMemoryCache, VerifierBuilderError, WebPkiClien
 use rustls::{RootCertStore, ServerConfig, version};
 
 use super::keys::CenterKeys;
+use super::late::AlsoLate;
 
 /// Sessions that can be resumed; the oldest go first. About a kilobyte each.
 const RESUMABLE_SESSIONS_MAX: usize = 16 * 1024;
@@ -82,7 +83,7 @@ pub fn server_config(
     let (certificate, key) = keys.server_identity();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(AlsoLate(verifier)))
         .with_single_cert(vec![certificate], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = ServerSessionMemoryCache::new(RESUMABLE_SESSIONS_MAX);
