@@ -376,3 +376,50 @@ async fn what_keeps_the_program_from_starting_is_one_sentence() {
     let error = start(options(&file, Some(ticket_to_nowhere()))).await;
     assert!(matches!(error, MdtError::Folder { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_is_kept_here_at_once_and_is_not_called_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let laptop = signed_on(&directory).await;
+    let call = open_packet(&laptop).await;
+    let place = format!("{call}/attachments");
+    let kept = laptop
+        .post(
+            &format!("{place}?name=note.txt"),
+            "text/plain",
+            "a tenant's letter",
+        )
+        .await;
+    assert_eq!(kept.status, 200, "{}", kept.body);
+    assert!(kept.body.contains("Kept on this device"), "{}", kept.body);
+    let page = laptop.get(&call).await.body;
+    for words in ["note.txt", "on this device; 0 of 1 KB are at the center"] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+    assert!(
+        !page.contains("<b class=\"center\">at the center</b>"),
+        "{page}"
+    );
+    let start = format!("{place}/");
+    let at = page.find(&start).unwrap();
+    let content = laptop.get(&page[at..at + start.len() + 64]).await;
+    assert_eq!(content.body, "a tenant's letter");
+    assert_eq!(content.header("Content-Disposition"), Some("attachment"));
+    assert_eq!(
+        content.header("Content-Type"),
+        Some("application/octet-stream")
+    );
+
+    let unknown = laptop.get(&format!("{start}{}", "0".repeat(64))).await;
+    assert_eq!(unknown.status, 404);
+    let large = "x".repeat(8 * 1024 * 1024 + 1);
+    let refused = laptop
+        .post(&format!("{place}?name=large.txt"), "text/plain", &large)
+        .await;
+    assert_eq!(refused.status, 413, "{}", refused.body);
+    let named = laptop
+        .post(&format!("{place}?name=..%2Fa.txt"), "text/plain", "x")
+        .await;
+    assert_eq!(named.status, 422, "{}", named.body);
+    laptop.stop().await;
+}

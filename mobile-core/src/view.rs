@@ -19,7 +19,8 @@ pub struct PacketSummary {
     pub cautions: usize,
     /// Those of them that others wrote and nobody of this unit has acknowledged.
     pub unacknowledged: usize,
-    /// Entries of this device that the center does not have yet.
+    /// Entries of this device that the center does not have yet, attachments until it has
+    /// their contents.
     pub unsent: usize,
     pub newest_ms: i64,
     /// This device opened the packet.

@@ -17,6 +17,14 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// A file that the center gave.
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub content_type: String,
+    pub disposition: String,
+    pub bytes: Vec<u8>,
+}
+
 #[derive(Debug, Clone)]
 pub struct TestApi {
     /// `http://127.0.0.1:PORT`.
@@ -71,6 +79,39 @@ impl TestApi {
     pub async fn delete(&self, path: &str) -> Result<Answer, reqwest::Error> {
         let request = self.client.delete(format!("{}{path}", self.base));
         answer(request.bearer_auth(&self.token)).await
+    }
+
+    /// Gives a file, with the token.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn upload(
+        &self,
+        path: &str,
+        media_type: &str,
+        content: &[u8],
+    ) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{}{path}", self.base));
+        let request = request.bearer_auth(&self.token);
+        let request = request.header("content-type", media_type);
+        answer(request.body(content.to_vec())).await
+    }
+
+    /// A file that is there, with the token.
+    pub async fn download(&self, path: &str) -> Download {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let response = request.bearer_auth(&self.token).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        let (content_type, disposition) = (header("content-type"), header("content-disposition"));
+        Download {
+            content_type,
+            disposition,
+            bytes: response.bytes().await.unwrap().into(),
+        }
     }
 
     /// Without any token.

@@ -12,7 +12,7 @@ use mobile_core::{
 use packet::{CallId, Entry, EntryId};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, TestApi};
+use crate::{PATIENCE, SlowLink, TestApi};
 
 /// The machine's clock, and by how much it is wrong.
 #[derive(Debug, Default)]
@@ -82,10 +82,13 @@ impl TestDevice {
 
     /// A new device, enrolled by a ticket of the API.
     pub async fn enrolled(api: &TestApi, label: &str) -> Self {
+        Self::enrolled_by(api.ticket(label).await).await
+    }
+
+    async fn enrolled_by(ticket: Ticket) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut device = Self::open(dir.path());
         device.dir = Some(dir);
-        let ticket: Ticket = api.ticket(label).await;
         device.core.enrol(&ticket).await.unwrap();
         device
     }
@@ -93,6 +96,16 @@ impl TestDevice {
     /// Enrolled, signed on to this unit, and with a session.
     pub async fn on_duty(api: &TestApi, badge: &str, unit: &str) -> Self {
         let device = Self::enrolled(api, &format!("MDT of {badge}")).await;
+        device.core.sign_on(badge, unit).await.unwrap();
+        device.online().await;
+        device
+    }
+
+    /// As [`TestDevice::on_duty`], over this link.
+    pub async fn on_duty_over(link: &SlowLink, api: &TestApi, badge: &str, unit: &str) -> Self {
+        let mut ticket = api.ticket(&format!("MDT of {badge}")).await;
+        ticket.center = link.address.to_string();
+        let device = Self::enrolled_by(ticket).await;
         device.core.sign_on(badge, unit).await.unwrap();
         device.online().await;
         device

@@ -8,6 +8,7 @@
 //! * [`TestApi`] is dispatch, or an analyst's browser.
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
+//! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
 //! * [`until`] waits for something to become so; nothing here sleeps and hopes.
 
 // Everything here runs in tests only: what does not hold ends the test.
@@ -21,14 +22,18 @@ pub mod fuzz;
 mod hostile;
 mod ledger;
 pub mod power;
+mod picture;
 mod served;
+mod slow_link;
 mod wait;
 
-pub use api::{Answer, TestApi};
+pub use api::{Answer, Download, TestApi};
 pub use center::TestCenter;
 pub use config::{AGENCY, UNITS, config_text};
 pub use device::{SkewedClock, TestDevice, note_texts, notes};
 pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
 pub use ledger::{LedgerCopy, LoggedEntry};
+pub use picture::{lying_png, noise_png};
 pub use served::{ServedCenter, forerunner_binary};
+pub use slow_link::SlowLink;
 pub use wait::{PATIENCE, shared_file, until};

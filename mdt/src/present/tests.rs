@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used)]
 use askama::Template;
-use mobile_core::{EntryView as Stored, MineState, Packet, ShownTo};
+use mobile_core::{
+    AttachmentState, AttachmentView, EntryView as Stored, MineState, Packet, ShownTo,
+};
 use packet::{
-    Acknowledgement, Actor, Author, CallId, Caution, Compartment, Correction, DeviceNumber,
-    DocumentId, Entry, EntryId, Note, Outcome, OutcomeState, UnitState, UnitStatus, Written,
+    Acknowledgement, Actor, Attachment, Author, CallId, Caution, Compartment, Correction,
+    DeviceNumber, DocumentId, Entry, EntryId, Note, Outcome, OutcomeState, UnitState, UnitStatus,
+    Written,
 };
 use serde_json::{Map, json};
 
@@ -277,4 +280,69 @@ fn what_a_page_shows_changes_with_the_log_and_not_with_what_is_unsent() {
     assert_eq!(open_packet::through(&first), open_packet::through(&more));
     more.entries.push(stored(CENTER, 3, note("news")));
     assert_ne!(open_packet::through(&first), open_packet::through(&more));
+}
+
+#[test]
+fn an_attachment_says_how_far_it_has_come_and_offers_only_what_can_be_done() {
+    let attachment = Entry::Attachment(Attachment {
+        blob: "0a".repeat(32),
+        thumbnail: None,
+        media_type: "image/jpeg".into(),
+        bytes: 1_200_000,
+        name: "<b>door.jpg".into(),
+        by: "K. Lund".into(),
+    });
+    let html = |state: AttachmentState, bytes_here: u32| {
+        let mut stored = stored(CENTER, 3, attachment.clone());
+        stored.attachment = Some(AttachmentView {
+            blob: "0a".repeat(32),
+            thumbnail: Some("f9".repeat(32)),
+            bytes_here,
+            state,
+        });
+        let packet = packet(vec![stored]);
+        open_packet::view(&scene(), &packet).notes.render().unwrap()
+    };
+    let fetch = "Fetch the whole";
+    let open = "Open the whole";
+    let cases = [
+        (
+            AttachmentState::OnItsWay,
+            0,
+            "1200 KB, on its way: not at the center yet",
+            [false, false],
+        ),
+        (
+            AttachmentState::AtCenter,
+            0,
+            "1200 KB, at the center",
+            [true, false],
+        ),
+        (
+            AttachmentState::Coming,
+            600_000,
+            "coming: 600 of 1200 KB",
+            [false, false],
+        ),
+        (
+            AttachmentState::Here,
+            1_200_000,
+            "on this device, at the center",
+            [false, true],
+        ),
+        (
+            AttachmentState::Sending {
+                bytes_at_center: 5_000,
+            },
+            1_200_000,
+            "on this device; 5 of 1200 KB are at the center",
+            [false, true],
+        ),
+    ];
+    for (state, bytes_here, words, [can_fetch, is_here]) in cases {
+        let html = html(state, bytes_here);
+        assert_words(&html, &[words, "&#60;b&#62;door.jpg", "attachments/f9f9"]);
+        assert_eq!(html.contains(fetch), can_fetch, "{html}");
+        assert_eq!(html.contains(open), is_here, "{html}");
+    }
 }

@@ -163,8 +163,12 @@ impl Store {
                 let packet = packets.entry(call).or_default();
                 packet.newest_ms = packet.newest_ms.max(row.get(1)?);
             }
+            // An attachment whose entry is at the center, and whose content is not, is unsent.
             let mut statement = tx.prepare_cached(
-                "SELECT doc, count(*) FROM outbox WHERE refused IS NULL GROUP BY doc",
+                "SELECT doc, count(*) FROM (
+                     SELECT doc FROM outbox WHERE refused IS NULL
+                     UNION ALL SELECT doc FROM puts WHERE refused IS NULL AND ready = 1)
+                 GROUP BY doc",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {

@@ -242,6 +242,59 @@ async fn a_note_and_a_caution_appear_in_the_packet_and_the_page_view_is_on_recor
 }
 
 #[tokio::test]
+async fn an_analysts_picture_stands_in_its_own_packet_alone_and_each_look_is_on_record() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "WELFARE CHECK", "no answer").await;
+    let other = bench.report("2", "WELFARE CHECK", "no answer").await;
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(8, 6)
+        .write_to(&mut png, image::ImageFormat::Png)
+        .unwrap();
+    let png = png.into_inner();
+    let attach = |name: &str, content: Vec<u8>| {
+        let request = Request::post(format!("/calls/{call}/attachments?name={name}"))
+            .header(header::HOST, HOST)
+            .header(header::ORIGIN, ORIGIN)
+            .header(header::CONTENT_TYPE, "image/png");
+        bench.request(request.body(content.into()).unwrap())
+    };
+    let (status, html) = text(attach("%3Cb%3Edoor.png", png.clone()).await).await;
+    assert_eq!(status, StatusCode::OK, "{html}");
+    let (status, html) = text(attach("text.png", b"no image".to_vec()).await).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(html.contains("answer bad") && html.contains("its contents are not"));
+
+    let (_, html) = bench.get(&format!("/calls/{call}")).await;
+    let start = format!("/calls/{call}/attachments/");
+    let places: Vec<&str> = html
+        .match_indices(&start)
+        .map(|(at, _)| &html[at..at + start.len() + 64])
+        .filter(|place| !place.contains('"'))
+        .collect();
+    assert_eq!(places.len(), 2, "a thumbnail and the whole: {html}");
+    assert!(html.contains("&#60;b&#62;door.png") && html.contains("at the center"));
+    let get = async |path: &str| {
+        let request = Request::get(path).header(header::HOST, HOST);
+        bench.request(request.body(Body::empty()).unwrap()).await
+    };
+    for (place, media_type) in [(places[0], "image/jpeg"), (places[1], "image/png")] {
+        let response = get(place).await;
+        assert_eq!(response.status(), StatusCode::OK, "{place}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], media_type);
+        assert_eq!(
+            response.headers()[header::X_CONTENT_TYPE_OPTIONS],
+            "nosniff"
+        );
+        let elsewhere = place.replace(&call.to_string(), &other.to_string());
+        assert_eq!(get(&elsewhere).await.status(), StatusCode::NOT_FOUND);
+    }
+    let body = get(places[1]).await.into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), png);
+    assert_eq!(bench.audit("FetchAttachment").await.len(), 3);
+    assert_eq!(bench.audit("write attachment").await.len(), 1);
+}
+
+#[tokio::test]
 async fn hostile_text_is_escaped_on_both_pages() {
     let bench = Bench::start().await;
     let call = bench.report("1", HOSTILE, HOSTILE).await;

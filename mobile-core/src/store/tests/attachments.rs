@@ -154,6 +154,7 @@ fn a_half_sent_attachment_is_never_shown_as_sent_and_is_kept_until_the_center_ha
         (70_000, 1, 0)
     );
 
+    assert_eq!(bench.store.packets().unwrap()[&call()].unsent, 1);
     bench.have(&content, 70_000, None);
     assert_eq!(bench.shown(), (sending(70_000), Some(MineState::OnDevice)));
     // All of it is there: the center's own entry says so, and nothing else does.
@@ -164,6 +165,7 @@ fn a_half_sent_attachment_is_never_shown_as_sent_and_is_kept_until_the_center_ha
         bench.shown(),
         (AttachmentState::Here, Some(MineState::AtCenter))
     );
+    assert_eq!(bench.store.packets().unwrap()[&call()].unsent, 0);
     assert_eq!(bench.puts(), []);
 }
 
