@@ -270,9 +270,16 @@ impl Session<'_> {
             "UPDATE documents SET apart = NULL WHERE standing = 1 AND apart IS NOT NULL",
             [],
         )?;
-        let mut statement = tx.prepare_cached("SELECT doc FROM documents WHERE standing = 2")?;
+        // Left over from before a reset; or opened here, taken into the log, and by this
+        // position no longer granted: its grant began and ended while the device was away.
+        let mut statement = tx.prepare_cached(
+            "SELECT doc FROM documents WHERE standing = 2 OR (opened = 1 AND standing = 0 AND EXISTS
+                 (SELECT 1 FROM changes WHERE changes.doc = documents.doc AND seq <= ?1))",
+        )?;
         let left = statement
-            .query_and_then([], |row| document(&row.get::<_, Vec<u8>>(0)?))?
+            .query_and_then([position.cast_signed()], |row| {
+                document(&row.get::<_, Vec<u8>>(0)?)
+            })?
             .collect::<Result<Vec<_>, _>>()?;
         for id in left {
             // The center may not know the call yet that it is being given back.

@@ -200,7 +200,7 @@ impl Desk {
         for Task(work) in group {
             answers.push(work(&mut ledger));
         }
-        let happenings = ledger.finish();
+        let happenings = ledger.finish()?;
         transaction.commit()?;
         Ok(happenings)
     }

@@ -100,6 +100,8 @@ pub struct Ledger<'a> {
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
     touched: Vec<DocumentId>,
+    /// The transaction is gone: SQLite takes all of it back when the disk is full.
+    lost: bool,
 }
 
 pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
@@ -124,24 +126,40 @@ impl<'a> Ledger<'a> {
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
+            lost: false,
         })
     }
 
-    pub(super) fn finish(self) -> Vec<Happening> {
-        self.happenings
+    /// What happened in the group, to be told after its commit.
+    ///
+    /// # Errors
+    /// When there is nothing left to commit.
+    pub(super) fn finish(self) -> Result<Vec<Happening>, LogError> {
+        if self.lost {
+            return Err(LogError::Full);
+        }
+        Ok(self.happenings)
     }
 
-    /// Runs one piece of work; an error takes back all that it did.
+    /// Runs one piece of work; an error takes back all that it did. After a full disk that
+    /// may be the whole group: what came before is taken back with it, and nothing that
+    /// follows may run outside a transaction.
     pub(super) fn in_savepoint<T, E: From<LogError>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
+        if self.lost {
+            return Err(LogError::Full.into());
+        }
         let (head, happened) = (self.head, self.happenings.len());
         self.touched.clear();
         self.transaction
             .execute_batch("SAVEPOINT work")
             .map_err(LogError::from)?;
-        match work(self) {
+        let worked = work(self);
+        self.lost = self.transaction.is_autocommit();
+        match worked {
+            _ if self.lost => Err(LogError::Full.into()),
             Ok(value) => {
                 self.transaction
                     .execute_batch("RELEASE work")

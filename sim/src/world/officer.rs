@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mobile_core::identity::{KeyStore, KeyStoreError, Signer, SignerError, SoftwareSigner};
 use mobile_core::simulation::{Due, Enrolment, SimulatedDevice};
-use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, change_hash};
+use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, inspect};
 use server::shifts::{self, Shift};
 use sync::codec::{self, Unpacked};
 use sync::device::Store as Operation;
@@ -19,6 +19,7 @@ use super::messages::{Joined, Messages};
 use super::network::{Cut, Network, Wire};
 use super::queue::{End, Event};
 
+use super::witness::serial_of;
 use super::{World, wall_ms};
 
 /// As the device's driver has it.
@@ -402,8 +403,8 @@ impl World {
             }
             match device.next(now_ms) {
                 Due::Send(bytes) => {
-                    self.check_up(index, &bytes)?;
-                    self.note(&format!("D{index} sends {} B", bytes.len()));
+                    let says = self.check_up(index, &bytes)?;
+                    self.note(&format!("D{index} sends {} B{says}", bytes.len()));
                     self.send(wire, End::Device, bytes);
                 }
                 Due::Wait { until_ms } => {
@@ -420,26 +421,37 @@ impl World {
         }
     }
 
-    /// Holds what the device says against its own disk.
-    fn check_up(&mut self, index: usize, bytes: &[u8]) -> Step {
+    /// Holds what the device says against its own disk. Gives it in words.
+    fn check_up(&mut self, index: usize, bytes: &[u8]) -> Step<String> {
+        let mut says = String::new();
         let read = self.officers[index].books.up.read(bytes);
         for joined in read.map_err(Fault::of_world)? {
             match joined {
                 Joined::Frame(UpFrame::Delivered(messages)) => {
                     self.check_delivered(index, messages)?;
+                    says.push_str(&format!(" delivered:{messages}"));
                 }
                 Joined::Frame(UpFrame::Offer(offer)) => {
                     let unpacked = codec::unpack(&offer.body).map_err(Fault::of_world)?;
                     let Unpacked::Change(bytes) = unpacked else {
                         return Err(Fault::of_world("a device offers a brief"));
                     };
-                    let hash = change_hash(&bytes).map_err(Fault::of_world)?;
-                    self.check_offer(index, offer.document, hash)?;
+                    let change = inspect(&bytes).map_err(Fault::of_world)?;
+                    self.check_offer(index, offer.document, change.hash)?;
+                    let serial = serial_of(&change.written.entry).unwrap_or("?");
+                    says.push_str(&format!(" offer:{serial}={}", change.id.number));
                 }
-                _ => {}
+                Joined::Frame(UpFrame::Ping) => says.push_str(" ping"),
+                Joined::Frame(UpFrame::Pong) => says.push_str(" pong"),
+                Joined::Frame(UpFrame::Shown(_)) => says.push_str(" shown"),
+                Joined::Frame(UpFrame::Heads(heads)) => {
+                    says.push_str(&format!(" heads:{}", heads.len()));
+                }
+                Joined::Frame(_) => {}
+                Joined::Part(lane) => says.push_str(&format!(" part:{lane}")),
             }
         }
-        Ok(())
+        Ok(says)
     }
 
     fn check_delivered(&mut self, index: usize, messages: u64) -> Step {

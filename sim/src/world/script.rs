@@ -87,7 +87,7 @@ const ACTS: [(Act, u32); 30] = [
     (Act::CenterDiskFull, 4),
     (Act::CenterClock, 4),
     (Act::Backup, 6),
-    (Act::Restore, 3),
+    (Act::Restore, 0),
     (Act::Revoke, 1),
 ];
 
