@@ -39,20 +39,19 @@ fn run(target: &Target, from: &str, bytes: &[u8]) {
 
 #[test]
 fn every_file_of_the_corpora_holds() {
-    let mut folders: Vec<_> = std::fs::read_dir(corpora())
-        .unwrap()
-        .map(|folder| folder.unwrap().file_name().into_string().unwrap())
-        .collect();
-    folders.sort();
-    let mut names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-    names.sort_unstable();
-    assert_eq!(folders, names, "one folder for each target");
+    let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+    for folder in std::fs::read_dir(corpora()).into_iter().flatten() {
+        let folder = folder.unwrap().file_name().into_string().unwrap();
+        assert!(names.contains(&folder.as_str()), "{folder} is no target");
+    }
     for target in TARGETS {
+        // A target that nothing was found for yet has its seeds alone.
         let files: Vec<_> = std::fs::read_dir(corpora().join(target.name))
-            .unwrap()
+            .into_iter()
+            .flatten()
             .map(|file| file.unwrap().path())
             .collect();
-        assert!((1..=FILES_MAX).contains(&files.len()), "{}", target.name);
+        assert!(files.len() <= FILES_MAX, "{}", target.name);
         for file in files {
             let bytes = std::fs::read(&file).unwrap();
             assert!(bytes.len() <= FILE_BYTES_MAX, "{}", file.display());
