@@ -89,14 +89,28 @@ pub struct Log {
     recent: Arc<Recent>,
     published: broadcast::Sender<Arc<[Happening]>>,
     incarnation: u64,
+    /// Last: the queue closes before it is waited for.
     _writer: Arc<Writer>,
 }
 
-/// Joined by nobody: the thread ends by itself when the queue closes, after the
-/// commit that it is in.
+/// The thread ends by itself when the queue closes, after the commit that it is in.
+///
+/// Whoever lets go of the log last waits for that: a process that ended meanwhile would
+/// tear SQLCipher's own state down under the thread that closes the file.
 #[derive(Debug)]
 struct Writer {
-    _thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // What the thread had to say of its own panic it has said.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Log {
@@ -135,7 +149,9 @@ impl Log {
             recent,
             published,
             incarnation,
-            _writer: Arc::new(Writer { _thread: writer }),
+            _writer: Arc::new(Writer {
+                thread: Some(writer),
+            }),
         })
     }
 
