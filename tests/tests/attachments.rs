@@ -307,8 +307,8 @@ async fn what_comes_over_the_api_goes_out_over_it_and_only_pictures_are_shown() 
     let path = format!("/v1/calls/{call}/attachments?name=page.html");
     let answer = center.api.upload(&path, "text/html", page).await.unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
-    let path = format!("/v1/attachments/{}", digits(page));
-    let found = center.api.download(&path).await;
+    let path_of_page = format!("/v1/attachments/{}", digits(page));
+    let found = center.api.download(&path_of_page).await;
     assert_eq!(found.content_type, "application/octet-stream");
     assert!(found.disposition.starts_with("attachment;"));
 
