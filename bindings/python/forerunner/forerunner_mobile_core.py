@@ -548,9 +548,15 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query() != 23365:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attach() != 22388:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment() != 42550:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_correct() != 32089:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol() != 23759:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch() != 39700:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -659,12 +665,21 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_add_note.restyp
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attach.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attach.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.restype = ctypes.c_uint16
@@ -804,6 +819,21 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_query.argtypes = 
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_query.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attach.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attach.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_correct.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -819,6 +849,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_enrol.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_enrol.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1115,6 +1151,413 @@ class _UniffiFfiConverterString:
             builder.write(value.encode("utf-8"))
             return builder.finalize()
 
+class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterString.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterString.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterString.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
+class _UniffiFfiConverterUInt32(_UniffiConverterPrimitiveInt):
+    CLASS_NAME = "u32"
+    VALUE_MIN = 0
+    VALUE_MAX = 2**32
+
+    @staticmethod
+    def read(buf):
+        return buf.read_u32()
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_u32(value)
+
+
+
+
+
+
+class AttachmentStateRecord:
+    def __init__(self):
+        raise RuntimeError("AttachmentStateRecord cannot be instantiated directly")
+
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class ON_ITS_WAY:
+        
+        def __init__(self, ):
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.ON_ITS_WAY()".format()
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_ON_ITS_WAY():
+                return False
+            return True
+
+    @dataclass
+    class AT_CENTER:
+        
+        def __init__(self, ):
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.AT_CENTER()".format()
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_AT_CENTER():
+                return False
+            return True
+
+    @dataclass
+    class COMING:
+        
+        def __init__(self, ):
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.COMING()".format()
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_COMING():
+                return False
+            return True
+
+    @dataclass
+    class HERE:
+        
+        def __init__(self, ):
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.HERE()".format()
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_HERE():
+                return False
+            return True
+
+    @dataclass
+    class SENDING:
+        
+        def __init__(self, bytes_at_center:int):
+            self.bytes_at_center = bytes_at_center
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.SENDING(bytes_at_center={})".format(self.bytes_at_center)
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_SENDING():
+                return False
+            if self.bytes_at_center != other.bytes_at_center:
+                return False
+            return True
+
+    @dataclass
+    class REFUSED:
+        
+        def __init__(self, reason:str):
+            self.reason = reason
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "AttachmentStateRecord.REFUSED(reason={})".format(self.reason)
+        def __eq__(self, other):
+            if not isinstance(other, AttachmentStateRecord):
+                return NotImplemented
+            if not other.is_REFUSED():
+                return False
+            if self.reason != other.reason:
+                return False
+            return True
+
+    
+
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_ON_ITS_WAY(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.ON_ITS_WAY)
+    def is_on_its_way(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.ON_ITS_WAY)
+    def is_AT_CENTER(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.AT_CENTER)
+    def is_at_center(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.AT_CENTER)
+    def is_COMING(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.COMING)
+    def is_coming(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.COMING)
+    def is_HERE(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.HERE)
+    def is_here(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.HERE)
+    def is_SENDING(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.SENDING)
+    def is_sending(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.SENDING)
+    def is_REFUSED(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.REFUSED)
+    def is_refused(self) -> bool:
+        return isinstance(self, AttachmentStateRecord.REFUSED)
+    
+
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+AttachmentStateRecord.ON_ITS_WAY = type("AttachmentStateRecord.ON_ITS_WAY", (AttachmentStateRecord.ON_ITS_WAY, AttachmentStateRecord,), {})  # type: ignore
+AttachmentStateRecord.AT_CENTER = type("AttachmentStateRecord.AT_CENTER", (AttachmentStateRecord.AT_CENTER, AttachmentStateRecord,), {})  # type: ignore
+AttachmentStateRecord.COMING = type("AttachmentStateRecord.COMING", (AttachmentStateRecord.COMING, AttachmentStateRecord,), {})  # type: ignore
+AttachmentStateRecord.HERE = type("AttachmentStateRecord.HERE", (AttachmentStateRecord.HERE, AttachmentStateRecord,), {})  # type: ignore
+AttachmentStateRecord.SENDING = type("AttachmentStateRecord.SENDING", (AttachmentStateRecord.SENDING, AttachmentStateRecord,), {})  # type: ignore
+AttachmentStateRecord.REFUSED = type("AttachmentStateRecord.REFUSED", (AttachmentStateRecord.REFUSED, AttachmentStateRecord,), {})  # type: ignore
+
+
+
+
+class _UniffiFfiConverterTypeAttachmentStateRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return AttachmentStateRecord.ON_ITS_WAY(
+            )
+        if variant == 2:
+            return AttachmentStateRecord.AT_CENTER(
+            )
+        if variant == 3:
+            return AttachmentStateRecord.COMING(
+            )
+        if variant == 4:
+            return AttachmentStateRecord.HERE(
+            )
+        if variant == 5:
+            return AttachmentStateRecord.SENDING(
+                _UniffiFfiConverterUInt32.read(buf),
+            )
+        if variant == 6:
+            return AttachmentStateRecord.REFUSED(
+                _UniffiFfiConverterString.read(buf),
+            )
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value.is_ON_ITS_WAY():
+            return
+        if value.is_AT_CENTER():
+            return
+        if value.is_COMING():
+            return
+        if value.is_HERE():
+            return
+        if value.is_SENDING():
+            _UniffiFfiConverterUInt32.check_lower(value.bytes_at_center)
+            return
+        if value.is_REFUSED():
+            _UniffiFfiConverterString.check_lower(value.reason)
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value.is_ON_ITS_WAY():
+            buf.write_i32(1)
+        if value.is_AT_CENTER():
+            buf.write_i32(2)
+        if value.is_COMING():
+            buf.write_i32(3)
+        if value.is_HERE():
+            buf.write_i32(4)
+        if value.is_SENDING():
+            buf.write_i32(5)
+            _UniffiFfiConverterUInt32.write(value.bytes_at_center, buf)
+        if value.is_REFUSED():
+            buf.write_i32(6)
+            _UniffiFfiConverterString.write(value.reason, buf)
+
+
+
+@dataclass
+class AttachmentRecord:
+    def __init__(self, *, blob:str, thumbnail:typing.Optional[str], bytes_here:int, state:AttachmentStateRecord):
+        self.blob = blob
+        self.thumbnail = thumbnail
+        self.bytes_here = bytes_here
+        self.state = state
+        
+        
+
+    
+    def __str__(self):
+        return "AttachmentRecord(blob={}, thumbnail={}, bytes_here={}, state={})".format(self.blob, self.thumbnail, self.bytes_here, self.state)
+    def __eq__(self, other):
+        if self.blob != other.blob:
+            return False
+        if self.thumbnail != other.thumbnail:
+            return False
+        if self.bytes_here != other.bytes_here:
+            return False
+        if self.state != other.state:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeAttachmentRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return AttachmentRecord(
+            blob=_UniffiFfiConverterString.read(buf),
+            thumbnail=_UniffiFfiConverterOptionalString.read(buf),
+            bytes_here=_UniffiFfiConverterUInt32.read(buf),
+            state=_UniffiFfiConverterTypeAttachmentStateRecord.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.blob)
+        _UniffiFfiConverterOptionalString.check_lower(value.thumbnail)
+        _UniffiFfiConverterUInt32.check_lower(value.bytes_here)
+        _UniffiFfiConverterTypeAttachmentStateRecord.check_lower(value.state)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.blob, buf)
+        _UniffiFfiConverterOptionalString.write(value.thumbnail, buf)
+        _UniffiFfiConverterUInt32.write(value.bytes_here, buf)
+        _UniffiFfiConverterTypeAttachmentStateRecord.write(value.state, buf)
+
+class _UniffiFfiConverterBytes(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        size = buf.read_i32()
+        if size < 0:
+            raise InternalError("Unexpected negative byte string length")
+        return buf.read(size)
+
+    @staticmethod
+    def check_lower(value):
+        try:
+            memoryview(value)
+        except TypeError:
+            raise TypeError("a bytes-like object is required, not {!r}".format(type(value).__name__))
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_i32(len(value))
+        buf.write(value)
+
+class _UniffiFfiConverterOptionalBytes(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterBytes.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterBytes.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterBytes.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
+@dataclass
+class ContentRecord:
+    def __init__(self, *, bytes_here:int, content:typing.Optional[bytes]):
+        self.bytes_here = bytes_here
+        self.content = content
+        
+        
+
+    
+    def __str__(self):
+        return "ContentRecord(bytes_here={}, content={})".format(self.bytes_here, self.content)
+    def __eq__(self, other):
+        if self.bytes_here != other.bytes_here:
+            return False
+        if self.content != other.content:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeContentRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return ContentRecord(
+            bytes_here=_UniffiFfiConverterUInt32.read(buf),
+            content=_UniffiFfiConverterOptionalBytes.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterUInt32.check_lower(value.bytes_here)
+        _UniffiFfiConverterOptionalBytes.check_lower(value.content)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterUInt32.write(value.bytes_here, buf)
+        _UniffiFfiConverterOptionalBytes.write(value.content, buf)
+
 class _UniffiFfiConverterInt64(_UniffiConverterPrimitiveInt):
     CLASS_NAME = "i64"
     VALUE_MIN = -2**63
@@ -1376,11 +1819,11 @@ class _UniffiFfiConverterSequenceTypeShownToRecord(_UniffiConverterRustBuffer):
             _UniffiFfiConverterTypeShownToRecord.read(buf) for i in range(count)
         ]
 
-class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
+class _UniffiFfiConverterOptionalTypeAttachmentRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
         if value is not None:
-            _UniffiFfiConverterString.check_lower(value)
+            _UniffiFfiConverterTypeAttachmentRecord.check_lower(value)
 
     @classmethod
     def write(cls, value, buf):
@@ -1389,7 +1832,7 @@ class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
             return
 
         buf.write_u8(1)
-        _UniffiFfiConverterString.write(value, buf)
+        _UniffiFfiConverterTypeAttachmentRecord.write(value, buf)
 
     @classmethod
     def read(cls, buf):
@@ -1397,13 +1840,13 @@ class _UniffiFfiConverterOptionalString(_UniffiConverterRustBuffer):
         if flag == 0:
             return None
         elif flag == 1:
-            return _UniffiFfiConverterString.read(buf)
+            return _UniffiFfiConverterTypeAttachmentRecord.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
 
 @dataclass
 class EntryRecord:
-    def __init__(self, *, id:str, compartment:str, fields:str, author_ms:int, clock_off_ms:typing.Optional[int], received_ms:typing.Optional[int], mine:typing.Optional[MineRecord], shown_to:typing.List[ShownToRecord], corrected_by:typing.Optional[str]):
+    def __init__(self, *, id:str, compartment:str, fields:str, author_ms:int, clock_off_ms:typing.Optional[int], received_ms:typing.Optional[int], mine:typing.Optional[MineRecord], shown_to:typing.List[ShownToRecord], corrected_by:typing.Optional[str], attachment:typing.Optional[AttachmentRecord]):
         self.id = id
         self.compartment = compartment
         self.fields = fields
@@ -1413,12 +1856,13 @@ class EntryRecord:
         self.mine = mine
         self.shown_to = shown_to
         self.corrected_by = corrected_by
+        self.attachment = attachment
         
         
 
     
     def __str__(self):
-        return "EntryRecord(id={}, compartment={}, fields={}, author_ms={}, clock_off_ms={}, received_ms={}, mine={}, shown_to={}, corrected_by={})".format(self.id, self.compartment, self.fields, self.author_ms, self.clock_off_ms, self.received_ms, self.mine, self.shown_to, self.corrected_by)
+        return "EntryRecord(id={}, compartment={}, fields={}, author_ms={}, clock_off_ms={}, received_ms={}, mine={}, shown_to={}, corrected_by={}, attachment={})".format(self.id, self.compartment, self.fields, self.author_ms, self.clock_off_ms, self.received_ms, self.mine, self.shown_to, self.corrected_by, self.attachment)
     def __eq__(self, other):
         if self.id != other.id:
             return False
@@ -1438,6 +1882,8 @@ class EntryRecord:
             return False
         if self.corrected_by != other.corrected_by:
             return False
+        if self.attachment != other.attachment:
+            return False
         return True
 
 class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
@@ -1453,6 +1899,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
             mine=_UniffiFfiConverterOptionalTypeMineRecord.read(buf),
             shown_to=_UniffiFfiConverterSequenceTypeShownToRecord.read(buf),
             corrected_by=_UniffiFfiConverterOptionalString.read(buf),
+            attachment=_UniffiFfiConverterOptionalTypeAttachmentRecord.read(buf),
         )
 
     @staticmethod
@@ -1466,6 +1913,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalTypeMineRecord.check_lower(value.mine)
         _UniffiFfiConverterSequenceTypeShownToRecord.check_lower(value.shown_to)
         _UniffiFfiConverterOptionalString.check_lower(value.corrected_by)
+        _UniffiFfiConverterOptionalTypeAttachmentRecord.check_lower(value.attachment)
 
     @staticmethod
     def write(value, buf):
@@ -1478,6 +1926,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalTypeMineRecord.write(value.mine, buf)
         _UniffiFfiConverterSequenceTypeShownToRecord.write(value.shown_to, buf)
         _UniffiFfiConverterOptionalString.write(value.corrected_by, buf)
+        _UniffiFfiConverterOptionalTypeAttachmentRecord.write(value.attachment, buf)
 
 class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
     @classmethod
@@ -2302,51 +2751,6 @@ class _UniffiFfiConverterTypeHostClock:
     def write(cls, value: HostClock, buf: _UniffiRustBuffer):
         buf.write_u64(cls.lower(value))
 
-class _UniffiFfiConverterBytes(_UniffiConverterRustBuffer):
-    @staticmethod
-    def read(buf):
-        size = buf.read_i32()
-        if size < 0:
-            raise InternalError("Unexpected negative byte string length")
-        return buf.read(size)
-
-    @staticmethod
-    def check_lower(value):
-        try:
-            memoryview(value)
-        except TypeError:
-            raise TypeError("a bytes-like object is required, not {!r}".format(type(value).__name__))
-
-    @staticmethod
-    def write(value, buf):
-        buf.write_i32(len(value))
-        buf.write(value)
-
-class _UniffiFfiConverterOptionalBytes(_UniffiConverterRustBuffer):
-    @classmethod
-    def check_lower(cls, value):
-        if value is not None:
-            _UniffiFfiConverterBytes.check_lower(value)
-
-    @classmethod
-    def write(cls, value, buf):
-        if value is None:
-            buf.write_u8(0)
-            return
-
-        buf.write_u8(1)
-        _UniffiFfiConverterBytes.write(value, buf)
-
-    @classmethod
-    def read(cls, buf):
-        flag = buf.read_u8()
-        if flag == 0:
-            return None
-        elif flag == 1:
-            return _UniffiFfiConverterBytes.read(buf)
-        else:
-            raise InternalError("Unexpected flag byte for optional type")
-
 
 class HostKeyStore():
     """
@@ -2887,6 +3291,31 @@ class _UniffiFfiConverterTypeHostSigner:
     def write(cls, value: HostSigner, buf: _UniffiRustBuffer):
         buf.write_u64(cls.lower(value))
 
+class _UniffiFfiConverterOptionalTypeContentRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterTypeContentRecord.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterTypeContentRecord.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterTypeContentRecord.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
 class _UniffiFfiConverterOptionalTypePacketRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
@@ -2977,6 +3406,17 @@ class OfficerProtocol(typing.Protocol):
         raise NotImplementedError
     def add_query(self, call: str,what: QueryKind,value: str) -> str:
         raise NotImplementedError
+    def attach(self, call: str,content: bytes,media_type: str,name: str) -> str:
+        """
+        Attaches an image or another small file: `content` as it is, `media_type` such as
+        `image/jpeg`, `name` without folders. Returns the entry's id.
+"""
+        raise NotImplementedError
+    def attachment(self, blob: str) -> typing.Optional[ContentRecord]:
+        """
+        What is here of an attachment, or of a thumbnail.
+"""
+        raise NotImplementedError
     def correct(self, call: str,compartment: str,entry: str,text: typing.Optional[str]) -> str:
         """
         Corrects an entry of this compartment, or withdraws it when there is no text.
@@ -2985,6 +3425,11 @@ class OfficerProtocol(typing.Protocol):
     def enrol(self, ticket: str) -> None:
         """
         `ticket` is the line of text that the agency gave.
+"""
+        raise NotImplementedError
+    def fetch(self, blob: str) -> None:
+        """
+        Asks for the whole content of an attachment.
 """
         raise NotImplementedError
     def is_enrolled(self, ) -> bool:
@@ -3192,6 +3637,52 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def attach(self, call: str,content: bytes,media_type: str,name: str) -> str:
+        """
+        Attaches an image or another small file: `content` as it is, `media_type` such as
+        `image/jpeg`, `name` without folders. Returns the entry's id.
+"""
+        
+        _UniffiFfiConverterString.check_lower(call)
+
+        _UniffiFfiConverterBytes.check_lower(content)
+
+        _UniffiFfiConverterString.check_lower(media_type)
+
+        _UniffiFfiConverterString.check_lower(name)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(call),
+            _UniffiFfiConverterBytes.lower(content),
+            _UniffiFfiConverterString.lower(media_type),
+            _UniffiFfiConverterString.lower(name),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterString.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attach,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def attachment(self, blob: str) -> typing.Optional[ContentRecord]:
+        """
+        What is here of an attachment, or of a thumbnail.
+"""
+        
+        _UniffiFfiConverterString.check_lower(blob)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(blob),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterOptionalTypeContentRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def correct(self, call: str,compartment: str,entry: str,text: typing.Optional[str]) -> str:
         """
         Corrects an entry of this compartment, or withdraws it when there is no text.
@@ -3234,6 +3725,24 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_enrol,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def fetch(self, blob: str) -> None:
+        """
+        Asks for the whole content of an attachment.
+"""
+        
+        _UniffiFfiConverterString.check_lower(blob)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(blob),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -3646,11 +4155,14 @@ class _UniffiFfiConverterOptionalTypeHostLogger(_UniffiConverterRustBuffer):
 
 __all__ = [
     "InternalError",
+    "AttachmentStateRecord",
     "MineRecord",
     "FfiError",
     "LinkRecord",
     "QueryKind",
     "StatusKind",
+    "AttachmentRecord",
+    "ContentRecord",
     "ShownToRecord",
     "EntryRecord",
     "PacketRecord",

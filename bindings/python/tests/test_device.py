@@ -134,6 +134,29 @@ class Device(unittest.TestCase):
         texts = [entry.get("text") for entry in self.center.get(f"/v1/calls/{call}")["entries"]]
         self.assertEqual(texts.count("rear door open"), 1)
 
+    def test_an_attachment_is_kept_here_and_comes_to_the_center(self):
+        officer = forerunner.Officer.open(str(self.path / "device"), Keys(), None, None, None)
+        ticket = self.center.post("/v1/enrolment-codes", {"agency": "pd", "label": "Phone"})["ticket"]
+        officer.enrol(ticket)
+        officer.sign_on("101", "1A1")
+        officer.start()
+        self.addCleanup(officer.stop)
+        report = {"agency": "pd", "number": "P-2", "nature": "ALARM", "location": "1 A ST", "units": ["1A1"]}
+        call = self.center.post("/v1/calls", report)["id"]
+        self.until(officer, lambda packet: packet and packet.facts, lambda: officer.packet(call))
+
+        officer.set_link(False)
+        officer.attach(call, b"a letter", "text/plain", "letter.txt")
+        attached = lambda: [entry for entry in officer.packet(call).entries if entry.attachment][0]
+        state = forerunner.AttachmentStateRecord
+        self.assertIsInstance(attached().attachment.state, state.SENDING)
+        officer.set_link(True)
+        is_here = lambda entry: isinstance(entry.attachment.state, state.HERE)
+        entry = self.until(officer, is_here, attached)
+        self.assertIsInstance(entry.mine, forerunner.MineRecord.AT_CENTER)
+        self.assertEqual(officer.attachment(entry.attachment.blob).content, b"a letter")
+        self.assertIsNone(officer.attachment("0" * 64))
+
     def test_a_bad_ticket_is_a_typed_error(self):
         officer = forerunner.Officer.open(str(self.path / "other"), Keys(), None, None, None)
         with self.assertRaises(forerunner.FfiError):
