@@ -7,6 +7,7 @@ mod pacer;
 mod replay;
 mod restore;
 mod serve;
+mod simulate;
 mod speed;
 
 use std::path::PathBuf;
@@ -46,13 +47,19 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Run the officer's page on a vehicle laptop (loopback only).
     Mdt(mdt::MdtArgs),
+    /// Run a whole city in virtual time over the real center and devices, with every
+    /// mishap that a seed can bring, and check every promise at each step.
+    Simulate(simulate::SimulateArgs),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     // What a person reads goes to standard output, what happens inside to standard error.
-    let quiet = if matches!(cli.command, Command::Demo(_) | Command::Mdt(_)) {
+    let quiet = if matches!(
+        cli.command,
+        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_)
+    ) {
         "error"
     } else {
         "info"
@@ -73,6 +80,7 @@ async fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&args),
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
+        Command::Simulate(args) => simulate::simulate(&args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,7 @@ pub mod change;
 pub mod document;
 pub mod entry;
 pub mod ids;
+pub mod sabotage;
 pub mod signature;
 
 pub use admission::{Admission, Offer, Proof, Refusal, admit};

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use packet::sabotage::{Sabotage, is_on};
 use packet::signature::MAC_BYTES;
 use packet::{ChangeHash, Compartment, DocumentId, Proof};
 
@@ -430,6 +431,9 @@ impl Device {
         // A message that could not be taken is never reported as delivered.
         if let Some(session) = &mut self.session {
             session.received += 1;
+            if is_on(Sabotage::DeliverBeforeCommit) {
+                session.committed = session.received;
+            }
             session.report_by_ms = match session.report_by_ms {
                 _ if !more_follows => None,
                 // What is urgent has come since the last report.
@@ -752,7 +756,7 @@ fn next_offer(
         if let Some((part, _)) = session.slices.next(lane, room) {
             return Some(send_part(session, part, now_ms));
         }
-        if session.offered.len() >= OFFERS_IN_FLIGHT_MAX {
+        if session.offered.len() >= OFFERS_IN_FLIGHT_MAX && !is_on(Sabotage::GrowOffers) {
             continue;
         }
         // The first of the lane: order within a document is kept.

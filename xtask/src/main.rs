@@ -10,6 +10,7 @@ mod failure;
 mod fuzz;
 mod process;
 mod requirements;
+mod sabotage;
 mod suite;
 mod tally;
 mod workspace;
@@ -18,6 +19,9 @@ use std::process::ExitCode;
 
 use failure::Failure;
 use suite::Part;
+
+/// What a night is long enough for.
+const SIM_HOURS: &str = "250";
 
 const USAGE: &str = "\
 cargo xtask COMMAND
@@ -32,6 +36,8 @@ cargo xtask COMMAND
   bench NAME [--json FILE] [--peers]
                               a benchmark of tests/, built in release and given all that follows
   fuzz [TARGET] [--minutes N] libFuzzer on one target of fuzz/ or on each, 5 minutes
+  sim [--hours N]             the city in virtual time, seed after seed: 250 simulated
+                              hours, or as many as are asked for
   dictionary                  train sync/dictionary/1.zdict on the made-up city's
                               packets; a shipped dictionary never changes
   bindings python [--check]   generate bindings/python from mobile-core; with
@@ -67,6 +73,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["ci"] => suite::ci(),
         ["bench", rest @ ..] => run_binary("bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["sim"] => run_binary("forerunner", &["simulate", "--hours", SIM_HOURS]),
+        ["sim", rest @ ..] => run_binary("forerunner", &[&["simulate"], rest].concat()),
         ["dictionary"] => run_binary("dictionary", &[]),
         ["bindings", "python"] => bindings::write_python(),
         ["bindings", "python", "--check"] => bindings::check_python(),

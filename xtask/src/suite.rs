@@ -9,6 +9,7 @@ mod steps;
 use crate::failure::Failure;
 use crate::process;
 use crate::requirements;
+use crate::sabotage;
 use crate::workspace;
 use report::Report;
 
@@ -73,6 +74,7 @@ fn run_parts(parts: &[Part], report: &mut Report) -> Result<(), Failure> {
     let built = report.check("build", steps::build);
     if has(Part::Rust) {
         report.tests_if(built, "rust tests", || steps::rust_tests(&release));
+        report.tests_if(built, "sabotage", || sabotage::run(&release));
     }
     if has(Part::Browser) {
         report.tests_if(built, "browser tests", || steps::browser_tests(&release));

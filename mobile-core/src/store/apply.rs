@@ -5,6 +5,7 @@ mod give_back;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
+use packet::sabotage::{Sabotage, is_on};
 use packet::{Author, ChangeHash, DocumentId, Entry, EntryId, Refusal, change_hash, inspect};
 use rusqlite::{OptionalExtension, Transaction};
 use sync::brief::{self, BriefError, Place, Standing};
@@ -239,6 +240,9 @@ impl Session<'_> {
         )?;
         tx.execute("DELETE FROM seen WHERE doc = ?1", [key])?;
         tx.execute("DELETE FROM shown WHERE doc = ?1", [key])?;
+        if is_on(Sabotage::KeepRevoked) {
+            return Ok(());
+        }
         self.sweep(document)
     }
 
@@ -461,6 +465,9 @@ impl Session<'_> {
             )?;
         } else {
             tx.execute("UPDATE outbox SET refused = ?2 WHERE n = ?1", (n, reason))?;
+            if is_on(Sabotage::ForgetRefused) {
+                tx.execute("DELETE FROM outbox WHERE n = ?1", [n])?;
+            }
             attachments::entry_refused(tx, hash, reason)?;
             tx.execute("DELETE FROM changes WHERE hash = ?1", [hash.0])?;
             self.done.push(hash);
@@ -473,6 +480,10 @@ impl Session<'_> {
     /// A new actor writes what is unsent of this document from here on anew.
     fn rewrite(&mut self, document: DocumentId, from: i64) -> Result<(), StoreError> {
         let tx = self.desk.tx;
+        if is_on(Sabotage::DropSuccessors) {
+            let behind = "DELETE FROM outbox WHERE doc = ?1 AND n > ?2 AND refused IS NULL";
+            tx.execute(behind, (document.to_bytes(), from))?;
+        }
         let waiting = waiting(tx, document, from)?;
         for old in &waiting {
             tx.execute("DELETE FROM changes WHERE hash = ?1", [old.hash.0])?;

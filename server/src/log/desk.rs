@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use packet::Author;
+use packet::sabotage::{Sabotage, is_on};
 use packet::signature::MacKey;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -201,6 +202,9 @@ impl Desk {
             answers.push(work(&mut ledger));
         }
         let happenings = ledger.finish()?;
+        if is_on(Sabotage::AcknowledgeBeforeCommit) {
+            answers.drain(..).for_each(|answer| answer(Ok(())));
+        }
         transaction.commit()?;
         Ok(happenings)
     }

@@ -534,7 +534,13 @@ impl World {
         // The sessions' end, and then the file in its new incarnation.
         let connection = self.center.connect().map_err(Fault::of_world)?;
         connection
-            .execute_batch("DELETE FROM meta WHERE name = 'incarnation'")
+            .execute_batch(&format!(
+                "DELETE FROM meta WHERE name = 'incarnation';
+                 INSERT OR REPLACE INTO meta VALUES
+                     ('restored_ms', {}), ('restored_head', {}), ('restored_device_max', 100000);",
+                self.center.wall_ms(),
+                backup.head
+            ))
             .map_err(Fault::of_world)
     }
 
