@@ -59,6 +59,9 @@ struct Books {
     urgency: BTreeMap<DocumentId, Urgency>,
     /// Whether what the device says it has is what the log knows it to have.
     agreement: Agreement,
+    /// What the device offered in this session and was answered: its own, and what it gave
+    /// back of others'.
+    answered: BTreeSet<u64>,
 }
 
 impl Default for Books {
@@ -72,6 +75,7 @@ impl Default for Books {
             sent: BTreeMap::new(),
             urgency: BTreeMap::new(),
             agreement: Agreement::Anew,
+            answered: BTreeSet::new(),
         }
     }
 }
@@ -115,8 +119,14 @@ impl Books {
         more_urgent.map(|(other, _)| *other).find(|other| {
             let through = self.sent.get(other).copied().unwrap_or(0);
             let rest = page.between(*other, through, u64::MAX);
-            rest.iter().any(|seq| others_wrote(page, *seq, device))
+            rest.iter().any(|seq| self.owes(page, *seq, device))
         })
+    }
+
+    /// Whether the device has to be sent this change to have it.
+    fn owes(&self, page: &Page, seq: u64, device: DeviceNumber) -> bool {
+        let is_others = page.at(seq).is_some_and(|seen| seen.device != Some(device));
+        is_others && !self.answered.contains(&seq)
     }
 
     /// Something that can hurt, and has something to send.
@@ -129,13 +139,9 @@ impl Books {
         hurts.map(|(document, _)| *document).find(|document| {
             let through = self.sent.get(document).copied().unwrap_or(0);
             let rest = page.between(*document, through, u64::MAX);
-            rest.iter().any(|seq| others_wrote(page, *seq, device))
+            rest.iter().any(|seq| self.owes(page, *seq, device))
         })
     }
-}
-
-fn others_wrote(page: &Page, seq: u64, device: DeviceNumber) -> bool {
-    page.at(seq).is_some_and(|seen| seen.device != Some(device))
 }
 
 impl World {
@@ -516,7 +522,7 @@ impl World {
         for seq in wanted {
             let is_there = sent.next_if_eq(seq).is_some();
             must(
-                is_there || !others_wrote(page, *seq, number),
+                is_there || !session.books.owes(page, *seq, number),
                 Invariant::Order,
                 || format!("{number} is not sent {seq} of {document}"),
             )?;
@@ -643,6 +649,7 @@ impl World {
         match result {
             Ok(Ok(appended)) => {
                 session.answered.insert(appended.seq);
+                session.books.answered.insert(appended.seq);
                 session.relay.accepted(AcceptedFrame {
                     hash,
                     seq: appended.seq,
