@@ -22,8 +22,8 @@ const FILE_BYTES_MAX: usize = 16 * 1024;
 const MUTATIONS: usize = 400;
 const SEED: u64 = 3;
 
-fn corpora() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
 }
 
 /// Says which bytes it was.
@@ -40,13 +40,16 @@ fn run(target: &Target, from: &str, bytes: &[u8]) {
 #[test]
 fn every_file_of_the_corpora_holds() {
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-    for folder in std::fs::read_dir(corpora()).into_iter().flatten() {
+    for folder in std::fs::read_dir(fuzz().join("corpus"))
+        .into_iter()
+        .flatten()
+    {
         let folder = folder.unwrap().file_name().into_string().unwrap();
         assert!(names.contains(&folder.as_str()), "{folder} is no target");
     }
     for target in TARGETS {
         // A target that nothing was found for yet has its seeds alone.
-        let files: Vec<_> = std::fs::read_dir(corpora().join(target.name))
+        let files: Vec<_> = std::fs::read_dir(fuzz().join("corpus").join(target.name))
             .into_iter()
             .flatten()
             .map(|file| file.unwrap().path())
@@ -62,10 +65,10 @@ fn every_file_of_the_corpora_holds() {
 
 #[test]
 fn every_target_is_one_of_cargo_fuzz() {
-    let manifest = std::fs::read_to_string(corpora().join("../Cargo.toml")).unwrap();
+    let manifest = std::fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
     for Target { name, .. } in TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
-        let wrapper = corpora().join(format!("../fuzz_targets/{name}.rs"));
+        let wrapper = fuzz().join(format!("fuzz_targets/{name}.rs"));
         assert!(wrapper.is_file(), "{}", wrapper.display());
     }
 }

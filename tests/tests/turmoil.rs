@@ -26,8 +26,13 @@ const STORMS: u64 = 20;
 fn a_catch_up_that_a_partition_cuts_goes_on_where_it_was() {
     let mut world = World::new(1);
     world.run(Story {
-        faults: vec![],
-        writing: Duration::from_secs(5),
+        // So that what was missed comes in many messages, and not at once.
+        faults: vec![(
+            Duration::from_secs(5),
+            Fault::Delay,
+            Duration::from_secs(600),
+        )],
+        writing: Duration::from_secs(10),
         cut_catch_up: true,
     });
     world.judge();

@@ -32,7 +32,7 @@ const STORY_MAX: Duration = Duration::from_secs(1_200);
 /// Longer than an end waits before it gives up a link that is silent.
 const SILENCE: Duration = Duration::from_secs(70);
 /// What comes down in more than one round trip.
-const CATCH_UP_NOTES: usize = 150;
+const CATCH_UP_NOTES: usize = 400;
 /// Between two looks, or tries.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Between two notes, at most.
