@@ -127,8 +127,9 @@ impl TestDevice {
     pub async fn online(&self) {
         let mut link = self.core.link();
         let online = link.wait_for(|link| matches!(link, LinkState::Online { .. }));
-        let online = tokio::time::timeout(PATIENCE, online).await;
-        online.expect("the device has a session").unwrap();
+        if tokio::time::timeout(PATIENCE, online).await.is_err() {
+            panic!("in {PATIENCE:?} it has no session: {:?}", *link.borrow());
+        }
     }
 
     /// Waits until there is no session, and says why.

@@ -383,24 +383,26 @@ impl<'a> Ledger<'a> {
             ])?;
         self.head = seq;
         let id = inspected.id;
-        if given_back_by.is_some() {
-            crate::calls::given_back(self, seq, document, &inspected)?;
-        }
-        let entry = inspected.written.entry;
-        crate::calls::count(self, seq, document, id, &entry, received_ms)?;
-        self.happenings.push(Happening::Change(Arc::new(Committed {
+        let given_back = given_back_by.is_some().then(|| inspected.clone());
+        let committed = Arc::new(Committed {
             seq,
             document,
             id,
             device,
-            given_back: given_back_by.is_some(),
+            given_back: given_back.is_some(),
             received_ms,
             bytes,
             mac,
             brief,
-            entry,
+            entry: inspected.written.entry,
             at: Instant::now(),
-        })));
+        });
+        // What follows from it is told after it: some of that is further changes.
+        self.tell(Happening::Change(committed.clone()));
+        if let Some(change) = given_back {
+            crate::calls::given_back(self, seq, document, &change)?;
+        }
+        crate::calls::count(self, seq, document, id, &committed.entry, received_ms)?;
         Ok(Appended {
             seq,
             id,
