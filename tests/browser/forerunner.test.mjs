@@ -109,6 +109,52 @@ test('a caution sounds for one tap, and the console shows who tapped', { timeout
     await assertNotReloaded(analyst);
   }));
 
+// 8 × 8 pixels, one colour.
+const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mNQaDiAFTEMLQkAOsZYAf+tz8gAAAAASUVORK5CYII=',
+  'base64',
+);
+
+test('a picture from the MDT is sent when there is a link, and the analyst sees its thumbnail', { timeout: TEST_MS_MAX }, () =>
+  withDemo({ args: QUIET }, async (demo) => {
+    const { mdt, analyst } = await both(demo, 'T-6');
+    await link(mdt, false);
+    await mdt.getByText('Offline since').waitFor();
+    await mdt.setInputFiles('#attach-file', { name: 'door.png', mimeType: 'image/png', buffer: PICTURE });
+    const mine = mdt.locator('#notes article', { hasText: 'door.png' });
+    await mine.getByText('on this device; 0 of 1 KB are at the center').waitFor();
+    await mine.getByText('On this device', { exact: true }).waitFor();
+    await link(mdt, true);
+    await mine.getByText('on this device, at the center').waitFor();
+    const theirs = analyst.locator('#notes article', { hasText: 'door.png' });
+    for (const [page, shown] of [[analyst, theirs], [mdt, mine]]) {
+      await shown.locator('figure img').waitFor();
+      // A page behind another one draws nothing, so it is asked what it has loaded.
+      const isLoaded = () => document.querySelector('#notes figure img')?.naturalWidth === 8;
+      await page.waitForFunction(isLoaded, undefined, { polling: 100 });
+    }
+    await assertNotReloaded(mdt);
+    await assertNotReloaded(analyst);
+  }));
+
+test("an analyst's picture comes to the MDT as a thumbnail, and whole when the officer asks", { timeout: TEST_MS_MAX }, () =>
+  withDemo({ args: QUIET }, async (demo) => {
+    const { mdt, analyst } = await both(demo, 'T-7');
+    await analyst.setInputFiles('#attach-file', { name: 'plate.png', mimeType: 'image/png', buffer: PICTURE });
+    await analyst.getByText('Attached. Devices of this call').waitFor();
+    const theirs = mdt.locator('#notes article', { hasText: 'plate.png' });
+    await theirs.locator('figure img').waitFor();
+    await theirs.getByRole('button', { name: 'Fetch the whole' }).click();
+    const whole = theirs.getByRole('link', { name: 'Open the whole' });
+    await whole.waitFor();
+    const bytes = await mdt.evaluate(async (place) => {
+      const answer = await fetch(place);
+      return [answer.headers.get('content-type'), (await answer.arrayBuffer()).byteLength];
+    }, await whole.getAttribute('href'));
+    assert.deepEqual(bytes, ['image/png', PICTURE.length]);
+    await assertNotReloaded(mdt);
+  }));
+
 test('a packet opened with no signal reaches the console', { timeout: TEST_MS_MAX }, () =>
   withDemo({ args: QUIET }, async ({ ready, page }) => {
     const mdt = await page(ready.mdts[0]);
