@@ -2,6 +2,7 @@
 //! that the fuzzer runs.
 //!
 //! `fuzz/corpus/TARGET` is what the fuzzer kept, cut down to what each file alone reaches.
+//! `FORERUNNER_MUTATIONS` says how many mutations for each target, `FORERUNNER_SEED` which.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +20,7 @@ static MEMORY: memory::Counting = memory::Counting;
 const PEAK_BYTES_MAX: usize = 16 * 1024 * 1024;
 const FILES_MAX: usize = 100;
 const FILE_BYTES_MAX: usize = 16 * 1024;
-const MUTATIONS: usize = 400;
+const MUTATIONS: u64 = 400;
 const SEED: u64 = 3;
 
 fn fuzz() -> PathBuf {
@@ -73,16 +74,22 @@ fn every_target_is_one_of_cargo_fuzz() {
     }
 }
 
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 #[test]
 fn honest_bytes_and_their_mutations_hold() {
-    let mut random = fastrand::Rng::with_seed(SEED);
+    let mutations = number_from("FORERUNNER_MUTATIONS").unwrap_or(MUTATIONS);
+    let seed = number_from("FORERUNNER_SEED").unwrap_or(SEED);
+    let mut random = fastrand::Rng::with_seed(seed);
     for target in TARGETS {
         let seeds = (target.seeds)();
         for seed in &seeds {
             run(target, "a seed", seed);
         }
-        for round in 0..MUTATIONS {
-            let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..mutations {
+            let mut bytes = seeds[random.usize(..seeds.len())].clone();
             mutate(&mut random, &mut bytes);
             run(target, "a mutation", &bytes);
         }

@@ -187,7 +187,7 @@ async fn survive(kills: u32, mut moments: fastrand::Rng) {
     let told = Told::default();
     let mut center = ServedCenter::start().await;
     let call = center.api.call("26-1", &["1A1", "1A2"]).await;
-    center.api.call("26-2", &["1A1"]).await;
+    center.api.call("26-2", &["1A1", "1A2"]).await;
     let mut writers = [
         Writer::start(&center.api, "101", "1A1", &told).await,
         Writer::start(&center.api, "102", "1A2", &told).await,
