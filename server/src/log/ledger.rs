@@ -383,12 +383,7 @@ impl<'a> Ledger<'a> {
             ])?;
         self.head = seq;
         let id = inspected.id;
-        if given_back_by.is_some() {
-            crate::calls::given_back(self, seq, document, &inspected)?;
-        }
-        let entry = inspected.written.entry;
-        crate::calls::count(self, seq, document, id, &entry, received_ms)?;
-        self.happenings.push(Happening::Change(Arc::new(Committed {
+        let change = Arc::new(Committed {
             seq,
             document,
             id,
@@ -398,9 +393,15 @@ impl<'a> Ledger<'a> {
             bytes,
             mac,
             brief,
-            entry,
+            entry: inspected.written.entry.clone(),
             at: Instant::now(),
-        })));
+        });
+        // Told before what comes of it: that may be changes of its own, whose place is later.
+        self.happenings.push(Happening::Change(change.clone()));
+        if given_back_by.is_some() {
+            crate::calls::given_back(self, seq, document, &inspected)?;
+        }
+        crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
         Ok(Appended {
             seq,
             id,
