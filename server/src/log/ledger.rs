@@ -383,8 +383,7 @@ impl<'a> Ledger<'a> {
             ])?;
         self.head = seq;
         let id = inspected.id;
-        let given_back = given_back_by.is_some().then(|| inspected.clone());
-        let committed = Arc::new(Committed {
+        let change = Arc::new(Committed {
             seq,
             document,
             id,
@@ -394,15 +393,15 @@ impl<'a> Ledger<'a> {
             bytes,
             mac,
             brief,
-            entry: inspected.written.entry,
+            entry: inspected.written.entry.clone(),
             at: Instant::now(),
         });
-        // What follows from it is told after it: some of that is further changes.
-        self.tell(Happening::Change(committed.clone()));
-        if let Some(change) = given_back {
-            crate::calls::given_back(self, seq, document, &change)?;
+        // Told before what comes of it: that may be changes of its own, whose place is later.
+        self.happenings.push(Happening::Change(change.clone()));
+        if given_back_by.is_some() {
+            crate::calls::given_back(self, seq, document, &inspected)?;
         }
-        crate::calls::count(self, seq, document, id, &committed.entry, received_ms)?;
+        crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
         Ok(Appended {
             seq,
             id,
