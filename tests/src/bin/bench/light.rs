@@ -6,7 +6,7 @@
 //! after the measurement: a device's own work is on the device in the field.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ type Socket = WebSocketStream<Counted<TlsStream<Counted<TcpStream>>>>;
 
 pub(crate) struct Light {
     pub(crate) index: usize,
-    /// `host:port` to dial; the center itself at first.
+    /// Address and port to dial; the center itself at first.
     pub(crate) to: String,
     /// Where it dials from; wherever the system likes at first.
     pub(crate) from: Option<Ipv4Addr>,
@@ -70,7 +70,7 @@ impl Light {
     pub(crate) fn new(index: usize, identity: HostileDevice) -> Self {
         Self {
             index,
-            to: identity.address().to_owned(),
+            to: resolved(identity.address()).to_string(),
             from: None,
             wire: Arc::default(),
             inside: Arc::default(),
@@ -250,6 +250,12 @@ impl Light {
         }
         entries
     }
+}
+
+/// Loopback has names and addresses of both kinds; devices dial from IPv4.
+fn resolved(address: &str) -> SocketAddr {
+    let mut found = address.to_socket_addrs().unwrap();
+    found.find(SocketAddr::is_ipv4).unwrap()
 }
 
 /// How a session ended.

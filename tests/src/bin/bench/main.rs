@@ -20,7 +20,7 @@ mod proxy;
 mod row;
 mod sync_bench;
 
-use row::{Row, table};
+use row::table;
 
 #[tokio::main]
 async fn main() {
