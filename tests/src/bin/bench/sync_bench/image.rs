@@ -34,7 +34,11 @@ pub(super) async fn run() -> Vec<Row> {
             entries.any(|entry| entry.attachment.is_some())
         })
         .await;
+    // A session that begins on the slow link learns its rate from its own handshake.
     officer.proxy.shape(slow::link());
+    officer.proxy.cut();
+    officer.device.offline().await;
+    officer.device.online().await;
     core.fetch(&blob).await.unwrap();
     crossing(core, &blob).await;
     let mut took = Vec::new();
