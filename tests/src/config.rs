@@ -10,7 +10,18 @@ pub const UNITS: [&str; 4] = ["1A1", "1A2", "1B1", "1B2"];
 /// `center.toml`, with its data in `data` and these ports.
 #[must_use]
 pub fn config_text(data: &Path, sync: SocketAddr, console: SocketAddr) -> String {
-    let units = UNITS.map(|unit| format!("{unit:?}")).join(", ");
+    config_text_of(&UNITS.map(str::to_owned), data, sync, console)
+}
+
+/// … for an agency with these units.
+pub(crate) fn config_text_of(
+    units: &[String],
+    data: &Path,
+    sync: SocketAddr,
+    console: SocketAddr,
+) -> String {
+    let units: Vec<_> = units.iter().map(|unit| format!("{unit:?}")).collect();
+    let units = units.join(", ");
     format!(
         r#"
 name = "Test RTCC"

@@ -29,6 +29,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{PATIENCE, TestApi};
 
+/// How often a request is made that is not answered.
+const POSTS_MAX: usize = 3;
+
 #[derive(Debug)]
 pub struct HostileDevice {
     pub number: DeviceNumber,
@@ -303,19 +306,25 @@ async fn connect(address: &str, tls: Arc<ClientConfig>) -> TlsStream<TcpStream> 
     connector.connect(name, stream).await.unwrap()
 }
 
-/// One request on a connection of its own.
+/// One request on a connection of its own. A center that is asked by a thousand at once
+/// may hang up before it has read anything: it is asked again.
 async fn post(address: &str, tls: Arc<ClientConfig>, path: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
-    let mut stream = connect(address, tls).await;
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    for _ in 0..POSTS_MAX {
+        let mut stream = connect(address, tls.clone()).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer).await;
+        if let Some((head, body)) = answer.split_once("\r\n\r\n") {
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            return (status, serde_json::from_str(body).unwrap_or(Value::Null));
+        }
+        eprintln!("{path}: no answer but {answer:?} ({read:?}), asking again");
+    }
+    panic!("{path}: the center does not answer");
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{PATIENCE, TestApi, config_text, until};
+use crate::config::config_text_of;
+use crate::{PATIENCE, TestApi, UNITS, until};
 
 /// The binary that users run: what `FORERUNNER_BIN` names, or what was built beside
 /// this test.
@@ -46,16 +47,21 @@ pub struct ServedCenter {
 
 impl ServedCenter {
     pub async fn start() -> Self {
+        Self::start_with(&UNITS.map(str::to_owned)).await
+    }
+
+    /// For an agency with these units.
+    pub async fn start_with(units: &[String]) -> Self {
         let binary = forerunner_binary();
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        configure(&dir, any, any);
+        configure(&dir, units, any, any);
         let (child, ready) = serve(&binary, &dir).await;
         // What the system has given is kept from now on: devices come back there.
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let console = text("console");
         let address = console.strip_prefix("http://").unwrap().parse().unwrap();
-        configure(&dir, text("sync").parse().unwrap(), address);
+        configure(&dir, units, text("sync").parse().unwrap(), address);
         Self {
             child: Some(child),
             binary,
@@ -100,8 +106,8 @@ impl ServedCenter {
     }
 }
 
-fn configure(dir: &TempDir, sync: SocketAddr, console: SocketAddr) {
-    let text = config_text(&dir.path().join("data"), sync, console);
+fn configure(dir: &TempDir, units: &[String], sync: SocketAddr, console: SocketAddr) {
+    let text = config_text_of(units, &dir.path().join("data"), sync, console);
     std::fs::write(dir.path().join("center.toml"), text).unwrap();
 }
 

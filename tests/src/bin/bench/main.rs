@@ -1,30 +1,26 @@
-//! `cargo xtask bench NAME [--json FILE]`: how fast, beside the limit, in one run.
+//! `cargo xtask bench NAME [--json FILE] [--peers]`: how fast, beside the limit and the
+//! peers, in one run.
 //!
-//! Numbers are medians; less is better in every row. `--peers` is taken and answered
-//! with an empty column where a benchmark has none.
+//! Numbers are medians; less is better in every row. `note-to-device` has no peers.
 
 // A benchmark that cannot go on ends, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod bare;
+mod counted;
+mod fleet;
 mod light;
 mod limit;
 mod note_to_device;
+mod notes;
+mod peers;
+mod plot;
+mod process;
+mod proxy;
+mod row;
+mod sync_bench;
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
-/// One row of a benchmark's result.
-#[derive(Debug, Serialize)]
-struct Row {
-    work: &'static str,
-    figure: &'static str,
-    unit: &'static str,
-    ours: Option<f64>,
-    goal: Option<f64>,
-    limit: Option<f64>,
-    peers: BTreeMap<String, f64>,
-}
+use row::table;
 
 #[tokio::main]
 async fn main() {
@@ -33,28 +29,21 @@ async fn main() {
         .iter()
         .position(|arg| arg == "--json")
         .and_then(|at| args.get(at + 1));
+    let with_peers = args.iter().any(|arg| arg == "--peers");
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
+        Some("sync") => sync_bench::run(with_peers).await,
+        // A process of its own, which the benchmark starts.
+        Some(bare::NAME) => return bare::serve(&args[1]).await,
         other => {
             eprintln!(
-                "There is no benchmark {}: note-to-device",
+                "There is no benchmark {}: note-to-device, sync",
                 other.unwrap_or("without a name")
             );
             std::process::exit(2);
         }
     };
-    for row in &rows {
-        let shown =
-            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
-        println!(
-            "{:<44} {:<22} {:>10} {:<4} limit {}",
-            row.work,
-            row.figure,
-            shown(row.ours),
-            row.unit,
-            shown(row.limit)
-        );
-    }
+    print!("{}", table(&rows));
     if let Some(file) = json {
         std::fs::write(file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
     }
