@@ -388,7 +388,7 @@ impl<'a> Ledger<'a> {
             document,
             id,
             device,
-            given_back: given_back.is_some(),
+            given_back: given_back_by.is_some(),
             received_ms,
             bytes,
             mac,
