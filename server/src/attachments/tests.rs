@@ -79,7 +79,7 @@ impl Bench {
         let blob = image::hash(content);
         let id = EntryId {
             actor: Actor::new(Author::Device(device), [1; 4]),
-            number: u64::from(blob[0]) + 1,
+            number: u64::from(u32::from_be_bytes([blob[0], blob[1], blob[2], blob[3]])) + 1,
         };
         let attachment = Attachment {
             blob: digits(&blob),

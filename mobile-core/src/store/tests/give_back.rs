@@ -144,6 +144,7 @@ fn of_a_revoked_call_others_changes_are_given_back_and_not_shown() {
         bench.apply(&[accepted(unsent.hash, seq)]);
     }
     assert!(bench.outbox().is_empty());
+    bench.apply(&[position(&[])]);
     assert!(bench.store.packet(call()).unwrap().is_none());
 }
 
