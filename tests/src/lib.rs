@@ -29,7 +29,7 @@ mod wait;
 
 pub use api::{Answer, Download, TestApi};
 pub use center::TestCenter;
-pub use config::{AGENCY, UNITS, config_text};
+pub use config::{AGENCY, MORE_BADGES, UNITS, config_text};
 pub use device::{SkewedClock, TestDevice, note_texts, notes};
 pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
 pub use ledger::{LedgerCopy, LoggedEntry};

@@ -47,21 +47,22 @@ pub struct ServedCenter {
 
 impl ServedCenter {
     pub async fn start() -> Self {
-        Self::start_with(&UNITS.map(str::to_owned)).await
+        Self::start_with(&UNITS.map(str::to_owned), 0).await
     }
 
-    /// For an agency with these units.
-    pub async fn start_with(units: &[String]) -> Self {
+    /// For an agency with these units, and so many officers more ([`crate::MORE_BADGES`]).
+    pub async fn start_with(units: &[String], more_officers: usize) -> Self {
         let binary = forerunner_binary();
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        configure(&dir, units, any, any);
+        configure(&dir, units, more_officers, any, any);
         let (child, ready) = serve(&binary, &dir).await;
         // What the system has given is kept from now on: devices come back there.
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let console = text("console");
         let address = console.strip_prefix("http://").unwrap().parse().unwrap();
-        configure(&dir, units, text("sync").parse().unwrap(), address);
+        let sync = text("sync").parse().unwrap();
+        configure(&dir, units, more_officers, sync, address);
         Self {
             child: Some(child),
             binary,
@@ -106,8 +107,20 @@ impl ServedCenter {
     }
 }
 
-fn configure(dir: &TempDir, units: &[String], sync: SocketAddr, console: SocketAddr) {
-    let text = config_text_of(units, &dir.path().join("data"), sync, console);
+fn configure(
+    dir: &TempDir,
+    units: &[String],
+    more_officers: usize,
+    sync: SocketAddr,
+    console: SocketAddr,
+) {
+    let text = config_text_of(
+        units,
+        more_officers,
+        &dir.path().join("data"),
+        sync,
+        console,
+    );
     std::fs::write(dir.path().join("center.toml"), text).unwrap();
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forerunner_tests::{HostileDevice, TestApi};
+use forerunner_tests::{HostileDevice, MORE_BADGES, TestApi};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -20,11 +20,12 @@ const PER_ADDRESS: usize = 1_500;
 /// How fast devices come on where that is not what is measured.
 const COME_ON_EVERY: Duration = Duration::from_micros(1_500);
 
-/// Enrols so many devices, signed on to these units in turn, and dialing from as many
+/// Enrols so many devices, an officer signed on to each, on these units in turn, dialing from as many
 /// addresses of loopback as the center's limit asks for.
 pub(crate) async fn enrol(api: &TestApi, units: &[String], count: usize) -> Vec<Light> {
     let enrolling = (0..count).map(|index| async move {
-        let identity = HostileDevice::on_duty(api, "101", &units[index % units.len()]).await;
+        let badge = (MORE_BADGES + index).to_string();
+        let identity = HostileDevice::on_duty(api, &badge, &units[index % units.len()]).await;
         let mut light = Light::new(index, identity);
         let address = u8::try_from(2 + index / PER_ADDRESS).unwrap();
         light.from = Some(Ipv4Addr::new(127, 0, 0, address));

@@ -35,7 +35,7 @@ use crate::counted::{Counted, Traffic};
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// As the driver of mobile-core has it.
 const BACKOFF_MS_START: u64 = 250;
-const BACKOFF_MS_MAX: u64 = 30_000;
+const BACKOFF_MS_MAX: u64 = 10_000;
 
 /// A change that came.
 #[derive(Debug, Clone, Copy)]

@@ -26,9 +26,10 @@ const EVERY: Duration = Duration::from_millis(50);
 const LAST_MS_MAX: u64 = 30_000;
 
 pub(crate) async fn run() -> Vec<Row> {
-    let center = ServedCenter::start().await;
+    let units = [UNITS[0].to_owned()];
+    let center = ServedCenter::start_with(&units, LIGHT).await;
     let call = center.api.call("B-1", &[UNITS[0]]).await;
-    let mut lights = fleet::enrol(&center.api, &[UNITS[0].to_owned()], LIGHT).await;
+    let mut lights = fleet::enrol(&center.api, &units, LIGHT).await;
     let (wire, _) = fleet::count_together(&mut lights);
     let tls = lights[0].tls();
     let before = resident_bytes(center.process());

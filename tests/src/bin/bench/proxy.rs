@@ -5,9 +5,11 @@
 //! bytes of a TCP stream, so a lost segment is what TCP makes of it: a stall until its
 //! retransmission, which is again lost or not, each time waiting twice as long, with all
 //! that follows behind it. So it is for a link that is down: what is sent then comes with
-//! the first retransmission that falls into a time when it is up; a dial likewise (SYN,
-//! after 1, 3, 7, … seconds).
+//! the first retransmission that falls into a time when it is up. A dial while it is down
+//! gets no answer, from the kernel itself: the queue of who waits to be accepted is kept
+//! full, and a full one drops what comes (Linux, `tcp_abort_on_overflow` off).
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,10 @@ const SEGMENT_BYTES: usize = 1_400;
 const QUEUE_BYTES_MAX: usize = 4_096;
 /// … until it is below this.
 const QUEUE_BYTES_LOW: usize = 2_048;
+/// How many may wait to be accepted.
+const WAITING_MAX: u32 = 1;
+/// How often it is looked at whether the link is still up.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// When TCP sends a lost segment again for the first time; a SYN (RFC 6298).
 const RETRANSMIT_AFTER: Duration = Duration::from_millis(300);
 const DIAL_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -70,6 +76,14 @@ impl Air {
         }
         at
     }
+
+    /// When it comes up again, where it is down now.
+    fn up_again(&self, now: Instant) -> Option<Instant> {
+        let period = self.up + self.down;
+        let periods = now.saturating_duration_since(self.since).as_millis() / period.as_millis();
+        let next = self.since + period * (u32::try_from(periods).unwrap() + 1);
+        (!self.is_up(now)).then_some(next)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -103,7 +117,9 @@ enum Way {
 
 impl Proxy {
     pub(crate) async fn to(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let listener = socket.listen(WAITING_MAX).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let listening = tokio::spawn(listen(listener, target, shared.clone()));
@@ -139,7 +155,21 @@ impl Proxy {
 }
 
 async fn listen(listener: TcpListener, target: String, shared: Arc<Shared>) {
-    while let Ok((device, _)) = listener.accept().await {
+    let mut fillers = HashSet::new();
+    loop {
+        let air = shared.shape.lock().unwrap().air.clone();
+        if let Some(up_again) = air.and_then(|air| air.up_again(Instant::now())) {
+            let filled = fill(&listener).await;
+            tokio::time::sleep_until(up_again.into()).await;
+            fillers.extend(filled.iter().map(|filler| filler.local_addr().unwrap()));
+        }
+        let Ok(accepted) = tokio::time::timeout(LOOK_AGAIN, listener.accept()).await else {
+            continue;
+        };
+        let (device, from) = accepted.unwrap();
+        if fillers.remove(&from) {
+            continue;
+        }
         *shared.accepted.lock().unwrap() = Some(Instant::now());
         let cut = shared.cut.lock().unwrap().clone();
         let (target, shared) = (target.clone(), shared.clone());
@@ -150,6 +180,16 @@ async fn listen(listener: TcpListener, target: String, shared: Arc<Shared>) {
             }
         });
     }
+}
+
+/// Fills the queue of who waits to be accepted: it is full when a dial gets no answer.
+async fn fill(listener: &TcpListener) -> Vec<TcpStream> {
+    let address = listener.local_addr().unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(Ok(filler)) = tokio::time::timeout(LOOK_AGAIN, TcpStream::connect(address)).await {
+        fillers.push(filler);
+    }
+    fillers
 }
 
 async fn connect(device: TcpStream, target: String, shared: Arc<Shared>) {

@@ -59,7 +59,7 @@ async fn anew(center: &mut ServedCenter) {
 
 pub(super) async fn run(peers: &Peers) -> Vec<Row> {
     let units = units();
-    let mut center = ServedCenter::start_with(&units).await;
+    let mut center = ServedCenter::start_with(&units, DEVICES_MAX).await;
     let shared = everywhere(&center.api, &units).await;
     let mut own = Vec::new();
     for (number, unit) in units.iter().enumerate() {

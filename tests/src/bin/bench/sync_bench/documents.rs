@@ -24,7 +24,7 @@ pub(super) const FLAT: f64 = 1.2;
 
 pub(super) async fn run() -> Vec<Row> {
     let units = units();
-    let center = ServedCenter::start_with(&units).await;
+    let center = ServedCenter::start_with(&units, DEVICES).await;
     let call = everywhere(&center.api, &units).await;
     let lights = fleet::enrol(&center.api, &units, DEVICES).await;
     let (came, mut received) = unbounded_channel();

@@ -62,9 +62,10 @@ struct Run {
 }
 
 async fn once() -> Run {
-    let center = ServedCenter::start().await;
+    let units = [UNITS[0].to_owned()];
+    let center = ServedCenter::start_with(&units, DEVICES).await;
     let call = center.api.call("F-1", &[UNITS[0]]).await;
-    let mut lights = fleet::enrol(&center.api, &[UNITS[0].to_owned()], DEVICES).await;
+    let mut lights = fleet::enrol(&center.api, &units, DEVICES).await;
     let (wire, inside) = fleet::count_together(&mut lights);
     let (came, mut received) = unbounded_channel();
     let mut online = Online::new(came);

@@ -28,7 +28,7 @@ const WAIT_MAX: Duration = Duration::from_secs(3 * 68);
 
 pub(super) async fn run() -> Vec<Row> {
     let units: Vec<String> = (0..DEVICES).map(|number| format!("U{number}")).collect();
-    let center = ServedCenter::start_with(&units).await;
+    let center = ServedCenter::start_with(&units, 0).await;
     let one = |number: u32| one(&center, &units, number);
     let took: Vec<f64> = join_all((0..DEVICES).map(one)).await;
     eprintln!("up 8 s, down 60 s, 10% lost: caution after {took:.1?} s");

@@ -42,11 +42,10 @@ struct Run {
 }
 
 pub(super) async fn run(peers: &Peers) -> Vec<Row> {
-    let center = ServedCenter::start().await;
+    let units = [UNITS[0].to_owned()];
+    let center = ServedCenter::start_with(&units, 1).await;
     let calls = held(&center.api).await;
-    let mut light = fleet::enrol(&center.api, &[UNITS[0].to_owned()], 1)
-        .await
-        .remove(0);
+    let mut light = fleet::enrol(&center.api, &units, 1).await.remove(0);
     let proxy = Proxy::to(light.to).await;
     light.to = proxy.address();
     let (came, mut received) = unbounded_channel();
