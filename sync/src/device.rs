@@ -71,14 +71,15 @@ pub struct Received {
 /// Something for the device's store, in the order it has to be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// The log's incarnation, the center's clock now, the session's dictionary. With
-    /// `anew` every document is ungranted until it is granted again, the position is 0
-    /// and the digest is this one.
+    /// The log's incarnation, the center's clock now, the session's dictionary, and the
+    /// digest from now on. With `anew` every document is ungranted until it is granted
+    /// again, and the position is 0.
     Welcome {
         incarnation: u64,
         center_now_ms: i64,
         dictionary: u16,
-        anew: Option<u64>,
+        digest: u64,
+        anew: bool,
     },
     /// The document may be here; it stands apart, at 0, until its changes come.
     Grant(DocumentId),
@@ -537,18 +538,22 @@ impl Device {
         }
         self.incarnation = welcome.incarnation;
         self.dictionary = welcome.dictionary;
-        let anew = is_anew.then(|| {
+        if is_anew {
             self.position = 0;
             self.digest = digest(welcome.incarnation, []);
             self.documents.clear();
             self.shown.clear();
-            self.digest
-        });
+        } else if welcome.agreement == Agreement::Compare {
+            // What is here changes before the next position is told: until then no
+            // center may take the last one for the truth.
+            self.digest = 0;
+        }
         effects.store.push(Store::Welcome {
             incarnation: welcome.incarnation,
             center_now_ms: welcome.now_ms,
             dictionary: welcome.dictionary,
-            anew,
+            digest: self.digest,
+            anew: is_anew,
         });
     }
 

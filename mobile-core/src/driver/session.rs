@@ -231,7 +231,7 @@ impl Session<'_> {
         }
         self.attachments.hear(&operations);
         let is_reset =
-            |operation: &Operation| matches!(operation, Operation::Welcome { anew: Some(_), .. });
+            |operation: &Operation| matches!(operation, Operation::Welcome { anew: true, .. });
         let resets = operations
             .iter()
             .filter(|operation| is_reset(operation))

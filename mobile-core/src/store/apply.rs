@@ -105,14 +105,16 @@ impl Session<'_> {
                 incarnation,
                 center_now_ms,
                 dictionary,
+                digest,
                 anew,
             } => {
                 set(tx, "clock_off_ms", self.wall_ms - center_now_ms)?;
                 set_u64(tx, "dictionary", u64::from(*dictionary))?;
                 let before = get_u64(tx, "incarnation")?;
                 set_u64(tx, "incarnation", *incarnation)?;
-                if let Some(digest) = anew {
-                    self.reset(*digest, before != 0 && before != *incarnation)?;
+                set_u64(tx, "digest", *digest)?;
+                if *anew {
+                    self.reset(before != 0 && before != *incarnation)?;
                 }
                 Ok(())
             }
@@ -216,10 +218,9 @@ impl Session<'_> {
 
     /// All is granted and sent anew. With another log, nothing of what is here counts as
     /// being there: all of it is given back.
-    fn reset(&mut self, digest: u64, other_log: bool) -> Result<(), StoreError> {
+    fn reset(&mut self, other_log: bool) -> Result<(), StoreError> {
         let tx = self.desk.tx;
         set_u64(tx, "position", 0)?;
-        set_u64(tx, "digest", digest)?;
         tx.execute(
             "UPDATE documents SET standing = 2, apart = NULL WHERE standing = 1",
             [],

@@ -219,7 +219,8 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
         incarnation,
         center_now_ms: NOW_MS - 30,
         dictionary: 1,
-        anew: reset.then_some(0),
+        digest: 0,
+        anew: reset,
     }
 }
 

@@ -15,6 +15,8 @@ use super::witness::{Page, serial_of};
 #[derive(Debug)]
 struct Held {
     document: DocumentId,
+    /// It stands apart from the position: granted after it.
+    apart: bool,
     through: u64,
     count: u64,
     sum: u64,
@@ -50,7 +52,8 @@ fn held(c: &Connection, position: u64) -> rusqlite::Result<Vec<Held>> {
     let mut statement = c.prepare_cached(
         "SELECT d.doc, coalesce(d.apart, ?1) AS through,
                 (SELECT count(*) FROM changes WHERE doc = d.doc AND seq <= coalesce(d.apart, ?1)),
-                (SELECT total(seq) FROM changes WHERE doc = d.doc AND seq <= coalesce(d.apart, ?1))
+                (SELECT total(seq) FROM changes WHERE doc = d.doc AND seq <= coalesce(d.apart, ?1)),
+                d.apart IS NOT NULL
          FROM documents AS d WHERE d.standing = 1",
     )?;
     let rows = statement.query_map([position.cast_signed()], |row| {
@@ -60,6 +63,7 @@ fn held(c: &Connection, position: u64) -> rusqlite::Result<Vec<Held>> {
             through: row.get::<_, i64>(1)?.cast_unsigned(),
             count: row.get::<_, i64>(2)?.cast_unsigned(),
             sum: row.get::<_, f64>(3)? as u64,
+            apart: row.get(4)?,
         })
     })?;
     rows.collect()
@@ -147,10 +151,11 @@ impl World {
         self.check_outbox(index, &disk, had_before)
     }
 
-    /// What is granted at its position is here, and nothing else.
+    /// What is here at its position was granted then. What the same commit brought after the
+    /// position stands apart from it.
     fn check_position(&self, index: usize, disk: &Disk, page: &Page) -> Step {
         let unit = &self.officers[index].unit;
-        for held in &disk.held {
+        for held in disk.held.iter().filter(|held| !held.apart) {
             let call = held.document.call;
             let had = page.had_at(unit, call, disk.position);
             must(had, Invariant::Denied, || {

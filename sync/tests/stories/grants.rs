@@ -304,3 +304,31 @@ fn heads_that_the_log_does_not_reach_are_not_believed() {
     assert_eq!((document, after), (call(1), 0));
     assert!(relay.message(&encode(&heads), 0).is_err(), "asked once");
 }
+
+#[test]
+fn signed_on_as_another_unit_and_back_before_a_position_was_told_is_no_agreement() {
+    let mut net = Network::new(1);
+    for number in 0..4 {
+        net.center.grant(0, call(number));
+    }
+    net.dial(0);
+    net.settle();
+    net.cut(0);
+    // Another unit's documents: the two compare, and what is not that unit's goes.
+    let mine = net.center.grants.clone();
+    for grant in &mut net.center.grants {
+        grant.document = call(grant.document.call.0 + 10);
+    }
+    for _ in 0..30 {
+        net.center.write(call(10), 400);
+    }
+    net.links[0].bytes_per_s = 1_200;
+    net.dial(0);
+    net.run_ms(3_000);
+    assert!(!net.officers[0].has(call(1)), "it has gone");
+    net.cut(0);
+    assert!(net.officers[0].disk.position < net.center.head());
+    net.center.grants = mine;
+    net.crash(0);
+    net.check_converged();
+}

@@ -153,15 +153,16 @@ impl Officer {
             Store::Welcome {
                 incarnation,
                 dictionary,
+                digest,
                 anew,
                 ..
             } => {
                 disk.incarnation = incarnation;
                 disk.dictionary = dictionary;
-                if let Some(digest) = anew {
+                disk.digest = digest;
+                if anew {
                     disk.resets += 1;
                     disk.position = 0;
-                    disk.digest = digest;
                     for held in disk.documents.values_mut() {
                         held.granted = false;
                     }
