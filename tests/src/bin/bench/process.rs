@@ -5,6 +5,10 @@ use std::time::Duration;
 const PAGE_BYTES: u64 = 4_096;
 /// `USER_HZ`: the kernel counts a process's time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
+/// How long a process is looked at, how often at most, and how little it may do then.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS_MAX: u32 = 120;
+const REST: Duration = Duration::from_millis(30);
 /// What a process opens besides its connections.
 const FILES_BESIDES: usize = 300;
 
@@ -34,6 +38,21 @@ pub(crate) fn cpu(process: u32) -> Duration {
     let fields: Vec<&str> = fields.split(' ').collect();
     let ticks = |at: usize| fields[at].parse::<u32>().unwrap();
     TICK * (ticks(11) + ticks(12))
+}
+
+/// Waits until a process has next to nothing to do.
+///
+/// # Panics
+/// When it always has.
+pub(crate) async fn at_rest(process: u32) {
+    for _ in 0..LOOKS_MAX {
+        let before = cpu(process);
+        tokio::time::sleep(LOOK).await;
+        if cpu(process) - before <= REST {
+            return;
+        }
+    }
+    panic!("it is still busy");
 }
 
 /// How many connections a process may hold here, by its limit of open files.

@@ -14,7 +14,7 @@ use crate::counted::Traffic;
 use crate::fleet::{self, Online};
 use crate::light::Came;
 use crate::notes;
-use crate::process::cpu;
+use crate::process::{at_rest, cpu};
 use crate::row::{Row, median, quantile};
 
 const DEVICES: usize = 200;
@@ -39,13 +39,14 @@ pub(super) async fn fan(
     every: Duration,
 ) -> Fan {
     notes::settled(received).await;
+    at_rest(center.process()).await;
     let document = DocumentId::new(call, Compartment::Call);
     let before = cpu(center.process());
     let sent = notes::send(&center.api, call, numbers, every).await;
     let is_note = |came: &Came| came.document == document;
     let came = notes::take(received, is_note, devices * sent.len()).await;
     // Reports and receipts are a part of it.
-    notes::settled(received).await;
+    at_rest(center.process()).await;
     let cpu = cpu(center.process()) - before;
     Fan {
         took_ms: notes::took_ms(&came, &sent),
