@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::row::{Row, median};
 
+/// Of each rig, where `FORERUNNER_BENCH_PEER_RUNS` does not say otherwise.
 const RUNS: usize = 3;
 const RIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/peers");
 const WORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers");
@@ -155,7 +156,9 @@ fn rig(args: &[&str]) -> Command {
 /// The lines of some runs. A rig that fails once is not asked again.
 fn runs(mode: &str, name: &str, is_good: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut lines = Vec::new();
-    for _ in 0..RUNS {
+    let wanted = std::env::var("FORERUNNER_BENCH_PEER_RUNS").ok();
+    let wanted = wanted.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
+    for _ in 0..wanted {
         let output = rig(&[mode, name]).output();
         let printed = output.map_or_else(
             |e| e.to_string(),
