@@ -7,7 +7,7 @@ const PAGE_BYTES: u64 = 4_096;
 const TICK: Duration = Duration::from_millis(10);
 /// How long a process is looked at, how often at most, and how little it may do then.
 const LOOK: Duration = Duration::from_secs(1);
-const LOOKS_MAX: u32 = 120;
+const LOOKS_MAX: u32 = 300;
 const REST: Duration = Duration::from_millis(30);
 /// What a process opens besides its connections.
 const FILES_BESIDES: usize = 300;

@@ -15,7 +15,7 @@ use super::Peers;
 use super::fan::{EVERY, fan};
 use crate::fleet::{self, Online};
 use crate::light::{Came, Light};
-use crate::process::{connections_max, peak_bytes, resident_bytes};
+use crate::process::{at_rest, connections_max, peak_bytes, resident_bytes};
 use crate::row::Row;
 use crate::{bare, notes};
 
@@ -97,9 +97,11 @@ async fn idle(
     let mut online = Online::new(came);
     online.join(lights).await;
     notes::settled(&mut received).await;
+    at_rest(center.process()).await;
     let before = resident_bytes(center.process());
     online.join(counted).await;
     notes::settled(&mut received).await;
+    at_rest(center.process()).await;
     let grown = resident_bytes(center.process()).saturating_sub(before);
     let mut lights = online.leave().await;
     lights.extend(others);
