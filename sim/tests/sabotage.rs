@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use forerunner_packet::sabotage::{Sabotage, turn_on};
+use packet::sabotage::{Sabotage, turn_on};
 use forerunner_sim::world::{Invariant, run};
 
 const RUN_MS: u64 = 10 * 60_000;

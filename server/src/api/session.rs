@@ -169,7 +169,7 @@ async fn readmit(
     certificate: &DevicePeer,
 ) -> Result<Option<Device>, Problem> {
     // Asked of every device that is not known: the writer is troubled only where it may help.
-    let is_restored = center.log.readers().read(|c| restored(c)).await?.is_some();
+    let is_restored = center.log.readers().read(restored).await?.is_some();
     if !is_restored || certificate.not_after_ms <= clock::now_ms() {
         return Ok(None);
     }

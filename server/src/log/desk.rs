@@ -17,11 +17,14 @@ use super::documents::Documents;
 use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
 use crate::clock::Clock;
 
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+type Publish = dyn FnMut(&[Happening]) + Send;
+
 /// What the log takes from outside: the time, and randomness for ids that nobody guesses.
 #[derive(Clone)]
 pub struct Surroundings {
     pub clock: Clock,
-    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    random: Arc<Fill>,
 }
 
 impl Surroundings {
@@ -100,7 +103,7 @@ pub struct Desk {
     readers: Readers,
     incarnation: u64,
     clock: Clock,
-    publish: Box<dyn FnMut(&[Happening]) + Send>,
+    publish: Box<Publish>,
 }
 
 impl fmt::Debug for Desk {

@@ -61,7 +61,7 @@ impl Documents {
     }
 
     /// The document, and the key that the center vouches for its changes with.
-    pub(super) fn to_judge(
+    pub(super) fn for_judging(
         &mut self,
         connection: &Connection,
         id: DocumentId,

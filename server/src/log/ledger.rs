@@ -266,7 +266,9 @@ impl<'a> Ledger<'a> {
             return Ok(Ok(known));
         }
         let (center, now_ms) = (self.documents.center, self.now_ms());
-        let (document, mac) = self.documents.to_judge(self.transaction, offer.document)?;
+        let (document, mac) = self
+            .documents
+            .for_judging(self.transaction, offer.document)?;
         let admission = Admission {
             center,
             device: by.device,

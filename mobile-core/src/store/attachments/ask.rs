@@ -8,6 +8,9 @@ use crate::store::meta::document;
 use crate::store::read::documents_of;
 use crate::store::{Store, StoreError};
 
+/// What is here of a content, and all of it where it is whole.
+type Found = (Content, Option<Vec<u8>>);
+
 impl Store {
     /// What is to be asked for, thumbnails first: a blob, and how much of it is here. Only
     /// what the center has said that it has.
@@ -92,10 +95,7 @@ impl Store {
 
     /// What is here of a blob, and its content where it is whole; `None` for one that no
     /// packet here names.
-    pub(crate) fn attachment(
-        &self,
-        digits: &str,
-    ) -> Result<Option<(Content, Option<Vec<u8>>)>, StoreError> {
+    pub(crate) fn attachment(&self, digits: &str) -> Result<Option<Found>, StoreError> {
         self.read(|tx| {
             let is_named: bool = tx
                 .prepare_cached(
