@@ -180,7 +180,7 @@ CREATE TABLE chunks (
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
 /// authenticated: with SQLite's own 2 MB, receipts of ten thousand devices kept the writer
-/// busy for minutes, half of it in SHA-512.
+/// at that, half of its time in SHA-512.
 const CACHE_KIB: i64 = 64 * 1024;
 
 /// Opens with the key, checks that it fits, and brings the tables up to date.

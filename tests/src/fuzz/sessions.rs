@@ -116,7 +116,7 @@ fn answer(relay: &mut Relay, event: Event, seq: &mut u64) {
                 return;
             };
             *seq += 1;
-            if *seq % 2 == 0 {
+            if seq.is_multiple_of(2) {
                 relay.accepted(AcceptedFrame {
                     hash,
                     seq: *seq,
