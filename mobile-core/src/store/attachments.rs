@@ -277,12 +277,15 @@ pub(super) fn at_center(
     let is_all: bool = tx
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM blobs WHERE blob = ?1 AND total = ?2)")?
         .query_row((&digits, bytes), |row| row.get(0))?;
-    // The center's own entry says that it has all, where this device may have that entry.
+    // The center's own entry says that it has all, where this device may have that entry; one
+    // that was given back to the center is here already, and does not come again.
     let ended = tx
         .prepare_cached(
             "DELETE FROM puts WHERE blob = ?1 AND ready = 1 AND refused IS NULL
              AND bytes = (SELECT total FROM blobs WHERE blob = ?1)
-             AND doc NOT IN (SELECT doc FROM documents WHERE standing = 1)",
+             AND (doc NOT IN (SELECT doc FROM documents WHERE standing = 1)
+                 OR EXISTS (SELECT 1 FROM attached
+                     WHERE attached.doc = puts.doc AND attached.blob = puts.blob AND confirmed = 1))",
         )?
         .execute([&digits])?;
     if ended > 0 {

@@ -106,6 +106,10 @@ impl Attachments {
     pub(super) fn whole_since(&self, row: &Row) -> Option<u64> {
         match of(row) {
             Some((_, key)) => {
+                let content = self.contents.get(&key);
+                if content.is_some_and(|content| content.upload.is_some()) {
+                    return None;
+                }
                 let (seq, _) = self.confirmed.get(&key)?;
                 row.seq.map(|own| own.max(*seq))
             }
@@ -130,7 +134,8 @@ impl Attachments {
                 self.contents.get(&key).is_some_and(|here| here.is_whole)
             });
         let state = match (&content.upload, confirmed) {
-            (Some(upload), None) => match &upload.refused {
+            // Also of what a center has confirmed and lost: it gets it again.
+            (Some(upload), _) => match &upload.refused {
                 Some(reason) => AttachmentState::Refused {
                     reason: reason.clone(),
                 },
@@ -138,9 +143,9 @@ impl Attachments {
                     bytes_at_center: upload.bytes,
                 },
             },
-            (_, Some(_)) if content.is_whole => AttachmentState::Here,
-            _ if content.is_wanted => AttachmentState::Coming,
-            (_, Some(_)) => AttachmentState::AtCenter,
+            (None, Some(_)) if content.is_whole => AttachmentState::Here,
+            (None, _) if content.is_wanted => AttachmentState::Coming,
+            (None, Some(_)) => AttachmentState::AtCenter,
             (None, None) => AttachmentState::OnItsWay,
         };
         Some(AttachmentView {
