@@ -22,8 +22,6 @@ pub enum Sabotage {
     LogTwice,
     /// What a device says it has is believed, whatever its digest.
     SkipDigest,
-    /// … and of whichever log it speaks.
-    IgnoreIncarnation,
     /// The least urgent document goes first.
     IgnorePriority,
     /// A session puts everything under way that there is.
@@ -44,7 +42,7 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::AcknowledgeBeforeCommit,
         Self::DeliverBeforeCommit,
         Self::DropSuccessors,
@@ -52,7 +50,6 @@ impl Sabotage {
         Self::SkipSealing,
         Self::LogTwice,
         Self::SkipDigest,
-        Self::IgnoreIncarnation,
         Self::IgnorePriority,
         Self::GrowWindow,
         Self::GrowOffers,

@@ -5,8 +5,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use packet::sabotage::{Sabotage, turn_on};
 use forerunner_sim::world::{Invariant, run};
+use packet::sabotage::{Sabotage, turn_on};
 
 const RUN_MS: u64 = 10 * 60_000;
 /// A sabotage that this many cities do not notice is not noticed.

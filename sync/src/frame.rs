@@ -6,7 +6,6 @@
 //! absent, so a newer peer may add fields. An unknown frame ends the session with a reason.
 
 use minicbor::{Decode, Encode};
-use packet::sabotage::{Sabotage, is_on};
 use packet::{ChangeHash, DocumentId, Proof};
 
 use crate::limits::{FRAME_BYTES_MAX, FRAMES_PER_MESSAGE_MAX, HELLO_BYTES_MAX};
@@ -408,12 +407,7 @@ pub enum ByeWhy {
 /// bytes and never access.
 #[must_use]
 pub fn digest(incarnation: u64, documents: impl IntoIterator<Item = DocumentId>) -> u64 {
-    let log = if is_on(Sabotage::IgnoreIncarnation) {
-        0
-    } else {
-        incarnation
-    };
-    documents.into_iter().fold(mix(log), |digest, id| {
+    documents.into_iter().fold(mix(incarnation), |digest, id| {
         let compartment = (id.compartment as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         digest ^ mix(id.call.0 ^ compartment)
     })
