@@ -668,7 +668,8 @@ mod tests {
 
     #[test]
     fn an_attachment_names_a_hash_a_media_type_a_size_and_no_path() {
-        let broken: [(&str, fn(&mut Attachment)); 9] = [
+        type Breaks = fn(&mut Attachment);
+        let broken: [(&str, Breaks); 9] = [
             ("blob", |a| a.blob = "0A".repeat(32)),
             ("blob", |a| a.blob = "0a".repeat(31)),
             ("thumbnail", |a| a.thumbnail = Some(String::new())),

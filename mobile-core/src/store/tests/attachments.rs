@@ -382,7 +382,7 @@ fn whole_images_of_closed_calls_give_way_first_then_the_oldest_and_never_thumbna
     fill(&bench, ATTACHMENTS_BYTES_MAX);
     let full = bench.attach(b"one more");
     assert!(matches!(full, Err(StoreError::AttachmentsFull)), "{full:?}");
-    assert_eq!(is_here(&bench)[3], true, "it is unsent");
+    assert!(is_here(&bench)[3], "it is unsent");
     for n in 1..=3 {
         let thumbnail = bench.here(&[n; 50]).unwrap();
         assert!(thumbnail.0.is_whole, "{n}");
