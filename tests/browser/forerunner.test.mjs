@@ -142,6 +142,8 @@ test("an analyst's picture comes to the MDT as a thumbnail, and whole when the o
     const { mdt, analyst } = await both(demo, 'T-7');
     await analyst.setInputFiles('#attach-file', { name: 'plate.png', mimeType: 'image/png', buffer: PICTURE });
     await analyst.getByText('Attached. Devices of this call').waitFor();
+    // The officer looks at this page: a page behind another may rest.
+    await mdt.bringToFront();
     const theirs = mdt.locator('#notes article', { hasText: 'plate.png' });
     await theirs.locator('figure img').waitFor();
     await theirs.getByRole('button', { name: 'Fetch the whole' }).click();
