@@ -38,7 +38,7 @@ cargo xtask COMMAND
   fuzz [TARGET] [--minutes N] libFuzzer on one target of fuzz/ or on each, 5 minutes
   sim [--hours N]             the city in virtual time, seed after seed: 250 simulated
                               hours, or as many as are asked for
-  dictionary                  train sync/dictionary/1.zdict on the made-up city's
+  dictionary                  train sync/dictionary/2.zdict on the made-up city's
                               packets; a shipped dictionary never changes
   bindings python [--check]   generate bindings/python from mobile-core; with
                               --check, only say whether the committed one is current
