@@ -111,6 +111,9 @@ pub enum Refusal {
     Policy(String),
     #[error("The center's mark does not fit the entry that is given back.")]
     Mac,
+    /// It was written anew, and the log has taken it in another form: all is well.
+    #[error("The center has this entry already, as it was written at another time.")]
+    HasIt,
 }
 
 impl Refusal {
@@ -136,6 +139,7 @@ impl Refusal {
             Self::DocumentFull => 16,
             Self::Policy(_) => 17,
             Self::Mac => 18,
+            Self::HasIt => 19,
         }
     }
 }
@@ -178,6 +182,9 @@ pub fn admit(
     let author = Author::Device(admission.device);
     if is_new && change.id.actor.author() != author && !is_on(Sabotage::SkipActor) {
         return Err(Refusal::WrongActor);
+    }
+    if document.lineage().has_in_another_form(&change) && !is_on(Sabotage::LogTwice) {
+        return Err(Refusal::HasIt);
     }
     document.lineage().check(&change)?;
     if is_new {

@@ -27,12 +27,15 @@ use crate::admission::Refusal;
 use crate::entry::{EntryError, FIELDS_MAX, Written};
 use crate::ids::{Actor, ChangeHash, EntryId};
 
+pub use operations::INSTEAD;
+
 /// Largest change that is written or taken.
 pub const CHANGE_BYTES_MAX: usize = 12 * 1024;
 /// Most changes that one change stands on directly.
 pub const DEPS_MAX: usize = 8;
-/// Most operations of a change: the entry's map, its fields, and its clock's difference.
-pub const OPS_MAX: u64 = 1 + FIELDS_MAX as u64 + 1;
+/// Most operations of a change: the entry's map, its fields, its clock's difference, and
+/// what it is written instead of.
+pub const OPS_MAX: u64 = 1 + FIELDS_MAX as u64 + 2;
 
 /// What a change is made of.
 #[derive(Debug, Clone)]

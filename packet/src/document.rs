@@ -69,6 +69,7 @@ impl Document {
         for (change, bytes) in changes {
             document.lineage.check(&change)?;
             document.lineage.add(change.hash, change.id, change.max_op);
+            document.lineage.stands_for(&change);
             all.push((change.hash, bytes));
         }
         document.automerge = guarded_apply(&document.automerge, &all)?;
@@ -84,6 +85,7 @@ impl Document {
         self.lineage.check(change)?;
         self.automerge = guarded_apply(&self.automerge, &[(change.hash, bytes)])?;
         self.lineage.add(change.hash, change.id, change.max_op);
+        self.lineage.stands_for(change);
         Ok(())
     }
 
@@ -142,6 +144,7 @@ mod tests {
         let written = Written {
             entry: note,
             clock_off_ms: None,
+            instead: None,
         };
         let Basis {
             deps,

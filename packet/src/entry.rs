@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ids::{Author, Compartment, EntryId};
+use crate::ids::{Author, ChangeHash, Compartment, EntryId};
 
 /// The version of this schema. A newer center may send kinds that this one does
 /// not know: they are kept as [`Entry::Other`] and shown plainly.
@@ -37,12 +37,16 @@ pub enum EntryError {
     Shape { kind: String, problem: String },
 }
 
-/// An entry and what its author's clock was off by at its last contact with the center.
+/// An entry, and what its author says of the writing of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub entry: Entry,
-    /// The author's clock less the center's, in milliseconds; `None` before the first contact.
+    /// The author's clock less the center's at their last contact, in milliseconds; `None`
+    /// before the first.
     pub clock_off_ms: Option<i64>,
+    /// The change in which this entry was first written, where it had to be written anew.
+    /// Of all the changes that say the same a log takes one.
+    pub instead: Option<ChangeHash>,
 }
 
 /// One entry of a packet.

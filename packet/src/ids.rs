@@ -307,6 +307,17 @@ impl fmt::Display for ChangeHash {
     }
 }
 
+impl FromStr for ChangeHash {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+        let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+        let wanted = "a change's hash (64 hexadecimal digits, in small letters)";
+        hash.map(Self).ok_or_else(|| wrong(wanted, text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

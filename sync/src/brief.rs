@@ -10,11 +10,12 @@
 //! In CBOR, one after the other: the `seq`s that it stands on, each as how far before its
 //! own; which of them is the author's own last, from 1, or 0 and the author; the author's
 //! time, as how long before the center's receipt; by how much the author's clock was off;
-//! the first two bytes of the hash; the entry's fields.
+//! the first two bytes of the hash; the entry's fields, and [`INSTEAD`] as one of them where it
+//! was written anew.
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
-use packet::change::DEPS_MAX;
+use packet::change::{DEPS_MAX, INSTEAD};
 use packet::entry::FIELDS_MAX;
 use packet::{Actor, ChangeHash, Composed, Draft, Entry, EntryId, Inspected, Written, compose};
 use serde_json::{Map, Value};
@@ -68,6 +69,9 @@ pub fn abridge(change: &Inspected, place: Place, standing: &[(u64, EntryId)]) ->
         return None;
     }
     let mut fields: Vec<_> = change.written.entry.to_fields().ok()?.into_iter().collect();
+    if let Some(instead) = change.written.instead {
+        fields.push((INSTEAD.into(), instead.to_string().into()));
+    }
     fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let mut e = Encoder::new(Vec::with_capacity(256));
     // Writing into a `Vec` cannot fail.
@@ -124,7 +128,16 @@ pub fn restore(
         }
     };
     let max_op = known.iter().map(|known| known.max_op).max().unwrap_or(0);
-    let entry = Entry::from_fields(read.fields).map_err(|e| malformed(&e.to_string()))?;
+    let mut fields = read.fields;
+    let instead = match fields.remove(INSTEAD) {
+        None => None,
+        Some(hash) => Some(
+            hash.as_str()
+                .and_then(|hash| hash.parse().ok())
+                .ok_or_else(|| malformed("what it is written instead of"))?,
+        ),
+    };
+    let entry = Entry::from_fields(fields).map_err(|e| malformed(&e.to_string()))?;
     let composed = compose(&Draft {
         actor: id.actor,
         number: id.number,
@@ -134,6 +147,7 @@ pub fn restore(
         written: &Written {
             entry,
             clock_off_ms: read.clock_off_ms,
+            instead,
         },
     });
     let composed = composed.map_err(|e| malformed(&e.to_string()))?;
@@ -175,7 +189,7 @@ fn read(brief: &[u8]) -> Result<Read<'_>, minicbor::decode::Error> {
     };
     let (ago_ms, clock_off_ms, check) = (d.i64()?, d.decode()?, d.bytes()?);
     let mut fields = Map::new();
-    for _ in 0..bounded(d.map()?, FIELDS_MAX)? {
+    for _ in 0..bounded(d.map()?, FIELDS_MAX + 1)? {
         let name = d.str()?.to_owned();
         let value = match d.datatype()? {
             Type::String => Value::from(d.str()?),
@@ -235,6 +249,7 @@ mod tests {
                     by: "A. Ferris (4A12)".into(),
                 }),
                 clock_off_ms: off,
+                instead: off.filter(|off| off % 3 == 0).map(|_| ChangeHash([3; 32])),
             };
             let composed = compose(&Draft {
                 actor,

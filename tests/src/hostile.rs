@@ -151,6 +151,7 @@ impl HostileDevice {
         let written = Written {
             entry,
             clock_off_ms: Some(0),
+            instead: None,
         };
         compose(&Draft {
             actor,

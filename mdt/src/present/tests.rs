@@ -47,6 +47,7 @@ fn stored(author: Author, number: u64, entry: Entry) -> Stored {
         written: Written {
             entry,
             clock_off_ms: None,
+            instead: None,
         },
         author_ms: NOON_MS,
         received_ms: Some(NOON_MS + 1_000),

@@ -59,7 +59,8 @@ impl Store {
                 wall_ms,
                 done: &mut done,
                 rewritten: BTreeSet::new(),
-                comes_anew: false,
+                come_anew: BTreeSet::new(),
+                wants_whole: false,
                 attachments: false,
                 sent: Vec::new(),
             };
@@ -81,7 +82,10 @@ struct Session<'a> {
     done: &'a mut Vec<ChangeHash>,
     /// The documents of which the machine must hear all that is unsent.
     rewritten: BTreeSet<DocumentId>,
-    comes_anew: bool,
+    /// These have to come anew, …
+    come_anew: BTreeSet<DocumentId>,
+    /// … with their changes whole.
+    wants_whole: bool,
     attachments: bool,
     sent: Vec<Blob>,
 }
@@ -95,6 +99,7 @@ struct Waiting {
     fields: String,
     clock_off_ms: Option<i64>,
     author_ms: i64,
+    bytes: Vec<u8>,
 }
 
 impl Session<'_> {
@@ -134,7 +139,8 @@ impl Session<'_> {
             } => {
                 for change in changes {
                     if !self.received(*document, change)? {
-                        return self.ask_anew(*document);
+                        self.ask_anew(*document);
+                        return Ok(());
                     }
                 }
                 tx.prepare_cached("UPDATE documents SET apart = ?2 WHERE doc = ?1")?
@@ -190,6 +196,7 @@ impl Session<'_> {
     }
 
     fn finish(self) -> Result<Applied, StoreError> {
+        self.mark_anew()?;
         let tx = self.desk.tx;
         let mut contact = contact(tx)?;
         if let Some(off_ms) = contact.clock_off_ms {
@@ -209,7 +216,7 @@ impl Session<'_> {
         };
         Ok(Applied {
             outbox,
-            comes_anew: self.comes_anew,
+            comes_anew: !self.come_anew.is_empty(),
             attachments: self.attachments,
             sent: self.sent,
             contact,
@@ -298,13 +305,21 @@ impl Session<'_> {
     /// A brief that cannot be written out here: something that it stands on is missing, or
     /// this build writes changes otherwise. The document comes again from its start, with
     /// its changes whole.
-    fn ask_anew(&mut self, document: DocumentId) -> Result<(), StoreError> {
-        self.comes_anew = true;
-        set_u64(self.desk.tx, WANTS_WHOLE, 1)?;
-        self.desk
-            .tx
-            .prepare_cached("UPDATE documents SET apart = 0 WHERE doc = ?1")?
-            .execute([document.to_bytes()])?;
+    fn ask_anew(&mut self, document: DocumentId) {
+        self.wants_whole = true;
+        self.come_anew.insert(document);
+    }
+
+    /// Whatever else was said of these documents in the same breath, a position among it.
+    fn mark_anew(&self) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        if self.wants_whole {
+            set_u64(tx, WANTS_WHOLE, 1)?;
+        }
+        for document in &self.come_anew {
+            tx.prepare_cached("UPDATE documents SET apart = 0 WHERE doc = ?1")?
+                .execute([document.to_bytes()])?;
+        }
         Ok(())
     }
 
@@ -457,6 +472,9 @@ impl Session<'_> {
             return Ok(());
         };
         let id = document(&place)?;
+        if code == Refusal::HasIt.code() {
+            return self.is_there(hash, id, n);
+        }
         let again = rewrites < REWRITES_MAX
             && (is_about_place(code) || (code == Refusal::Time.code() && clock_off_ms.is_none()));
         if again {
@@ -478,7 +496,22 @@ impl Session<'_> {
         self.let_go(id.call)
     }
 
-    /// A new actor writes what is unsent of this document from here on anew.
+    /// The log has this entry, from a change that is or is not here. The document comes
+    /// again, with that one; what was written behind this one stands on nothing now.
+    fn is_there(&mut self, hash: ChangeHash, id: DocumentId, n: i64) -> Result<(), StoreError> {
+        let tx = self.desk.tx;
+        tx.execute("DELETE FROM outbox WHERE n = ?1", [n])?;
+        tx.execute("DELETE FROM changes WHERE hash = ?1", [hash.0])?;
+        self.done.push(hash);
+        attachments::entry_accepted(tx, hash)?;
+        self.come_anew.insert(id);
+        self.rewritten.insert(id);
+        self.rewrite(id, n)?;
+        self.let_go(id.call)
+    }
+
+    /// A new actor writes what is unsent of this document from here on anew. Each says which
+    /// change it was first: that one may have got to the center, or may get there yet.
     fn rewrite(&mut self, document: DocumentId, from: i64) -> Result<(), StoreError> {
         let tx = self.desk.tx;
         if is_on(Sabotage::DropSuccessors) {
@@ -505,6 +538,9 @@ impl Session<'_> {
             {
                 *of = renamed.get(of).copied().unwrap_or(*of);
             }
+            let before = inspect(&old.bytes).ok();
+            let first = before.and_then(|before| before.written.instead);
+            written.instead = Some(first.unwrap_or(old.hash));
             let made = self.desk.make(document, actor, &written, old.author_ms)?;
             renamed.insert(old.id, made.id);
             let (_, fields) = rows::fields(&written.entry)?;
@@ -559,7 +595,7 @@ fn waiting(
     from: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT n, hash, entry, kind, fields, clock_off_ms, author_ms FROM outbox
+        "SELECT n, hash, entry, kind, fields, clock_off_ms, author_ms, bytes FROM outbox
          WHERE doc = ?1 AND n >= ?2 AND refused IS NULL ORDER BY n",
     )?;
     statement
@@ -575,6 +611,7 @@ fn waiting(
                 fields: row.get(4)?,
                 clock_off_ms: row.get(5)?,
                 author_ms: row.get(6)?,
+                bytes: row.get(7)?,
             })
         })?
         .collect()

@@ -95,6 +95,7 @@ pub(super) fn written(kind: String, fields: Option<String>, clock_off_ms: Option
             fields: Map::new(),
         }),
         clock_off_ms,
+        instead: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use packet::signature::MacKey;
+use packet::signature::{MacKey, signing_input};
 use packet::{
     Actor, Admission, Author, CallId, Caution, CenterId, ChangeHash, Compartment, Composed,
     DeviceNumber, Document, DocumentId, Draft, Entry, EntryId, Lineage, Note, Offer, Proof,
@@ -124,6 +124,7 @@ impl Bench {
         let written = Written {
             entry: note(text),
             clock_off_ms: None,
+            instead: None,
         };
         let change = compose(&Draft {
             actor,
@@ -192,6 +193,30 @@ impl Bench {
         match decode(&plaintext).unwrap() {
             UpFrame::Offer(offer) => offer,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a rewriting made of this before it was killed: only its sealed file is left.
+    fn sealed_and_not_kept(&self, document: &Document, old: &Unsent) -> Unsent {
+        let actor = Actor::new(Author::Device(DEVICE), [77; 4]);
+        let basis = document.lineage().basis(actor);
+        let mut written = packet::inspect(&old.bytes).unwrap().written;
+        written.instead = Some(old.hash);
+        let change = compose(&Draft {
+            actor,
+            number: basis.number,
+            deps: basis.deps,
+            start_op: basis.start_op,
+            time_ms: NOW_MS,
+            written: &written,
+        })
+        .unwrap();
+        let input = signing_input(CENTER, old.document, &change.hash);
+        Unsent {
+            document: old.document,
+            hash: change.hash,
+            bytes: change.bytes,
+            proof: Proof::Signature(self.pen.signer.sign(&input).unwrap()),
         }
     }
 
@@ -464,6 +489,37 @@ fn a_refused_entry_is_kept_with_the_reason_and_later_ones_are_written_anew() {
     let unknown = bench.apply(&[refused(before[1].hash, &Refusal::UnknownDependency)]);
     assert_eq!(unknown.outbox, None);
     assert_eq!(bench.outbox(), after);
+}
+
+/// A kill between the sealed files of what was written anew and its commit leaves both:
+/// the next start offers the old ones, hands in the new ones, and writes anew once more.
+#[test]
+fn what_was_written_anew_twice_is_logged_once_and_comes_from_the_center_then() {
+    let bench = Bench::granted();
+    bench.write("first");
+    bench.write("second");
+    let old = bench.outbox();
+    let mut document = Document::new();
+    for unsent in &old {
+        let anew = bench.sealed_and_not_kept(&document, unsent);
+        assert_eq!(bench.admit(&mut document, &anew), Ok(()));
+    }
+
+    bench.apply(&[refused(old[0].hash, &Refusal::UnknownDependency)]);
+    for _ in 0..2 {
+        let mine = bench.outbox();
+        let refusal = bench.admit(&mut document, &mine[0]).unwrap_err();
+        assert_eq!(refusal, Refusal::HasIt);
+        let position = position(&[notes(), safety()]);
+        let applied = bench.apply(&[refused(mine[0].hash, &refusal), position]);
+        assert!(applied.comes_anew);
+        let kept = bench.store.load().unwrap().kept;
+        assert!(kept.documents.contains(&(notes(), Some(0))), "{kept:?}");
+    }
+    assert!(bench.outbox().is_empty());
+    assert!(bench.packet().is_empty(), "nothing is shown as refused");
+    assert_eq!(bench.sealed_files(), 0);
+    assert_eq!(document.lineage().len(), 2);
 }
 
 #[test]

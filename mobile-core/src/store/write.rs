@@ -129,6 +129,7 @@ impl Desk<'_> {
             let written = Written {
                 entry: intent.entry.clone(),
                 clock_off_ms,
+                instead: None,
             };
             let made = self.make(intent.document, actor, &written, author_ms)?;
             let (kind, fields) = rows::fields(&written.entry)?;

@@ -17,6 +17,8 @@ use crate::ids::EntryId;
 
 /// The field for [`Written::clock_off_ms`].
 const CLOCK_OFF: &str = "off";
+/// The field for [`Written::instead`]: 64 lower-case hexadecimal digits.
+pub const INSTEAD: &str = "instead";
 /// Longest name of a field, in bytes.
 const FIELD_NAME_BYTES_MAX: usize = 64;
 
@@ -85,12 +87,16 @@ fn operation(action: OpType, obj: ObjectId, key: &str) -> Op {
 fn fields(written: &Written) -> Result<Vec<(String, Value)>, EntryError> {
     let fields = written.entry.to_fields()?;
     // An unknown kind may hold what cannot be told from a known one, or from `off`.
-    if fields.contains_key(CLOCK_OFF) || Entry::from_fields(fields.clone())? != written.entry {
+    let is_ours = fields.contains_key(CLOCK_OFF) || fields.contains_key(INSTEAD);
+    if is_ours || Entry::from_fields(fields.clone())? != written.entry {
         return Err(unfit("would not be read as it was written"));
     }
     let mut fields: Vec<_> = fields.into_iter().collect();
     if let Some(off) = written.clock_off_ms {
         fields.push((CLOCK_OFF.into(), off.into()));
+    }
+    if let Some(instead) = written.instead {
+        fields.push((INSTEAD.into(), instead.to_string().into()));
     }
     fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     Ok(fields)
@@ -159,6 +165,14 @@ pub(super) fn read(change: &ExpandedChange, id: EntryId) -> Result<Written, Refu
                 .ok_or_else(|| not("the clock's difference is not a whole number"))?,
         ),
     };
+    let instead = match fields.remove(INSTEAD) {
+        None => None,
+        Some(hash) => Some(
+            hash.as_str()
+                .and_then(|hash| hash.parse().ok())
+                .ok_or_else(|| not("what it is written instead of is no change's hash"))?,
+        ),
+    };
     let count = fields.len();
     let entry = Entry::from_fields(fields).map_err(Refusal::Entry)?;
     // A field that may be left out where it is empty, and is there: whoever writes the
@@ -169,6 +183,7 @@ pub(super) fn read(change: &ExpandedChange, id: EntryId) -> Result<Written, Refu
     Ok(Written {
         entry,
         clock_off_ms,
+        instead,
     })
 }
 

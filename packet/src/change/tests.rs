@@ -29,6 +29,7 @@ fn note(text: &str) -> Written {
     Written {
         entry: Entry::Note(note),
         clock_off_ms: Some(-5),
+        instead: None,
     }
 }
 
@@ -118,6 +119,7 @@ fn every_kind_is_read_as_it_was_written() {
             let written = Written {
                 entry: entry.clone(),
                 clock_off_ms,
+                instead: None,
             };
             let draft = draft(&written);
             let composed = compose(&draft).unwrap();
@@ -159,6 +161,7 @@ fn an_entry_of_the_most_fields_fits() {
     let written = Written {
         entry,
         clock_off_ms: Some(1),
+        instead: Some(ChangeHash([4; 32])),
     };
     let composed = compose(&draft(&written)).unwrap();
     assert_eq!(composed.max_op, 40 + OPS_MAX - 1);
@@ -175,6 +178,7 @@ fn what_would_not_be_taken_is_not_written() {
                 fields,
             },
             clock_off_ms: None,
+            instead: None,
         }
     };
     for bad in [
@@ -229,6 +233,7 @@ fn an_entry_of_long_texts_that_breaks_the_size_cap_is_not_written() {
     let written = Written {
         entry,
         clock_off_ms: None,
+        instead: None,
     };
     assert!(
         compose(&draft(&written))
@@ -250,7 +255,7 @@ proptest! {
         actor: [u8; 8],
         deps in proptest::collection::vec(any::<[u8; 32]>(), 0..=DEPS_MAX),
     ) {
-        let written = Written { entry: Entry::Note(Note { text, by }), clock_off_ms };
+        let written = Written { entry: Entry::Note(Note { text, by }), clock_off_ms, instead: clock_off_ms.map(|_| ChangeHash([4; 32])) };
         prop_assume!(written.entry.check().is_ok());
         let mut deps: Vec<_> = deps.into_iter().map(ChangeHash).collect();
         let draft = Draft { actor: Actor(actor), number, deps: deps.clone(), start_op, time_ms, written: &written };

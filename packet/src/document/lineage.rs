@@ -1,10 +1,10 @@
 //! What a document's history says without its contents: enough to write to it and to judge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::admission::Refusal;
 use crate::change::Inspected;
-use crate::ids::{Actor, ChangeHash, EntryId};
+use crate::ids::{Actor, Author, ChangeHash, EntryId};
 
 /// Most changes that a document takes: months of a long call; more is a fault in a loop.
 pub const DOCUMENT_CHANGES_MAX: usize = 20_000;
@@ -16,6 +16,8 @@ pub struct Lineage {
     /// Each actor's last change.
     last: HashMap<Actor, Last>,
     newest: Option<ChangeHash>,
+    /// What known changes were written instead of, and by whom: nobody stands in for another.
+    instead: HashSet<(ChangeHash, Author)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,23 @@ impl Lineage {
                 hash,
             };
         }
+    }
+
+    /// Remembers what a known change was written instead of.
+    pub fn stands_for(&mut self, change: &Inspected) {
+        let author = change.id.actor.author();
+        self.instead
+            .extend(change.written.instead.map(|instead| (instead, author)));
+    }
+
+    /// Whether its author's entry is known from another change: the one that this one was
+    /// written instead of, or one that was written instead of the same or of this.
+    #[must_use]
+    pub fn has_in_another_form(&self, change: &Inspected) -> bool {
+        let author = change.id.actor.author();
+        let stood_for = |hash: ChangeHash| self.instead.contains(&(hash, author));
+        let first = change.written.instead;
+        stood_for(change.hash) || first.is_some_and(|first| self.knows(&first) || stood_for(first))
     }
 
     #[must_use]

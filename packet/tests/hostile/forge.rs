@@ -23,6 +23,7 @@ pub(crate) fn note(text: &str) -> Written {
     Written {
         entry: Entry::Note(note),
         clock_off_ms: Some(40),
+        instead: None,
     }
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn mac_key() -> MacKey {
 
 /// A device with a certificate, which its holder may misuse.
 pub(crate) struct Device {
+    pub(crate) number: DeviceNumber,
     pub(crate) key: EcdsaKeyPair,
     pub(crate) actor: Actor,
     pub(crate) compartment: Compartment,
@@ -40,12 +42,16 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    const NUMBER: DeviceNumber = DeviceNumber(7);
-
     pub(crate) fn new() -> Self {
+        Self::numbered(7)
+    }
+
+    pub(crate) fn numbered(number: u32) -> Self {
+        let number = DeviceNumber(number);
         Self {
+            number,
             key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap(),
-            actor: Actor::new(Author::Device(Self::NUMBER), [1, 2, 3, 4]),
+            actor: Actor::new(Author::Device(number), [1, 2, 3, 4]),
             compartment: Compartment::Call,
             opened: false,
         }
@@ -80,7 +86,7 @@ impl Device {
     ) -> Result<Inspected, Refusal> {
         let admission = Admission {
             center: CENTER,
-            device: Self::NUMBER,
+            device: self.number,
             public_key: self.key.public_key().as_ref(),
             now_ms,
             opened_by_device: self.opened,

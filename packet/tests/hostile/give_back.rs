@@ -52,6 +52,7 @@ fn a_kind_that_no_device_may_write_is_taken_back() {
     let written = Written {
         entry: Entry::from_fields(fields.as_object().unwrap().clone()).unwrap(),
         clock_off_ms: None,
+        instead: None,
     };
     let center = Actor::new(Author::Center(1), [5; 4]);
     let mut document = Document::new();

@@ -47,6 +47,68 @@ fn a_reused_number_is_refused_and_the_honest_change_after_it_is_taken() {
     assert_sound(&document);
 }
 
+/// The same note, written anew by another actor of this device.
+fn anew(document: &Document, actor: Actor, first: ChangeHash) -> forerunner_packet::Composed {
+    let written = Written {
+        instead: Some(first),
+        ..note("man with gun")
+    };
+    compose_on(actor, document.lineage().basis(actor), &written)
+}
+
+#[test]
+fn an_entry_that_was_written_anew_is_taken_once_whichever_of_its_changes_comes_first() {
+    let device = Device::new();
+    let actors = [[9; 4], [8; 4]].map(|random| Actor::new(device.actor.author(), random));
+    let begun = device.begun();
+    let first = device.write(&begun, &note("man with gun"));
+    let again = actors.map(|actor| anew(&begun, actor, first.hash).bytes);
+    assert_eq!(
+        inspect(&again[0]).unwrap().written.instead,
+        Some(first.hash)
+    );
+    let all = [first.bytes, again[0].clone(), again[1].clone()];
+    for taken in &all {
+        let mut document = device.begun();
+        device.offer(&mut document, taken.clone()).unwrap();
+        for other in all.iter().filter(|other| *other != taken) {
+            assert_eq!(
+                device.offer(&mut document, other.clone()),
+                Err(Refusal::HasIt)
+            );
+        }
+        assert_eq!(document.lineage().len(), begun.lineage().len() + 1);
+        assert_sound(&document);
+    }
+}
+
+#[test]
+fn nobody_writes_instead_of_another() {
+    let (victim, attacker) = (Device::new(), Device::numbered(8));
+    let mut document = victim.begun();
+    let honest = victim.write(&document, &note("man with gun"));
+    let forged = anew(&document, attacker.actor, honest.hash);
+    attacker.offer(&mut document, forged.bytes).unwrap();
+    victim.offer(&mut document, honest.bytes).unwrap();
+    assert_sound(&document);
+}
+
+#[test]
+fn what_it_is_written_instead_of_must_be_a_hash() {
+    let device = Device::new();
+    let first = ChangeHash([0xab; 32]);
+    let change = anew(&device.begun(), device.actor, first);
+    for bad in ["", "AB", &first.to_string().to_uppercase()] {
+        let forged = altered(&change.bytes, |change| {
+            let field = |op: &&mut Op| op.key == Key::Map("instead".into());
+            let op = change.operations.iter_mut().find(field).unwrap();
+            op.action = OpType::Put(ScalarValue::Str(bad.into()));
+        });
+        let refusal = refusal(&device, forged);
+        assert!(is_not_add_only(&refusal), "{refusal:?}");
+    }
+}
+
 #[test]
 fn what_a_change_says_of_its_place_must_be_exact() {
     let number = altered_refusal(|change| change.seq += 1);
@@ -143,6 +205,7 @@ fn a_kind_that_a_device_may_not_write_is_refused_though_it_can_be_read() {
             fields,
         },
         clock_off_ms: None,
+        instead: None,
     };
     let change = device.write(&device.begun(), &unknown);
     assert_eq!(inspect(&change.bytes).unwrap().written, unknown);
@@ -188,6 +251,7 @@ fn only_the_device_that_opened_a_packet_writes_its_facts() {
     let written = Written {
         entry,
         clock_off_ms: None,
+        instead: None,
     };
     for opened in [false, true] {
         let device = Device {
@@ -246,6 +310,7 @@ fn every_refusal_has_its_own_code_and_one_plain_sentence() {
         Refusal::DocumentFull,
         Refusal::Policy("x".into()),
         Refusal::Mac,
+        Refusal::HasIt,
     ];
     for (index, refusal) in all.iter().enumerate() {
         assert_eq!(usize::from(refusal.code()), index + 1);

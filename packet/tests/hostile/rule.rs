@@ -213,6 +213,7 @@ fn a_field_that_says_nothing_is_not_written_out() {
         )
         .unwrap(),
         clock_off_ms: None,
+        instead: None,
     };
     let mut document = device.begun();
     let honest = device.write(&document, &facts).bytes;

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use packet::{DeviceNumber, Offer};
+use packet::{DeviceNumber, Offer, Refusal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sync::codec::{self, Unpacked};
@@ -419,7 +419,7 @@ pub(super) async fn sealed(
         public_key: device.public_key,
     };
     match admit(&center.log, offer, by, device.label, Role::Device).await? {
-        Ok(_) => Ok(StatusCode::OK),
+        Ok(_) | Err(Refusal::HasIt) => Ok(StatusCode::OK),
         Err(refusal) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The change was refused",

@@ -229,6 +229,7 @@ impl<'a> Ledger<'a> {
         let written = Written {
             entry,
             clock_off_ms: None,
+            instead: None,
         };
         let now_ms = self.clock.now_ms();
         let composed = compose(&Draft {

@@ -193,6 +193,7 @@ impl World {
                 _ => Entry::Note(Note { text, by }),
             },
             clock_off_ms: Some(0),
+            instead: None,
         };
         let composed = compose(&Draft {
             actor,

@@ -121,6 +121,7 @@ fn next(document: &Document, actor: Actor, entry: Entry) -> Composed {
     let written = Written {
         entry,
         clock_off_ms: Some(40),
+        instead: None,
     };
     compose(&Draft {
         actor,

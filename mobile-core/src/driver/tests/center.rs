@@ -143,6 +143,7 @@ impl Center {
         let written = Written {
             entry,
             clock_off_ms: None,
+            instead: None,
         };
         let change = compose(&Draft {
             actor,

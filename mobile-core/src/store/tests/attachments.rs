@@ -63,6 +63,7 @@ impl Bench {
         let written = Written {
             entry,
             clock_off_ms: None,
+            instead: None,
         };
         let change = compose(&Draft {
             actor,
@@ -249,6 +250,7 @@ fn what_the_center_does_not_have_is_not_waited_for_and_what_is_on_its_way_is_not
     let written = Written {
         entry: Entry::Attachment(attachment(&content, None)),
         clock_off_ms: None,
+        instead: None,
     };
     let change = compose(&Draft {
         actor: other,

@@ -259,6 +259,7 @@ impl<'a> Packet<'a> {
         let written = Written {
             entry,
             clock_off_ms: is_officers.then(|| self.rng.i64(-900..900)),
+            instead: None,
         };
         let lineage = if is_safety {
             &mut self.safety
