@@ -1,6 +1,6 @@
 //! A center in this process, which can stop and come back at the same address.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,9 +32,14 @@ async fn start(dir: &TempDir, sync: SocketAddr, console: SocketAddr) -> Running 
 
 impl TestCenter {
     pub async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Devices reach it at this address of the machine.
+    pub async fn start_at(address: IpAddr) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = start(&dir, any, any).await;
+        let running = start(&dir, (address, 0).into(), any).await;
         let base = format!("http://{}", running.console);
         let api = TestApi::new(base, running.center.token.clone());
         let (sync, console) = (running.sync, running.console);

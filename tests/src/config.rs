@@ -31,11 +31,13 @@ pub(crate) fn config_text_of(
     let more: String = more
         .map(|badge| format!("    {{ badge = \"{badge}\", name = \"Officer {badge}\" }},\n"))
         .collect();
+    let address = sync.ip();
     format!(
         r#"
 name = "Test RTCC"
 data = {data:?}
 sync = "{sync}"
+names = ["{address}"]
 console = "{console}"
 console_tls = false
 

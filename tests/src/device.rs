@@ -85,7 +85,8 @@ impl TestDevice {
         Self::enrolled_by(api.ticket(label).await).await
     }
 
-    async fn enrolled_by(ticket: Ticket) -> Self {
+    /// A new device, enrolled by this ticket.
+    pub async fn enrolled_by(ticket: Ticket) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut device = Self::open(dir.path());
         device.dir = Some(dir);

@@ -9,6 +9,7 @@
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
+//! * [`KernelLink`] is one that the kernel makes slow, where it may.
 //! * [`until`] waits for something to become so; nothing here sleeps and hopes.
 
 // Everything here runs in tests only: what does not hold ends the test.
@@ -20,6 +21,7 @@ mod config;
 mod device;
 pub mod fuzz;
 mod hostile;
+mod kernel_link;
 mod ledger;
 mod picture;
 pub mod power;
@@ -32,6 +34,7 @@ pub use center::TestCenter;
 pub use config::{AGENCY, MORE_BADGES, UNITS, config_text};
 pub use device::{SkewedClock, TestDevice, note_texts, notes};
 pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
+pub use kernel_link::KernelLink;
 pub use ledger::{LedgerCopy, LoggedEntry};
 pub use picture::{lying_png, noise_png};
 pub use served::{ServedCenter, forerunner_binary};

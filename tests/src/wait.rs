@@ -32,14 +32,19 @@ pub fn shared_file(name: &str, test: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("SKIPPED {test}: {name} is not there");
+    skipped(test, &format!("{name} is not there"));
+    None
+}
+
+/// Says that a test is skipped, and puts it on the list of those.
+pub(crate) fn skipped(test: &str, why: &str) {
+    println!("SKIPPED {test}: {why}");
     if let Some(list) = std::env::var_os("FORERUNNER_SKIPPED") {
         let appended = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(list)
-            .and_then(|mut file| writeln!(file, "{test}: {name} is not there"));
+            .and_then(|mut file| writeln!(file, "{test}: {why}"));
         appended.expect("the list of skipped tests");
     }
-    None
 }
