@@ -22,6 +22,8 @@ pub enum Sabotage {
     LogTwice,
     /// What a device says it has is believed, whatever its digest.
     SkipDigest,
+    /// A device takes a restored log for the one it knew.
+    IgnoreIncarnation,
     /// The least urgent document goes first.
     IgnorePriority,
     /// A session puts everything under way that there is.
@@ -42,7 +44,7 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AcknowledgeBeforeCommit,
         Self::DeliverBeforeCommit,
         Self::DropSuccessors,
@@ -50,6 +52,7 @@ impl Sabotage {
         Self::SkipSealing,
         Self::LogTwice,
         Self::SkipDigest,
+        Self::IgnoreIncarnation,
         Self::IgnorePriority,
         Self::GrowWindow,
         Self::GrowOffers,

@@ -28,13 +28,13 @@ use std::thread::JoinHandle;
 use packet::CenterId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub(crate) use copy::{Copied, begin_anew, check, copy};
+pub(crate) use copy::{Copied, begin_anew_at, check, copy};
 pub use desk::{Desk, Surroundings, Task};
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};
 pub use recent::{Recent, Slice};
 pub(crate) use restored::new_since_restore;
-pub use restored::{Restored, restored};
+pub use restored::{Restored, begin_anew, restored};
 
 /// Most pieces of work that wait for the writer; beyond it callers wait.
 const QUEUE_MAX: usize = 1_024;

@@ -20,7 +20,7 @@
 //!
 //! * `queue`, `network`, `links`: time and wires.
 //! * `center`, `session`: the center's side. `officer`, `sealed`: the devices' side.
-//! * `script`, `hostile`: what happens. `witness`, `checks`, `settle`: what must hold.
+//! * `script`, `hostile`, `restores`: what happens. `witness`, `checks`, `settle`: what must hold.
 
 mod center;
 mod checks;
@@ -31,6 +31,7 @@ mod messages;
 mod network;
 mod officer;
 mod queue;
+mod restores;
 mod script;
 mod sealed;
 mod session;

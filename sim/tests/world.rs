@@ -38,6 +38,7 @@ fn twenty_cities_keep_every_promise_and_come_to_rest() {
     assert!(total.simulated_ms >= SEEDS * 10 * MINUTE_MS);
     // A city in which nothing happens would keep every promise too.
     assert!(total.center_crashes > 0 && total.device_crashes > 0 && total.stores_lost > 0);
+    assert!(total.restores > 0 && total.device_restores > 0);
     assert!(total.refused > 0 && total.written > 1_000);
 }
 

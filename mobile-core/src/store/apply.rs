@@ -119,7 +119,8 @@ impl Session<'_> {
                 set_u64(tx, "incarnation", *incarnation)?;
                 set_u64(tx, "digest", *digest)?;
                 if *anew {
-                    self.reset(before != 0 && before != *incarnation)?;
+                    let is_other = before != 0 && before != *incarnation;
+                    self.reset(is_other && !is_on(Sabotage::IgnoreIncarnation))?;
                 }
                 Ok(())
             }

@@ -68,7 +68,7 @@ fn fill(manifest: &Manifest, from: &Path, folder: &Path) -> Result<u64, BackupEr
     let now_ms = clock::now_ms();
     let detail = format!("through {} of {}", manifest.head, manifest.made_ms);
     let record = record(Act::Restore, detail);
-    let incarnation = log::begin_anew(&log, &key.store_key, now_ms, &record)?;
+    let incarnation = log::begin_anew_at(&log, &key.store_key, now_ms, &record)?;
     keep_private(&log)?;
     sync(&folder.join(KEYS))?;
     sync(folder)?;

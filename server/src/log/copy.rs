@@ -65,15 +65,15 @@ pub(crate) fn check(path: &Path, key: &[u8; 32]) -> Result<Copied, LogError> {
     Ok(copied)
 }
 
-/// Makes another log of the copy, at this time. Returns its incarnation.
-pub(crate) fn begin_anew(
+/// Makes another log of the copy at `path`, at this time. Returns its incarnation.
+pub(crate) fn begin_anew_at(
     path: &Path,
     key: &[u8; 32],
     now_ms: i64,
     record: &Record,
 ) -> Result<u64, LogError> {
     let mut connection = schema::open(path, key).map_err(at(path))?;
-    let incarnation = restored::begin_anew(&mut connection, now_ms)?;
+    let incarnation = restored::begin_anew(&mut connection, &Surroundings::default(), now_ms)?;
     audit::record_in(&connection, record, clock::now_ms())?;
     close(connection)?;
     Ok(incarnation)

@@ -61,10 +61,17 @@ pub fn restored(connection: &Connection) -> Result<Option<Restored>, LogError> {
     Ok(found)
 }
 
-/// Makes another log of a copy of one. Returns its incarnation.
-pub(super) fn begin_anew(connection: &mut Connection, now_ms: i64) -> rusqlite::Result<u64> {
-    let surroundings = Surroundings::default();
-    let before = schema::incarnation(connection, &surroundings)?;
+/// Makes another log of the copy of one that this connection has open. Returns its
+/// incarnation.
+///
+/// # Errors
+/// When the copy cannot be read or written.
+pub fn begin_anew(
+    connection: &mut Connection,
+    surroundings: &Surroundings,
+    now_ms: i64,
+) -> rusqlite::Result<u64> {
+    let before = schema::incarnation(connection, surroundings)?;
     let transaction = connection.transaction()?;
     let fresh = std::iter::repeat_with(|| schema::fresh_incarnation(surroundings.random()))
         .find(|fresh| incarnation_issuer(*fresh) != incarnation_issuer(before))

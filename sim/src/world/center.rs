@@ -1,8 +1,7 @@
 //! The center: the real log on a real file, the real hub, and its bad days.
 //!
 //! A crash takes the files as they lie at that moment, in the middle of a transaction if
-//! it comes there, and starts again from the copy. A restore starts from a copy that was
-//! made earlier, in a new incarnation.
+//! it comes there, and starts again from the copy.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -25,6 +24,7 @@ use sync::frame::SeenFrame;
 
 use super::fault::{Fault, Invariant, Step, broken, must};
 use super::queue::Event;
+use super::restores::Backup;
 use super::session::Session;
 use super::witness::{Page, Seen, serial_of};
 use super::{World, wall_ms};
@@ -72,12 +72,6 @@ pub(super) struct Running {
     answers: (Sender<Answer>, Receiver<Answer>),
 }
 
-#[derive(Debug, Clone)]
-struct Backup {
-    file: PathBuf,
-    head: u64,
-}
-
 pub(super) struct Center {
     folder: PathBuf,
     file: PathBuf,
@@ -92,7 +86,7 @@ pub(super) struct Center {
     random: Arc<Mutex<Rng>>,
     pub(super) running: Option<Running>,
     pub(super) crash_due: Option<CrashPoint>,
-    backup: Option<Backup>,
+    pub(super) backup: Option<Backup>,
 }
 
 /// Thrown through a transaction: the power is gone.
@@ -134,7 +128,7 @@ impl Center {
         self.wall.load(Ordering::Relaxed)
     }
 
-    fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self) -> Surroundings {
         let (wall, random) = (self.wall.clone(), self.random.clone());
         Surroundings::new(
             Clock::new(move || wall.load(Ordering::Relaxed)),
@@ -177,7 +171,7 @@ impl Center {
     }
 
     /// The file, beside the center.
-    fn connect(&self) -> rusqlite::Result<rusqlite::Connection> {
+    pub(super) fn connect(&self) -> rusqlite::Result<rusqlite::Connection> {
         let connection = rusqlite::Connection::open(&self.file)?;
         let key = HexKey(&self.options.store_key);
         connection.execute_batch(&format!("PRAGMA key = \"x'{key}'\""))?;
@@ -185,7 +179,7 @@ impl Center {
     }
 
     /// The files as they lie now, under a new name.
-    fn copy_name(&mut self) -> PathBuf {
+    pub(super) fn copy_name(&mut self) -> PathBuf {
         self.copies += 1;
         self.folder.join(format!("center-{}.db", self.copies))
     }
@@ -206,7 +200,7 @@ impl Center {
     }
 }
 
-fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::copy(from, to)?;
     let wal = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
     if wal(from).exists() {
@@ -215,7 +209,7 @@ fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn remove_files(file: &Path) {
+pub(super) fn remove_files(file: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         // What is not there need not go; what stays goes with the folder.
         let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
@@ -289,7 +283,10 @@ impl World {
             })?;
         }
         self.note(&format!("C start head={}", page.head()));
-        self.witness.restored(incarnation, page);
+        let is_restored = self.witness.begins(incarnation, page);
+        if is_restored {
+            self.revoke_again();
+        }
         self.queue.plan(self.now_ms + 5_000, Event::Tick);
         Ok(())
     }
@@ -497,51 +494,6 @@ impl World {
         self.note(&format!("C crash, back in {in_ms} ms"));
         self.queue.plan(self.now_ms + in_ms, Event::StartCenter);
         Ok(())
-    }
-
-    /// A backup of the running center, in place of the last one.
-    pub(super) fn back_up(&mut self) -> Step {
-        if self.center.running.is_none() {
-            return Ok(());
-        }
-        let file = self.center.copy_name();
-        let name = file.display().to_string();
-        let connection = self.center.connect().map_err(Fault::of_world)?;
-        connection
-            .execute("VACUUM INTO ?1", [&name])
-            .map_err(Fault::of_world)?;
-        let head = self.witness.page()?.head();
-        self.note(&format!("C backup head={head}"));
-        if let Some(old) = self.center.backup.replace(Backup { file, head }) {
-            remove_files(&old.file);
-        }
-        Ok(())
-    }
-
-    /// The center's disk is lost; it starts from the last backup, in a new incarnation.
-    pub(super) fn restore(&mut self) -> Step {
-        let Some(backup) = self.center.backup.clone() else {
-            return Ok(());
-        };
-        if self.center.running.is_none() {
-            return Ok(());
-        }
-        let copy = self.center.copy_name();
-        copy_files(&backup.file, &copy).map_err(Fault::of_world)?;
-        self.note(&format!("C disk lost, restored at head={}", backup.head));
-        self.stats.restores += 1;
-        self.crash_center(Some(copy))?;
-        // The sessions' end, and then the file in its new incarnation.
-        let connection = self.center.connect().map_err(Fault::of_world)?;
-        connection
-            .execute_batch(&format!(
-                "DELETE FROM meta WHERE name = 'incarnation';
-                 INSERT OR REPLACE INTO meta VALUES
-                     ('restored_ms', {}), ('restored_head', {}), ('restored_device_max', 100000);",
-                self.center.wall_ms(),
-                backup.head
-            ))
-            .map_err(Fault::of_world)
     }
 
     /// What is due by time, as the center's own tick.

@@ -30,6 +30,8 @@ struct Disk {
     held: Vec<Held>,
     /// Documents with changes that may not be here.
     stray: Vec<DocumentId>,
+    /// Changes that a restored log is still to be given back.
+    owed: u32,
     /// Serial, hash, and whether it was refused, of all that waits.
     outbox: BTreeMap<String, (String, bool)>,
 }
@@ -89,12 +91,14 @@ fn serial_in(fields: &str) -> Option<String> {
     serial_of(&entry).map(str::to_owned)
 }
 
+const OWED: &str = "SELECT count(*) FROM changes WHERE again IS NOT NULL";
+
 fn disk(c: &Connection) -> rusqlite::Result<Disk> {
     let position = number(c, "position")?;
     let mut statement = c.prepare_cached(
         "SELECT DISTINCT doc FROM changes
          WHERE doc NOT IN (SELECT doc FROM documents WHERE standing > 0 OR opened = 1)
-           AND hash NOT IN (SELECT hash FROM outbox WHERE refused IS NULL)",
+           AND hash NOT IN (SELECT hash FROM outbox WHERE refused IS NULL) AND again IS NULL",
     )?;
     let stray = statement
         .query_map([], |row| Ok(document(&row.get::<_, Vec<u8>>(0)?)))?
@@ -104,6 +108,7 @@ fn disk(c: &Connection) -> rusqlite::Result<Disk> {
         position,
         held: held(c, position)?,
         stray,
+        owed: c.query_row(OWED, [], |row| row.get(0))?,
         outbox: outbox(c)?,
     })
 }
@@ -179,24 +184,28 @@ impl World {
         if disk.incarnation == 0 {
             return Ok(());
         }
-        let page = self.witness.pages.get(&disk.incarnation);
+        // The log as the device knows it, and as it is: a store of earlier may know another.
+        let known = [disk.incarnation, self.witness.incarnation];
+        let pages = known.map(|incarnation| self.witness.pages.get(&incarnation));
+        let is_at_center = |serial: &str| pages.iter().flatten().any(|p| p.has_serial(serial));
         for (serial, intent) in &mut self.witness.intents {
-            if intent.officer != index || intent.sealed_only || intent.lost_with_center {
+            if intent.officer != index || intent.is_off_device || intent.is_lost {
                 continue;
             }
             match disk.outbox.get(serial) {
                 Some((_, true)) => {}
                 Some((hash, false)) => {
+                    // A store of earlier has in its outbox what was accepted since.
                     must(
-                        officer.sealed_file(hash).exists(),
+                        officer.sealed_file(hash).exists() || is_at_center(serial),
                         Invariant::Durable,
                         || format!("D{index}'s unsent entry {serial} is not sealed"),
                     )?;
                 }
-                None if page.is_some_and(|page| page.has_serial(serial)) => {}
+                None if is_at_center(serial) => {}
                 None => match &had_before {
                     // The log that had it is lost, and it had left the device.
-                    Some(had) if !had.contains(serial) => intent.lost_with_center = true,
+                    Some(had) if !had.contains(serial) => intent.is_lost = true,
                     _ => {
                         let what = format!(
                             "D{index}'s entry {serial} of {} is neither on the device nor at the center",
@@ -221,6 +230,15 @@ impl World {
             self.witness.store_lost(index, &waiting);
         }
         Ok(())
+    }
+
+    /// The serials of what waits in the device's outbox, refused or not.
+    pub(super) fn waiting_on(&self, index: usize) -> Step<BTreeSet<String>> {
+        let disk = self.disk(index)?;
+        Ok(disk
+            .into_iter()
+            .flat_map(|disk| disk.outbox.into_keys())
+            .collect())
     }
 
     /// When the center is another than before: what the device has of its own.
@@ -312,6 +330,7 @@ impl World {
         let waits = disk.outbox.values().any(|(_, is_refused)| !is_refused);
         let calls: BTreeSet<_> = disk.held.iter().map(|held| held.document.call).collect();
         Ok(!waits
+            && disk.owed == 0
             && disk.incarnation == self.witness.incarnation
             && calls == page.calls_of(&officer.unit)
             && disk

@@ -57,11 +57,40 @@ pub(super) struct Officer {
     commit_due: bool,
     /// Crash at the next commit: before it, or between it and what is told of it.
     pub(super) crash_due: Option<bool>,
+    /// Its files are of earlier than it crashed.
+    is_of_backup: bool,
     /// The center took it out of good standing.
     pub(super) is_revoked: bool,
     /// Someone else has the device, and misuses it.
     pub(super) is_hostile: bool,
     pub(super) books: Books,
+}
+
+/// What is on a device's disk when it starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    All,
+    /// What is unsent is in the sealed files and nowhere else.
+    NoStore,
+    /// The store is that of the last backup, and what was sealed beside it perhaps too.
+    OfBackup {
+        sealed_too: bool,
+    },
+}
+
+/// The folders in which a device has its files.
+const PARTS: [&str; 2] = ["store", "sealed"];
+
+/// Copies a device's files of one kind. SQLite makes the shared memory anew after a crash.
+fn copy_part(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the witness notes of a session at the device's end.
@@ -109,6 +138,7 @@ impl Officer {
             dial_plan: 0,
             commit_due: false,
             crash_due: None,
+            is_of_backup: false,
             is_revoked: false,
             is_hostile: false,
             books: Books::default(),
@@ -146,26 +176,41 @@ impl Officer {
     }
 
     /// The files as they lie now, in a folder of their own: what a crash leaves.
-    fn leave_files(&mut self, with_store: bool) -> std::io::Result<()> {
+    fn leave_files(&mut self, left: Left) -> std::io::Result<()> {
         self.copies += 1;
         let copy = self.folder.join(self.copies.to_string());
         let before = std::mem::replace(&mut self.directory, copy);
-        for part in ["store", "sealed"] {
-            let (from, to) = (before.join(part), self.directory.join(part));
-            std::fs::create_dir_all(&to)?;
-            if part == "store" && !with_store {
-                continue;
-            }
-            for entry in std::fs::read_dir(from)? {
-                let entry = entry?;
-                // SQLite makes the shared memory anew after a crash.
-                if !entry.file_name().to_string_lossy().ends_with("-shm") {
-                    std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-                }
-            }
+        let backup = self.backup();
+        for part in PARTS {
+            let from = match left {
+                Left::NoStore if part == "store" => continue,
+                Left::OfBackup { sealed_too } if part == "store" || sealed_too => &backup,
+                _ => &before,
+            };
+            copy_part(&from.join(part), &self.directory.join(part))?;
         }
         self.device = None;
+        self.is_of_backup = matches!(left, Left::OfBackup { .. });
         std::fs::remove_dir_all(before)
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.join("backup")
+    }
+
+    pub(super) fn has_backup(&self) -> bool {
+        self.backup().is_dir()
+    }
+
+    /// Copies the files as they lie now, in place of the last such copy.
+    pub(super) fn back_up(&self) -> std::io::Result<()> {
+        let backup = self.backup();
+        if backup.is_dir() {
+            std::fs::remove_dir_all(&backup)?;
+        }
+        PARTS
+            .iter()
+            .try_for_each(|part| copy_part(&self.directory.join(part), &backup.join(part)))
     }
 
     /// In session, with the upgrade answered.
@@ -594,7 +639,7 @@ impl World {
         }
         officer.commit_due = false;
         match officer.crash_due.take() {
-            Some(false) => self.crash_device(index, true),
+            Some(false) => self.crash_device(index, Left::All),
             crash => {
                 if !self.commit_heard(index)? {
                     self.hang_up(index);
@@ -602,7 +647,7 @@ impl World {
                     return Ok(());
                 }
                 if crash == Some(true) {
-                    return self.crash_device(index, true);
+                    return self.crash_device(index, Left::All);
                 }
                 self.hand_in_sealed(index)?;
                 self.poll_officer(index)
@@ -633,12 +678,12 @@ impl World {
     }
 
     /// The battery is out. What no transaction committed is gone.
-    pub(super) fn crash_device(&mut self, index: usize, with_store: bool) -> Step {
+    pub(super) fn crash_device(&mut self, index: usize, left: Left) -> Step {
         let officer = &mut self.officers[index];
         if officer.device.is_none() {
             return Ok(());
         }
-        officer.leave_files(with_store).map_err(Fault::of_world)?;
+        officer.leave_files(left).map_err(Fault::of_world)?;
         officer.boot += 1;
         officer.commit_due = false;
         officer.crash_due = None;
@@ -666,7 +711,11 @@ impl World {
         }
         officer.open(now_ms)?;
         let orphans = officer.device.as_ref().map_or(0, |d| d.orphans().len());
+        let is_of_backup = std::mem::take(&mut officer.is_of_backup);
         self.note(&format!("D{index} starts, {orphans} orphans"));
+        if is_of_backup {
+            self.settle_intents_of_restored_device(index)?;
+        }
         self.check_device(index, &[], None)?;
         self.plan_dial(index, 100);
         Ok(())

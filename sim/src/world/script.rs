@@ -11,6 +11,7 @@ use server::{calls, devices};
 use super::center::CrashPoint;
 use super::fault::{Fault, Step};
 use super::network::NETWORKS;
+use super::officer::Left;
 use super::queue::Event;
 use super::witness::Intent;
 use super::{UNITS, World};
@@ -49,6 +50,8 @@ enum Act {
     DeviceDiskFull,
     DeviceClock,
     StoreLost,
+    DeviceBackup,
+    DeviceRestore,
     CenterCrash,
     CenterCrashAtCommit,
     CenterDiskFull,
@@ -58,7 +61,7 @@ enum Act {
     Revoke,
 }
 
-const ACTS: [(Act, u32); 30] = [
+const ACTS: [(Act, u32); 32] = [
     (Act::AnalystNote, 130),
     (Act::AnalystCaution, 40),
     (Act::Finding, 50),
@@ -82,12 +85,14 @@ const ACTS: [(Act, u32); 30] = [
     (Act::DeviceDiskFull, 6),
     (Act::DeviceClock, 5),
     (Act::StoreLost, 3),
+    (Act::DeviceBackup, 16),
+    (Act::DeviceRestore, 5),
     (Act::CenterCrash, 3),
     (Act::CenterCrashAtCommit, 6),
     (Act::CenterDiskFull, 4),
     (Act::CenterClock, 4),
     (Act::Backup, 6),
-    (Act::Restore, 0),
+    (Act::Restore, 2),
     (Act::Revoke, 1),
 ];
 
@@ -180,7 +185,7 @@ impl World {
 
     fn mishap(&mut self, index: usize, act: Act) -> Step {
         match act {
-            Act::DeviceCrash => self.crash_device(index, true),
+            Act::DeviceCrash => self.crash_device(index, Left::All),
             Act::DeviceCrashAtCommit => {
                 let after = self.rng.bool();
                 self.officers[index].crash_due = Some(after);
@@ -194,6 +199,8 @@ impl World {
                 Ok(())
             }
             Act::StoreLost => self.lose_store(index),
+            Act::DeviceBackup => self.back_up_device(index),
+            Act::DeviceRestore => self.restore_device(index),
             Act::CenterCrash => self.center_crash_now(),
             Act::CenterCrashAtCommit => {
                 self.center.crash_due = Some(if self.rng.bool() {
@@ -352,9 +359,9 @@ impl World {
                 let intent = Intent {
                     officer: index,
                     document,
-                    sealed_only: false,
+                    is_off_device: false,
                     refused_sealed: false,
-                    lost_with_center: false,
+                    is_lost: false,
                 };
                 self.witness.intents.insert(serial, intent);
                 self.stats.written += 1;
@@ -540,7 +547,7 @@ impl World {
         self.note(&format!("D{index} loses its store"));
         self.stats.stores_lost += 1;
         self.settle_intents_of_lost_store(index)?;
-        self.crash_device(index, false)
+        self.crash_device(index, Left::NoStore)
     }
 
     fn revoke(&mut self, index: usize) -> Step {

@@ -72,7 +72,7 @@ impl World {
         Ok(Some(admitted.is_ok()))
     }
 
-    fn unseal(&self, index: usize, hash: &packet::ChangeHash) -> Step<Offer> {
+    pub(super) fn unseal(&self, index: usize, hash: &packet::ChangeHash) -> Step<Offer> {
         let officer = &self.officers[index];
         let Some(device) = &officer.device else {
             return Err(Fault::of_world("a device that is off hands something in"));

@@ -78,7 +78,7 @@ impl World {
         let page = self.witness.page()?;
         for (serial, intent) in &self.witness.intents {
             let officer = &self.officers[intent.officer];
-            if page.has_serial(serial) || officer.is_revoked || intent.lost_with_center {
+            if page.has_serial(serial) || officer.is_revoked || intent.is_lost {
                 continue;
             }
             let is_refused = intent.refused_sealed || self.has_refused(intent.officer, serial)?;

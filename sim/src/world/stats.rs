@@ -18,7 +18,9 @@ pub struct Stats {
     pub refused: u64,
     pub device_crashes: u64,
     pub center_crashes: u64,
+    /// Of centers, from a backup.
     pub restores: u64,
+    pub device_restores: u64,
     pub stores_lost: u64,
     pub bytes_up: u64,
     pub bytes_down: u64,
@@ -36,6 +38,7 @@ impl AddAssign for Stats {
         self.device_crashes += other.device_crashes;
         self.center_crashes += other.center_crashes;
         self.restores += other.restores;
+        self.device_restores += other.device_restores;
         self.stores_lost += other.stores_lost;
         self.bytes_up += other.bytes_up;
         self.bytes_down += other.bytes_down;
@@ -49,8 +52,8 @@ impl fmt::Display for Stats {
         write!(
             f,
             "{hours:.2} simulated hours, {} events, {} sessions, {} commits, {} changes \
-             ({} written on devices, {} refused), crashes: {} devices, {} centers; {} restores, \
-             {} stores lost, {} bytes up, {} down",
+             ({} written on devices, {} refused), crashes: {} devices, {} centers; restores: {} devices, \
+             {} centers; {} stores lost, {} bytes up, {} down",
             self.events,
             self.sessions,
             self.commits,
@@ -59,6 +62,7 @@ impl fmt::Display for Stats {
             self.refused,
             self.device_crashes,
             self.center_crashes,
+            self.device_restores,
             self.restores,
             self.stores_lost,
             self.bytes_up,

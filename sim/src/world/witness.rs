@@ -156,12 +156,12 @@ impl Page {
 pub(super) struct Intent {
     pub(super) officer: usize,
     pub(super) document: DocumentId,
-    /// Only in a sealed file: its store was set aside.
-    pub(super) sealed_only: bool,
+    /// Not in its device's store any more: in a sealed file, or at the center.
+    pub(super) is_off_device: bool,
     /// The center refused what was sealed.
     pub(super) refused_sealed: bool,
-    /// It was at the center, whose disk was lost, and no longer on its device.
-    pub(super) lost_with_center: bool,
+    /// It was on disks that were lost, and may be nowhere else.
+    pub(super) is_lost: bool,
 }
 
 #[derive(Debug, Default)]
@@ -254,18 +254,20 @@ impl Witness {
 }
 
 impl Witness {
-    /// The log begins a new page from a backup: what was in it only by way of a sealed
-    /// file is nowhere now.
-    pub(super) fn restored(&mut self, incarnation: u64, page: Page) {
+    /// The log starts, on a new page if it is restored from a backup: what the center alone
+    /// had is nowhere now. Whether it is restored.
+    pub(super) fn begins(&mut self, incarnation: u64, page: Page) -> bool {
+        let is_restored = !self.pages.is_empty() && !self.pages.contains_key(&incarnation);
         let before = self.pages.get(&self.incarnation);
         for (serial, intent) in &mut self.intents {
             let had = before.is_some_and(|before| before.has_serial(serial));
-            if intent.sealed_only && had && !page.has_serial(serial) {
-                intent.lost_with_center = true;
+            if intent.is_off_device && had && !page.has_serial(serial) {
+                intent.is_lost = true;
             }
         }
         self.incarnation = incarnation;
         self.pages.insert(incarnation, page);
+        is_restored
     }
 
     /// The device's store is gone. What the log does not have is in sealed files, or was
@@ -277,10 +279,32 @@ impl Witness {
                 continue;
             }
             if waiting.contains(serial) {
-                intent.sealed_only = true;
-            } else if !intent.sealed_only && !page.is_some_and(|page| page.has_serial(serial)) {
-                intent.lost_with_center = true;
+                intent.is_off_device = true;
+            } else if !intent.is_off_device && !page.is_some_and(|page| page.has_serial(serial)) {
+                intent.is_lost = true;
             }
+        }
+    }
+}
+
+impl Witness {
+    /// The device's files are of earlier. What its outbox has waits once more; what the log
+    /// does not have, and no sealed file, is lost.
+    pub(super) fn device_restored(
+        &mut self,
+        officer: usize,
+        waiting: &BTreeSet<String>,
+        sealed: &BTreeSet<String>,
+    ) {
+        let page = self.pages.get(&self.incarnation);
+        for (serial, intent) in &mut self.intents {
+            if intent.officer != officer {
+                continue;
+            }
+            intent.is_off_device = !waiting.contains(serial);
+            let is_elsewhere =
+                sealed.contains(serial) || page.is_some_and(|page| page.has_serial(serial));
+            intent.is_lost |= intent.is_off_device && !is_elsewhere;
         }
     }
 }

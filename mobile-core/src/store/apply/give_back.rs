@@ -75,6 +75,12 @@ impl Session<'_> {
             "UPDATE outbox SET n = n + (SELECT max(n) FROM outbox) WHERE n <= ?1 AND refused IS NULL",
             [newest],
         )?;
+        // Numbers only ever grow, or what is written next would be taken for known.
+        tx.execute(
+            "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(n), 0) FROM outbox))
+             WHERE name = 'outbox'",
+            [],
+        )?;
         Ok(())
     }
 

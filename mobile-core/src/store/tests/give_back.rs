@@ -71,6 +71,22 @@ fn another_log_is_offered_all_that_the_last_one_had_in_its_order_and_takes_it() 
 }
 
 #[test]
+fn what_is_written_after_all_was_given_back_is_offered_at_once() {
+    let bench = held();
+    let applied = bench.apply(&[welcome(2, true), Operation::Grant(notes())]);
+    let (_, read_through) = applied.outbox.unwrap();
+    let answers: Vec<_> = (1..)
+        .zip(bench.outbox())
+        .map(|(seq, unsent)| accepted(unsent.hash, seq))
+        .collect();
+    bench.apply(&answers);
+    bench.write("mine, later");
+    let (later, _) = bench.store.outbox_after(read_through).unwrap();
+    assert_eq!(later, bench.outbox());
+    assert_eq!(later.len(), 1);
+}
+
+#[test]
 fn what_is_to_be_given_back_survives_a_restart() {
     let bench = held();
     bench.apply(&[welcome(2, true)]);
