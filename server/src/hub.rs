@@ -26,6 +26,8 @@ struct Waiting {
     urgency: BTreeMap<DocumentId, Urgency>,
     seen: Vec<SeenFrame>,
     close: Option<(ByeWhy, String)>,
+    /// Its session is among those that are woken next.
+    is_told: bool,
 }
 
 /// A session's place in the hub; leaves it when dropped.
@@ -79,6 +81,8 @@ struct State {
     calls: HashMap<CallId, CallState>,
     by_unit: HashMap<String, HashSet<CallId>>,
     sessions: HashMap<u64, Session>,
+    /// One each, but for a moment when a device comes back before its old link is gone.
+    device_sessions: HashMap<DeviceNumber, Vec<u64>>,
     unit_sessions: HashMap<String, HashSet<u64>>,
 }
 
@@ -135,7 +139,7 @@ impl Hub {
     pub fn join(&self, device: DeviceNumber, unit: Option<&str>) -> (Place, u64, Vec<Granted>) {
         let mut state = self.lock();
         // One session a device: a new one means that the old link is gone.
-        for old in state.sessions.values().filter(|s| s.device == device) {
+        for old in state.sessions_of_device(device) {
             old.inbox
                 .close(ByeWhy::Standing, "the device opened another session");
         }
@@ -143,6 +147,11 @@ impl Hub {
         let number = state.next_session;
         let inbox = Arc::new(Inbox::default());
         let unit = unit.map(str::to_owned);
+        state
+            .device_sessions
+            .entry(device)
+            .or_default()
+            .push(number);
         state.sessions.insert(
             number,
             Session {
@@ -183,72 +192,23 @@ impl Hub {
         )
     }
 
-    /// Takes what was committed. Called by the log's writer, in order.
+    /// Takes what was committed. Called by the log's writer, in order. Sessions are woken
+    /// when all is told and the lock is free: each asks for it as it wakes.
     pub fn publish(&self, happenings: &[Happening]) {
-        let mut state = self.lock();
-        let state = &mut *state;
-        for happening in happenings {
-            match happening {
-                Happening::Change(change) => {
-                    if let Some(call) = state.calls.get_mut(&change.document.call) {
-                        call.last.insert(change.document, change.seq);
-                        for session in sessions_of(call, &state.unit_sessions, &state.sessions) {
-                            session.inbox.tell(|waiting| {
-                                waiting.grown.insert(change.document, change.seq);
-                            });
-                        }
-                    }
-                    state.head = change.seq;
-                }
-                Happening::Granted {
-                    unit,
-                    call,
-                    from,
-                    priority,
-                } => state.grant(unit, *call, *from, *priority),
-                Happening::Ended { unit, call } => state.end(unit, *call),
-                Happening::Call {
-                    call,
-                    open,
-                    priority,
-                    ..
-                } => {
-                    if let Some(known) = state.calls.get_mut(call)
-                        && (known.live, known.priority) != (*open, *priority)
-                    {
-                        known.live = *open;
-                        known.priority = *priority;
-                        for session in sessions_of(known, &state.unit_sessions, &state.sessions) {
-                            session.inbox.tell(|waiting| {
-                                let granted = known.granted(0).into_iter();
-                                waiting
-                                    .urgency
-                                    .extend(granted.map(|g| (g.document, g.urgency)));
-                            });
-                        }
-                    }
-                }
-                Happening::DeviceRevoked(device) => {
-                    for session in state.sessions.values().filter(|s| s.device == *device) {
-                        session.inbox.close(
-                            ByeWhy::Standing,
-                            "this device is no longer in good standing",
-                        );
-                    }
-                }
-                Happening::Receipt(_) => {}
+        let mut told = Vec::new();
+        {
+            let mut state = self.lock();
+            for happening in happenings {
+                state.take(happening, &mut told);
             }
         }
+        told.iter().for_each(|inbox| inbox.notify.notify_one());
     }
 
     /// Tells these devices' sessions that somebody saw what they wrote.
     pub fn seen(&self, authors: &[DeviceNumber], seen: &SeenFrame) {
         let state = self.lock();
-        for session in state
-            .sessions
-            .values()
-            .filter(|s| authors.contains(&s.device))
-        {
+        for session in authors.iter().flat_map(|a| state.sessions_of_device(*a)) {
             session.inbox.tell(|waiting| {
                 if waiting.seen.len() < SEEN_QUEUE_MAX {
                     waiting.seen.push(seen.clone());
@@ -260,7 +220,7 @@ impl Hub {
     /// The sessions of a device end: it signed on anew, or off.
     pub fn close_device(&self, device: DeviceNumber, reason: &str) {
         let state = self.lock();
-        for session in state.sessions.values().filter(|s| s.device == device) {
+        for session in state.sessions_of_device(device) {
             session.inbox.close(ByeWhy::Standing, reason);
         }
     }
@@ -315,8 +275,72 @@ fn sessions_of<'a>(
         .filter_map(|number| sessions.get(number))
 }
 
+/// The sessions that were told something and are not woken yet.
+type Told = Vec<Arc<Inbox>>;
+
 impl State {
-    fn grant(&mut self, unit: &str, call: CallId, from: u64, priority: u8) {
+    fn take(&mut self, happening: &Happening, told: &mut Told) {
+        match happening {
+            Happening::Change(change) => {
+                if let Some(call) = self.calls.get_mut(&change.document.call) {
+                    call.last.insert(change.document, change.seq);
+                    for session in sessions_of(call, &self.unit_sessions, &self.sessions) {
+                        session.inbox.fill(told, |waiting| {
+                            waiting.grown.insert(change.document, change.seq);
+                        });
+                    }
+                }
+                self.head = change.seq;
+            }
+            Happening::Granted {
+                unit,
+                call,
+                from,
+                priority,
+            } => self.grant(unit, *call, *from, *priority, told),
+            Happening::Ended { unit, call } => self.end(unit, *call, told),
+            Happening::Call {
+                call,
+                open,
+                priority,
+                ..
+            } => self.rank(*call, *open, *priority, told),
+            Happening::DeviceRevoked(device) => {
+                for session in self.sessions_of_device(*device) {
+                    session.inbox.close(
+                        ByeWhy::Standing,
+                        "this device is no longer in good standing",
+                    );
+                }
+            }
+            Happening::Receipt(_) | Happening::Delivered(_) => {}
+        }
+    }
+
+    fn sessions_of_device(&self, device: DeviceNumber) -> impl Iterator<Item = &Session> {
+        let numbers = self.device_sessions.get(&device).into_iter().flatten();
+        numbers.filter_map(|number| self.sessions.get(number))
+    }
+
+    fn rank(&mut self, call: CallId, live: bool, priority: u8, told: &mut Told) {
+        let Some(known) = self.calls.get_mut(&call) else {
+            return;
+        };
+        if (known.live, known.priority) == (live, priority) {
+            return;
+        }
+        (known.live, known.priority) = (live, priority);
+        for session in sessions_of(known, &self.unit_sessions, &self.sessions) {
+            session.inbox.fill(told, |waiting| {
+                let granted = known.granted(0).into_iter();
+                waiting
+                    .urgency
+                    .extend(granted.map(|g| (g.document, g.urgency)));
+            });
+        }
+    }
+
+    fn grant(&mut self, unit: &str, call: CallId, from: u64, priority: u8, told: &mut Told) {
         let head = self.head;
         let known = self.calls.entry(call).or_insert_with(|| CallState {
             live: true,
@@ -334,7 +358,7 @@ impl State {
         let granted = known.granted(from);
         for number in self.unit_sessions.get(unit).into_iter().flatten() {
             if let Some(session) = self.sessions.get(number) {
-                session.inbox.tell(|waiting| {
+                session.inbox.fill(told, |waiting| {
                     waiting.ended.retain(|document| document.call != call);
                     waiting.granted.extend(&granted);
                 });
@@ -342,7 +366,7 @@ impl State {
         }
     }
 
-    fn end(&mut self, unit: &str, call: CallId) {
+    fn end(&mut self, unit: &str, call: CallId, told: &mut Told) {
         if let Some(known) = self.calls.get_mut(&call) {
             known.units.remove(unit);
             if known.units.is_empty() {
@@ -357,7 +381,7 @@ impl State {
         }
         for number in self.unit_sessions.get(unit).into_iter().flatten() {
             if let Some(session) = self.sessions.get(number) {
-                session.inbox.tell(|waiting| {
+                session.inbox.fill(told, |waiting| {
                     waiting
                         .granted
                         .retain(|granted| granted.document.call != call);
@@ -370,8 +394,21 @@ impl State {
 }
 
 impl Inbox {
+    /// Puts something in, for a session that is woken later.
+    fn fill(self: &Arc<Self>, told: &mut Told, what: impl FnOnce(&mut Waiting)) {
+        let mut waiting = self.lock();
+        what(&mut waiting);
+        if !std::mem::replace(&mut waiting.is_told, true) {
+            told.push(self.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell(&self, what: impl FnOnce(&mut Waiting)) {
-        what(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        what(&mut self.lock());
         self.notify.notify_one();
     }
 
@@ -395,12 +432,7 @@ impl Place {
     pub fn take(&self) -> News {
         // The head first, under the hub's lock: all that grew up to it has been told.
         let state = self.hub.lock();
-        let mut waiting = self
-            .inbox
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waiting = std::mem::take(&mut *waiting);
+        let waiting = std::mem::take(&mut *self.inbox.lock());
         News {
             head: state.head,
             grown: waiting.grown.into_iter().collect(),
@@ -416,7 +448,14 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
-        state.sessions.remove(&self.number);
+        if let Some(session) = state.sessions.remove(&self.number)
+            && let Some(numbers) = state.device_sessions.get_mut(&session.device)
+        {
+            numbers.retain(|number| *number != self.number);
+            if numbers.is_empty() {
+                state.device_sessions.remove(&session.device);
+            }
+        }
         if let Some(unit) = &self.unit
             && let Some(sessions) = state.unit_sessions.get_mut(unit)
         {

@@ -60,8 +60,10 @@ pub enum Happening {
         priority: u8,
         opened: bool,
     },
-    /// A device has, or somebody saw, a document through this `seq`.
+    /// Somebody saw a document through this `seq`.
     Receipt(crate::receipts::Receipt),
+    /// Devices have more of a document now.
+    Delivered(DocumentId),
     /// The device is no longer in good standing.
     DeviceRevoked(DeviceNumber),
 }

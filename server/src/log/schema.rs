@@ -176,6 +176,37 @@ CREATE TABLE chunks (
     PRIMARY KEY (content, at)
 ) STRICT;
 ",
+    "
+-- A device and who was signed on to it, as receipts and the audit log name them.
+CREATE TABLE carriers (
+    carrier INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    -- The device as people call it, and the person.
+    screen TEXT NOT NULL,
+    who TEXT NOT NULL,
+    UNIQUE (device, screen, who)
+) STRICT;
+-- These devices had the document through here, durably.
+CREATE TABLE deliveries (
+    delivery INTEGER PRIMARY KEY,
+    document BLOB NOT NULL,
+    through INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    -- JSON: a list of carriers.
+    carriers TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveries_by_document ON deliveries (document);
+-- JSON: of a record that is many carriers' at once; NULL: it is one person's.
+ALTER TABLE audit ADD COLUMN carriers TEXT;
+-- The audit log with one line a person.
+CREATE VIEW audit_by_person AS
+    SELECT id, at_ms, who, device, act, object, allowed, detail
+    FROM audit WHERE carriers IS NULL
+    UNION ALL
+    SELECT audit.id, audit.at_ms, carrier.who, carrier.device, act, object, allowed, detail
+    FROM audit, json_each(audit.carriers) AS each
+    JOIN carriers AS carrier ON carrier.carrier = each.value;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
