@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use packet::{DeviceNumber, DocumentId, Inspected, inspect};
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use sync::codec::{self, DICTIONARY_NEWEST};
 use sync::frame::ChangeItem;
 use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::relay::PackedChange;
+use tokio::sync::Semaphore;
 
 use super::recent::{Slice, Taker};
 use super::{LogError, schema};
@@ -80,9 +80,7 @@ impl Readers {
             drop(turn);
             result
         });
-        reading
-            .await
-            .map_err(|e| LogError::Store(e.to_string()))?
+        reading.await.map_err(|e| LogError::Store(e.to_string()))?
     }
 
     /// As [`Readers::read`], on this thread: for a start, before anything serves.
