@@ -193,6 +193,7 @@ impl Center {
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
         let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
         Ok(Running {
@@ -438,6 +439,14 @@ fn count(metrics: &Metrics, happenings: &[Happening]) {
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
+    }
+}
+
+/// Until the center stops: then sessions are told so by `stop` itself.
+async fn wake_sessions(hub: Hub, stop: CancellationToken) {
+    tokio::select! {
+        () = hub.ring() => {}
+        () = stop.cancelled() => {}
     }
 }
 

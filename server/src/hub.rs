@@ -5,30 +5,23 @@
 //! told at its start and what it is told after. The hub keeps numbers, never changes:
 //! for each granted document its last `seq`, for each session which documents grew.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod inbox;
+mod state;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packet::{CallId, DeviceNumber, DocumentId};
 use rusqlite::Connection;
 use sync::frame::{ByeWhy, SeenFrame};
 use sync::limits::SEEN_QUEUE_MAX;
-use sync::relay::{Granted, Urgency};
-use tokio::sync::Notify;
+use sync::relay::Granted;
 
-use crate::log::{Happening, Ledger, LogError};
+pub use inbox::News;
+use inbox::{Bell, Inbox};
+use state::{CallState, Session, State, documents_of};
 
-/// What waits for one session: bounded by its grants and by [`SEEN_QUEUE_MAX`].
-#[derive(Debug, Default)]
-struct Waiting {
-    grown: BTreeMap<DocumentId, u64>,
-    granted: Vec<Granted>,
-    ended: Vec<DocumentId>,
-    urgency: BTreeMap<DocumentId, Urgency>,
-    seen: Vec<SeenFrame>,
-    close: Option<(ByeWhy, String)>,
-    /// Its session is among those that are woken next.
-    is_told: bool,
-}
+use crate::log::{Happening, LogError};
 
 /// A session's place in the hub; leaves it when dropped.
 #[derive(Debug)]
@@ -39,56 +32,10 @@ pub struct Place {
     inbox: Arc<Inbox>,
 }
 
-#[derive(Debug, Default)]
-struct Inbox {
-    waiting: Mutex<Waiting>,
-    notify: Notify,
-}
-
-/// What a session is told since it last asked.
-#[derive(Debug, Default)]
-pub struct News {
-    pub head: u64,
-    pub grown: Vec<(DocumentId, u64)>,
-    pub granted: Vec<Granted>,
-    pub ended: Vec<DocumentId>,
-    /// Of calls that were upgraded, downgraded, closed or opened again.
-    pub urgency: Vec<(DocumentId, Urgency)>,
-    pub seen: Vec<SeenFrame>,
-    pub close: Option<(ByeWhy, String)>,
-}
-
-#[derive(Debug)]
-struct CallState {
-    live: bool,
-    priority: u8,
-    last: BTreeMap<DocumentId, u64>,
-    /// The units that have it, and since which `seq`.
-    units: HashMap<String, u64>,
-}
-
-#[derive(Debug)]
-struct Session {
-    device: DeviceNumber,
-    inbox: Arc<Inbox>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    head: u64,
-    next_session: u64,
-    /// The calls that some unit has.
-    calls: HashMap<CallId, CallState>,
-    by_unit: HashMap<String, HashSet<CallId>>,
-    sessions: HashMap<u64, Session>,
-    /// One each, but for a moment when a device comes back before its old link is gone.
-    device_sessions: HashMap<DeviceNumber, Vec<u64>>,
-    unit_sessions: HashMap<String, HashSet<u64>>,
-}
-
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     state: Arc<Mutex<State>>,
+    bell: Arc<Bell>,
 }
 
 impl Hub {
@@ -193,7 +140,7 @@ impl Hub {
     }
 
     /// Takes what was committed. Called by the log's writer, in order. Sessions are woken
-    /// when all is told and the lock is free: each asks for it as it wakes.
+    /// by [`Hub::ring`].
     pub fn publish(&self, happenings: &[Happening]) {
         let mut told = Vec::new();
         {
@@ -202,7 +149,20 @@ impl Hub {
                 state.take(happening, &mut told);
             }
         }
-        told.iter().for_each(|inbox| inbox.notify.notify_one());
+        self.bell.lock().append(&mut told);
+        self.bell.notify.notify_one();
+    }
+
+    /// Wakes sessions for as long as it is polled. Woken from where they run, and all at
+    /// once, they send what there is before the first of them hears its device's answer;
+    /// woken by the writer, one by one, the last devices waited for the first ones' answers.
+    pub async fn ring(&self) {
+        loop {
+            self.bell.notify.notified().await;
+            for inbox in std::mem::take(&mut *self.bell.lock()) {
+                inbox.notify.notify_one();
+            }
+        }
     }
 
     /// Tells these devices' sessions that somebody saw what they wrote.
@@ -241,183 +201,6 @@ impl Hub {
             .filter_map(|number| state.sessions.get(number))
             .map(|session| session.device)
             .collect()
-    }
-}
-
-/// The documents of a call that devices carry.
-fn documents_of(call: CallId) -> [DocumentId; 2] {
-    Ledger::carried().map(|compartment| DocumentId::new(call, compartment))
-}
-
-impl CallState {
-    fn granted(&self, from: u64) -> Vec<Granted> {
-        self.last
-            .iter()
-            .map(|(&document, &last)| Granted {
-                document,
-                from,
-                last,
-                urgency: Urgency::of(document.compartment, self.live, self.priority),
-            })
-            .collect()
-    }
-}
-
-fn sessions_of<'a>(
-    call: &'a CallState,
-    unit_sessions: &'a HashMap<String, HashSet<u64>>,
-    sessions: &'a HashMap<u64, Session>,
-) -> impl Iterator<Item = &'a Session> {
-    call.units
-        .keys()
-        .filter_map(|unit| unit_sessions.get(unit))
-        .flatten()
-        .filter_map(|number| sessions.get(number))
-}
-
-/// The sessions that were told something and are not woken yet.
-type Told = Vec<Arc<Inbox>>;
-
-impl State {
-    fn take(&mut self, happening: &Happening, told: &mut Told) {
-        match happening {
-            Happening::Change(change) => {
-                if let Some(call) = self.calls.get_mut(&change.document.call) {
-                    call.last.insert(change.document, change.seq);
-                    for session in sessions_of(call, &self.unit_sessions, &self.sessions) {
-                        session.inbox.fill(told, |waiting| {
-                            waiting.grown.insert(change.document, change.seq);
-                        });
-                    }
-                }
-                self.head = change.seq;
-            }
-            Happening::Granted {
-                unit,
-                call,
-                from,
-                priority,
-            } => self.grant(unit, *call, *from, *priority, told),
-            Happening::Ended { unit, call } => self.end(unit, *call, told),
-            Happening::Call {
-                call,
-                open,
-                priority,
-                ..
-            } => self.rank(*call, *open, *priority, told),
-            Happening::DeviceRevoked(device) => {
-                for session in self.sessions_of_device(*device) {
-                    session.inbox.close(
-                        ByeWhy::Standing,
-                        "this device is no longer in good standing",
-                    );
-                }
-            }
-            Happening::Receipt(_) | Happening::Delivered(_) => {}
-        }
-    }
-
-    fn sessions_of_device(&self, device: DeviceNumber) -> impl Iterator<Item = &Session> {
-        let numbers = self.device_sessions.get(&device).into_iter().flatten();
-        numbers.filter_map(|number| self.sessions.get(number))
-    }
-
-    fn rank(&mut self, call: CallId, live: bool, priority: u8, told: &mut Told) {
-        let Some(known) = self.calls.get_mut(&call) else {
-            return;
-        };
-        if (known.live, known.priority) == (live, priority) {
-            return;
-        }
-        (known.live, known.priority) = (live, priority);
-        for session in sessions_of(known, &self.unit_sessions, &self.sessions) {
-            session.inbox.fill(told, |waiting| {
-                let granted = known.granted(0).into_iter();
-                waiting
-                    .urgency
-                    .extend(granted.map(|g| (g.document, g.urgency)));
-            });
-        }
-    }
-
-    fn grant(&mut self, unit: &str, call: CallId, from: u64, priority: u8, told: &mut Told) {
-        let head = self.head;
-        let known = self.calls.entry(call).or_insert_with(|| CallState {
-            live: true,
-            priority,
-            // What the call's documents hold was committed no later than the grant: a
-            // document without anything to fetch costs one empty fetch.
-            last: documents_of(call).map(|document| (document, head)).into(),
-            units: HashMap::new(),
-        });
-        known.units.insert(unit.to_owned(), from);
-        self.by_unit
-            .entry(unit.to_owned())
-            .or_default()
-            .insert(call);
-        let granted = known.granted(from);
-        for number in self.unit_sessions.get(unit).into_iter().flatten() {
-            if let Some(session) = self.sessions.get(number) {
-                session.inbox.fill(told, |waiting| {
-                    waiting.ended.retain(|document| document.call != call);
-                    waiting.granted.extend(&granted);
-                });
-            }
-        }
-    }
-
-    fn end(&mut self, unit: &str, call: CallId, told: &mut Told) {
-        if let Some(known) = self.calls.get_mut(&call) {
-            known.units.remove(unit);
-            if known.units.is_empty() {
-                self.calls.remove(&call);
-            }
-        }
-        if let Some(calls) = self.by_unit.get_mut(unit) {
-            calls.remove(&call);
-            if calls.is_empty() {
-                self.by_unit.remove(unit);
-            }
-        }
-        for number in self.unit_sessions.get(unit).into_iter().flatten() {
-            if let Some(session) = self.sessions.get(number) {
-                session.inbox.fill(told, |waiting| {
-                    waiting
-                        .granted
-                        .retain(|granted| granted.document.call != call);
-                    waiting.grown.retain(|document, _| document.call != call);
-                    waiting.ended.extend(documents_of(call));
-                });
-            }
-        }
-    }
-}
-
-impl Inbox {
-    /// Puts something in, for a session that is woken later.
-    fn fill(self: &Arc<Self>, told: &mut Told, what: impl FnOnce(&mut Waiting)) {
-        let mut waiting = self.lock();
-        what(&mut waiting);
-        if !std::mem::replace(&mut waiting.is_told, true) {
-            told.push(self.clone());
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, what: impl FnOnce(&mut Waiting)) {
-        what(&mut self.lock());
-        self.notify.notify_one();
-    }
-
-    fn close(&self, why: ByeWhy, reason: &str) {
-        self.tell(|waiting| {
-            waiting
-                .close
-                .get_or_insert_with(|| (why, reason.to_owned()));
-        });
     }
 }
 

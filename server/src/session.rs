@@ -109,19 +109,24 @@ struct Session {
     turn: Turn,
 }
 
+/// What a session begins with.
+#[derive(Debug)]
+pub struct Opening {
+    pub center: Arc<Center>,
+    pub speaker: Speaker,
+    pub hello: Hello,
+}
+
 /// Runs a session to its end.
-pub async fn run(
-    center: Arc<Center>,
-    speaker: Speaker,
-    hello: Hello,
-    mut socket: WebSocket,
-    stop: CancellationToken,
-) {
-    let who = speaker.screen();
-    match Session::open(center, speaker, &hello).await {
+///
+/// Thousands of these lie idle: what a session needs only now and then (its opening, reads
+/// from the disk) is in a box of its own and not in each one's state.
+pub async fn run(opening: Box<Opening>, socket: &mut WebSocket, stop: CancellationToken) {
+    let who = opening.speaker.screen();
+    match Box::pin(Session::open(*opening)).await {
         Ok(mut session) => {
-            session.drive(&mut socket, stop).await;
-            session.end().await;
+            session.drive(socket, stop).await;
+            Box::pin(session.end()).await;
         }
         Err(bye) => {
             tracing::info!(device = %who, reason = %bye.reason, "a session was not opened");
@@ -134,7 +139,12 @@ pub async fn run(
 }
 
 impl Session {
-    async fn open(center: Arc<Center>, speaker: Speaker, hello: &Hello) -> Result<Self, Bye> {
+    async fn open(opening: Opening) -> Result<Box<Self>, Bye> {
+        let Opening {
+            center,
+            speaker,
+            hello,
+        } = opening;
         let busy = |reason: String| Bye {
             why: ByeWhy::Busy,
             reason,
@@ -162,10 +172,10 @@ impl Session {
             granted,
             ended,
         };
-        let mut relay = Relay::open(hello, standing, Some(speaker.handshake), 0)?;
+        let mut relay = Relay::open(&hello, standing, Some(speaker.handshake), 0)?;
         seen.into_iter().for_each(|seen| relay.seen(seen));
         let carrier = Carrier::new(speaker.device.number, speaker.screen(), speaker.who());
-        let mut session = Self {
+        let mut session = Box::new(Self {
             center,
             speaker,
             place,
@@ -180,7 +190,7 @@ impl Session {
             began: Instant::now(),
             asked: None,
             turn: None,
-        };
+        });
         let opened = session.record(
             Act::OpenSession,
             session.speaker.device.number.to_string(),
@@ -239,7 +249,7 @@ impl Session {
                     offset,
                     bytes_max,
                 } => {
-                    if let Err(e) = self.fetch_chunk(blob, offset, bytes_max).await {
+                    if let Err(e) = Box::pin(self.fetch_chunk(blob, offset, bytes_max)).await {
                         self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
                     }
                     continue;
@@ -350,7 +360,7 @@ impl Session {
                 let read = move |connection: &rusqlite::Connection| {
                     slice(connection, document, after, bytes_max, &skip, dictionary)
                 };
-                let found = self.center.log.readers().read(read).await?;
+                let found = Box::pin(self.center.log.readers().read(read)).await?;
                 self.turn = None;
                 found
             }
@@ -449,7 +459,7 @@ impl Session {
         }
     }
 
-    async fn end(mut self) {
+    async fn end(&mut self) {
         self.center
             .reports
             .hand_in_last(&self.carrier, std::mem::take(&mut self.report))

@@ -214,6 +214,9 @@ CREATE VIEW audit_by_person AS
 /// at that, half of its time in SHA-512.
 const CACHE_KIB: i64 = 64 * 1024;
 
+/// Most prepared statements that a connection keeps: more than there are.
+const STATEMENTS_MAX: usize = 256;
+
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
     let mut connection = connect(path, key).map_err(|e| why_not_opened(&e))?;
@@ -243,7 +246,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
         "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
 }
 
