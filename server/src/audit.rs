@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::log::{Ledger, LogError};
 use crate::policy::Act;
+use crate::receipts::Carriers;
 
 /// One line of the audit log.
 #[derive(Debug, Clone)]
@@ -28,6 +29,32 @@ pub struct Record {
 /// When the store fails.
 pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
     record_in(ledger.sql(), record, ledger.now_ms())
+}
+
+/// Records that all these carriers were given the same: one row, which the store's view
+/// `audit_by_person` shows as a line each.
+///
+/// # Errors
+/// When the store fails.
+pub fn record_given(
+    ledger: &Ledger<'_>,
+    carriers: &Carriers,
+    act: Act,
+    object: &str,
+    detail: &str,
+) -> Result<(), LogError> {
+    ledger
+        .sql()
+        .prepare_cached("INSERT INTO audit (at_ms, who, act, object, allowed, detail, carriers) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)")?
+        .execute(params![
+            ledger.now_ms(),
+            format!("{} devices", carriers.count()),
+            act.name(),
+            object,
+            detail,
+            carriers.json()
+        ])?;
+    Ok(())
 }
 
 /// As [`record`], for who works on the log's store while no center runs on it, or beside one.

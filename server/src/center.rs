@@ -9,7 +9,7 @@ use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
 use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, AcceptLimits, Listener};
@@ -25,7 +25,7 @@ use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
 use crate::policy::{Act, Role};
-use crate::receipts::{self, ReceiptKind};
+use crate::receipts::{self, ReceiptKind, Reports};
 use crate::triage::{Rules, Triage};
 use crate::turns::Turns;
 use crate::{api, console};
@@ -64,6 +64,8 @@ pub struct Center {
     pub log: Log,
     pub hub: Hub,
     pub metrics: Arc<Metrics>,
+    /// Where sessions say what was sent, delivered and shown.
+    pub reports: Reports,
     /// Who catches up from the disk now.
     pub turns: Turns,
     /// Where attachments are looked at.
@@ -87,6 +89,10 @@ pub struct Running {
     stop: CancellationToken,
     /// The tasks, waited for by [`Running::stop`].
     tasks: JoinSet<()>,
+    /// No session is left: what they said is the last there will be …
+    all_ended: CancellationToken,
+    /// … for this to keep.
+    collecting: JoinHandle<()>,
 }
 
 impl Center {
@@ -147,12 +153,14 @@ impl Center {
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
+        let (reports, collector) = receipts::reports();
         let center = Arc::new(Self {
             config,
             keys,
             log,
             hub,
             metrics,
+            reports,
             turns,
             workbench: Workbench::default(),
             token,
@@ -185,12 +193,17 @@ impl Center {
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
+        let all_ended = CancellationToken::new();
+        let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
         Ok(Running {
             center,
             console,
             sync,
             stop,
             tasks,
+            all_ended,
+            collecting,
         })
     }
 
@@ -327,6 +340,9 @@ impl Running {
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
+        self.all_ended.cancel();
+        // What it had to say of its own panic it has said.
+        let _ = self.collecting.await;
     }
 
     /// A token that ends with the center, for what runs beside it.
@@ -423,6 +439,14 @@ fn count(metrics: &Metrics, happenings: &[Happening]) {
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
+    }
+}
+
+/// Until the center stops: then sessions are told so by `stop` itself.
+async fn wake_sessions(hub: Hub, stop: CancellationToken) {
+    tokio::select! {
+        () = hub.ring() => {}
+        () = stop.cancelled() => {}
     }
 }
 

@@ -5,28 +5,23 @@
 //! told at its start and what it is told after. The hub keeps numbers, never changes:
 //! for each granted document its last `seq`, for each session which documents grew.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod inbox;
+mod state;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packet::{CallId, DeviceNumber, DocumentId};
 use rusqlite::Connection;
 use sync::frame::{ByeWhy, SeenFrame};
 use sync::limits::SEEN_QUEUE_MAX;
-use sync::relay::{Granted, Urgency};
-use tokio::sync::Notify;
+use sync::relay::Granted;
 
-use crate::log::{Happening, Ledger, LogError};
+pub use inbox::News;
+use inbox::{Bell, Inbox};
+use state::{CallState, Session, State, documents_of};
 
-/// What waits for one session: bounded by its grants and by [`SEEN_QUEUE_MAX`].
-#[derive(Debug, Default)]
-struct Waiting {
-    grown: BTreeMap<DocumentId, u64>,
-    granted: Vec<Granted>,
-    ended: Vec<DocumentId>,
-    urgency: BTreeMap<DocumentId, Urgency>,
-    seen: Vec<SeenFrame>,
-    close: Option<(ByeWhy, String)>,
-}
+use crate::log::{Happening, LogError};
 
 /// A session's place in the hub; leaves it when dropped.
 #[derive(Debug)]
@@ -37,54 +32,10 @@ pub struct Place {
     inbox: Arc<Inbox>,
 }
 
-#[derive(Debug, Default)]
-struct Inbox {
-    waiting: Mutex<Waiting>,
-    notify: Notify,
-}
-
-/// What a session is told since it last asked.
-#[derive(Debug, Default)]
-pub struct News {
-    pub head: u64,
-    pub grown: Vec<(DocumentId, u64)>,
-    pub granted: Vec<Granted>,
-    pub ended: Vec<DocumentId>,
-    /// Of calls that were upgraded, downgraded, closed or opened again.
-    pub urgency: Vec<(DocumentId, Urgency)>,
-    pub seen: Vec<SeenFrame>,
-    pub close: Option<(ByeWhy, String)>,
-}
-
-#[derive(Debug)]
-struct CallState {
-    live: bool,
-    priority: u8,
-    last: BTreeMap<DocumentId, u64>,
-    /// The units that have it, and since which `seq`.
-    units: HashMap<String, u64>,
-}
-
-#[derive(Debug)]
-struct Session {
-    device: DeviceNumber,
-    inbox: Arc<Inbox>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    head: u64,
-    next_session: u64,
-    /// The calls that some unit has.
-    calls: HashMap<CallId, CallState>,
-    by_unit: HashMap<String, HashSet<CallId>>,
-    sessions: HashMap<u64, Session>,
-    unit_sessions: HashMap<String, HashSet<u64>>,
-}
-
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     state: Arc<Mutex<State>>,
+    bell: Arc<Bell>,
 }
 
 impl Hub {
@@ -135,7 +86,7 @@ impl Hub {
     pub fn join(&self, device: DeviceNumber, unit: Option<&str>) -> (Place, u64, Vec<Granted>) {
         let mut state = self.lock();
         // One session a device: a new one means that the old link is gone.
-        for old in state.sessions.values().filter(|s| s.device == device) {
+        for old in state.sessions_of_device(device) {
             old.inbox
                 .close(ByeWhy::Standing, "the device opened another session");
         }
@@ -143,6 +94,11 @@ impl Hub {
         let number = state.next_session;
         let inbox = Arc::new(Inbox::default());
         let unit = unit.map(str::to_owned);
+        state
+            .device_sessions
+            .entry(device)
+            .or_default()
+            .push(number);
         state.sessions.insert(
             number,
             Session {
@@ -183,60 +139,28 @@ impl Hub {
         )
     }
 
-    /// Takes what was committed. Called by the log's writer, in order.
+    /// Takes what was committed. Called by the log's writer, in order. Sessions are woken
+    /// by [`Hub::ring`].
     pub fn publish(&self, happenings: &[Happening]) {
-        let mut state = self.lock();
-        let state = &mut *state;
-        for happening in happenings {
-            match happening {
-                Happening::Change(change) => {
-                    if let Some(call) = state.calls.get_mut(&change.document.call) {
-                        call.last.insert(change.document, change.seq);
-                        for session in sessions_of(call, &state.unit_sessions, &state.sessions) {
-                            session.inbox.tell(|waiting| {
-                                waiting.grown.insert(change.document, change.seq);
-                            });
-                        }
-                    }
-                    state.head = change.seq;
-                }
-                Happening::Granted {
-                    unit,
-                    call,
-                    from,
-                    priority,
-                } => state.grant(unit, *call, *from, *priority),
-                Happening::Ended { unit, call } => state.end(unit, *call),
-                Happening::Call {
-                    call,
-                    open,
-                    priority,
-                    ..
-                } => {
-                    if let Some(known) = state.calls.get_mut(call)
-                        && (known.live, known.priority) != (*open, *priority)
-                    {
-                        known.live = *open;
-                        known.priority = *priority;
-                        for session in sessions_of(known, &state.unit_sessions, &state.sessions) {
-                            session.inbox.tell(|waiting| {
-                                let granted = known.granted(0).into_iter();
-                                waiting
-                                    .urgency
-                                    .extend(granted.map(|g| (g.document, g.urgency)));
-                            });
-                        }
-                    }
-                }
-                Happening::DeviceRevoked(device) => {
-                    for session in state.sessions.values().filter(|s| s.device == *device) {
-                        session.inbox.close(
-                            ByeWhy::Standing,
-                            "this device is no longer in good standing",
-                        );
-                    }
-                }
-                Happening::Receipt(_) => {}
+        let mut told = Vec::new();
+        {
+            let mut state = self.lock();
+            for happening in happenings {
+                state.take(happening, &mut told);
+            }
+        }
+        self.bell.lock().append(&mut told);
+        self.bell.notify.notify_one();
+    }
+
+    /// Wakes sessions for as long as it is polled. Woken from where they run, and all at
+    /// once, they send what there is before the first of them hears its device's answer;
+    /// woken by the writer, one by one, the last devices waited for the first ones' answers.
+    pub async fn ring(&self) {
+        loop {
+            self.bell.notify.notified().await;
+            for inbox in std::mem::take(&mut *self.bell.lock()) {
+                inbox.notify.notify_one();
             }
         }
     }
@@ -244,11 +168,7 @@ impl Hub {
     /// Tells these devices' sessions that somebody saw what they wrote.
     pub fn seen(&self, authors: &[DeviceNumber], seen: &SeenFrame) {
         let state = self.lock();
-        for session in state
-            .sessions
-            .values()
-            .filter(|s| authors.contains(&s.device))
-        {
+        for session in authors.iter().flat_map(|a| state.sessions_of_device(*a)) {
             session.inbox.tell(|waiting| {
                 if waiting.seen.len() < SEEN_QUEUE_MAX {
                     waiting.seen.push(seen.clone());
@@ -260,7 +180,7 @@ impl Hub {
     /// The sessions of a device end: it signed on anew, or off.
     pub fn close_device(&self, device: DeviceNumber, reason: &str) {
         let state = self.lock();
-        for session in state.sessions.values().filter(|s| s.device == device) {
+        for session in state.sessions_of_device(device) {
             session.inbox.close(ByeWhy::Standing, reason);
         }
     }
@@ -284,106 +204,6 @@ impl Hub {
     }
 }
 
-/// The documents of a call that devices carry.
-fn documents_of(call: CallId) -> [DocumentId; 2] {
-    Ledger::carried().map(|compartment| DocumentId::new(call, compartment))
-}
-
-impl CallState {
-    fn granted(&self, from: u64) -> Vec<Granted> {
-        self.last
-            .iter()
-            .map(|(&document, &last)| Granted {
-                document,
-                from,
-                last,
-                urgency: Urgency::of(document.compartment, self.live, self.priority),
-            })
-            .collect()
-    }
-}
-
-fn sessions_of<'a>(
-    call: &'a CallState,
-    unit_sessions: &'a HashMap<String, HashSet<u64>>,
-    sessions: &'a HashMap<u64, Session>,
-) -> impl Iterator<Item = &'a Session> {
-    call.units
-        .keys()
-        .filter_map(|unit| unit_sessions.get(unit))
-        .flatten()
-        .filter_map(|number| sessions.get(number))
-}
-
-impl State {
-    fn grant(&mut self, unit: &str, call: CallId, from: u64, priority: u8) {
-        let head = self.head;
-        let known = self.calls.entry(call).or_insert_with(|| CallState {
-            live: true,
-            priority,
-            // What the call's documents hold was committed no later than the grant: a
-            // document without anything to fetch costs one empty fetch.
-            last: documents_of(call).map(|document| (document, head)).into(),
-            units: HashMap::new(),
-        });
-        known.units.insert(unit.to_owned(), from);
-        self.by_unit
-            .entry(unit.to_owned())
-            .or_default()
-            .insert(call);
-        let granted = known.granted(from);
-        for number in self.unit_sessions.get(unit).into_iter().flatten() {
-            if let Some(session) = self.sessions.get(number) {
-                session.inbox.tell(|waiting| {
-                    waiting.ended.retain(|document| document.call != call);
-                    waiting.granted.extend(&granted);
-                });
-            }
-        }
-    }
-
-    fn end(&mut self, unit: &str, call: CallId) {
-        if let Some(known) = self.calls.get_mut(&call) {
-            known.units.remove(unit);
-            if known.units.is_empty() {
-                self.calls.remove(&call);
-            }
-        }
-        if let Some(calls) = self.by_unit.get_mut(unit) {
-            calls.remove(&call);
-            if calls.is_empty() {
-                self.by_unit.remove(unit);
-            }
-        }
-        for number in self.unit_sessions.get(unit).into_iter().flatten() {
-            if let Some(session) = self.sessions.get(number) {
-                session.inbox.tell(|waiting| {
-                    waiting
-                        .granted
-                        .retain(|granted| granted.document.call != call);
-                    waiting.grown.retain(|document, _| document.call != call);
-                    waiting.ended.extend(documents_of(call));
-                });
-            }
-        }
-    }
-}
-
-impl Inbox {
-    fn tell(&self, what: impl FnOnce(&mut Waiting)) {
-        what(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        self.notify.notify_one();
-    }
-
-    fn close(&self, why: ByeWhy, reason: &str) {
-        self.tell(|waiting| {
-            waiting
-                .close
-                .get_or_insert_with(|| (why, reason.to_owned()));
-        });
-    }
-}
-
 impl Place {
     /// Waits until there is news.
     pub async fn news(&self) {
@@ -395,12 +215,7 @@ impl Place {
     pub fn take(&self) -> News {
         // The head first, under the hub's lock: all that grew up to it has been told.
         let state = self.hub.lock();
-        let mut waiting = self
-            .inbox
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waiting = std::mem::take(&mut *waiting);
+        let waiting = std::mem::take(&mut *self.inbox.lock());
         News {
             head: state.head,
             grown: waiting.grown.into_iter().collect(),
@@ -416,7 +231,14 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
-        state.sessions.remove(&self.number);
+        if let Some(session) = state.sessions.remove(&self.number)
+            && let Some(numbers) = state.device_sessions.get_mut(&session.device)
+        {
+            numbers.retain(|number| *number != self.number);
+            if numbers.is_empty() {
+                state.device_sessions.remove(&session.device);
+            }
+        }
         if let Some(unit) = &self.unit
             && let Some(sessions) = state.unit_sessions.get_mut(unit)
         {

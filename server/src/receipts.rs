@@ -1,5 +1,16 @@
 //! Receipts: *delivered* (durable on a device) and *shown* (was on a lit, unlocked
 //! screen). *Acknowledged* is an entry of the packet itself, signed by the device.
+//!
+//! *Shown* is a row each: few are shown a packet at the same moment, and who wrote it hears
+//! of each. *Delivered* is the one thing that every device on a call says of every change:
+//! it is gathered for a moment ([`Reports`]) and kept as one row for all devices that came
+//! equally far ([`Batch`]).
+
+mod batch;
+mod carriers;
+mod reports;
+#[cfg(test)]
+mod tests;
 
 use packet::{CallId, DeviceNumber, DocumentId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -7,6 +18,10 @@ use sync::frame::SeenFrame;
 use sync::limits::SEEN_QUEUE_MAX;
 
 use crate::log::{Happening, Ledger, LogError};
+
+pub use batch::{Batch, Kept, Report};
+pub use carriers::{Carrier, Carriers};
+pub use reports::{Collector, Reports, reports};
 
 /// Most receipts that one packet's page shows, the newest.
 pub const SHOWN_ON_A_PAGE_MAX: usize = 2_000;
@@ -34,25 +49,26 @@ pub struct Receipt {
     pub at_ms: i64,
 }
 
-/// Whose receipt it is.
+/// Who looked.
 #[derive(Debug, Clone)]
 pub struct Holder {
+    /// `None`: an analyst's screen.
     pub device: Option<DeviceNumber>,
     pub who: String,
 }
 
-/// Keeps a receipt, unless it says nothing new.
+/// Keeps that a document was shown through here, unless that says nothing new.
 ///
 /// # Errors
 /// When the store fails.
-pub fn add(
+pub fn shown(
     ledger: &mut Ledger<'_>,
-    kind: ReceiptKind,
     holder: &Holder,
     document: DocumentId,
     through: u64,
     at_ms: i64,
 ) -> Result<(), LogError> {
+    let kind = ReceiptKind::Shown;
     let after: Option<i64> = ledger
         .sql()
         .prepare_cached(
@@ -94,7 +110,7 @@ pub fn add(
     Ok(())
 }
 
-/// The receipts of a call's documents, oldest first.
+/// The receipts of a call's document, oldest first, at most [`SHOWN_ON_A_PAGE_MAX`].
 ///
 /// # Errors
 /// When the store fails.
@@ -102,6 +118,16 @@ pub fn of_document(
     connection: &Connection,
     document: DocumentId,
 ) -> Result<Vec<Receipt>, LogError> {
+    let mut all = rows_of(connection, document)?;
+    all.extend(batch::of_document(connection, document)?);
+    // Stable: what one device came through stays in its order.
+    all.sort_by_key(|receipt| receipt.at_ms);
+    all.drain(..all.len().saturating_sub(SHOWN_ON_A_PAGE_MAX));
+    Ok(all)
+}
+
+/// *Shown*, and what of *delivered* was kept before there were batches.
+fn rows_of(connection: &Connection, document: DocumentId) -> Result<Vec<Receipt>, LogError> {
     let mut statement = connection.prepare_cached(
         "SELECT number, kind, through, device, who, at_ms FROM receipts WHERE document = ?1 ORDER BY number DESC LIMIT ?2",
     )?;

@@ -5,41 +5,44 @@
 //! of the same device) or when the center stops; what was committed stays.
 
 mod attachments;
+mod offers;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
-use packet::sabotage::{Sabotage, is_on};
-use packet::{Compartment, DocumentId, Offer, Proof, Refusal, change_hash, inspect};
+use packet::{Compartment, DocumentId};
 use sync::Handshake;
-use sync::frame::{
-    AcceptedFrame, BlobId, Bye, ByeWhy, DownFrame, FrameError, Hello, RefusedFrame, encode,
-};
+use sync::frame::{BlobId, Bye, ByeWhy, DownFrame, FrameError, Hello, encode};
 use sync::relay::{Ended, Event, Next, Relay, Standing};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use attachments::Uploaded;
+use offers::Written;
+pub use offers::{admit, admit_now};
 
-use crate::audit::{self, Record};
+use crate::audit::Record;
 use crate::center::Center;
 use crate::clock;
 use crate::devices::Device;
 use crate::hub::Place;
-use crate::log::{Appended, Ledger, LogError, OfferedBy, restored, slice};
+use crate::log::{Ledger, LogError, slice};
 use crate::policy::{Act, Role, decide};
-use crate::receipts::{self, Holder, ReceiptKind};
-use crate::shifts::{self, Shift};
+use crate::receipts::{self, Carrier, Report};
+use crate::shifts::Shift;
 use crate::turns::Turn;
 
 /// Most of this session's writes that wait for the log; beyond it nothing is read.
 const WRITES_MAX: usize = 128;
-/// Most answered offers that a session remembers; an older one is sent down once more.
-const ANSWERED_MAX: usize = 4_096;
+/// A session looks after its certificate at least so often …
+const WAIT_MS_MAX: u64 = 30_000;
+/// … and so often after a report that there was no room for.
+const REPORT_AGAIN_MS: u64 = 500;
 /// How long the link may take one frame.
 const SEND_MS_MAX: u64 = 60_000;
 /// Most grants that ended since a device's position; with more it starts anew.
@@ -81,16 +84,6 @@ impl Speaker {
     }
 }
 
-/// What became of a write.
-enum Written {
-    Accepted(AcceptedFrame),
-    Refused(RefusedFrame),
-    Kept,
-    /// What was offered is no change at all: the device breaks the protocol.
-    NoChange(Refusal),
-    Failed(LogError),
-}
-
 struct Session {
     center: Arc<Center>,
     speaker: Speaker,
@@ -105,8 +98,10 @@ struct Session {
     /// What this device offered in this session and was told it is in the log, by `seq`:
     /// not sent down again.
     answered: BTreeSet<u64>,
-    /// Sent and not yet on record: document, after, through.
-    disclosed: BTreeMap<DocumentId, (u64, u64)>,
+    /// As receipts and the audit log name it.
+    carrier: Arc<Carrier>,
+    /// What is not handed in yet.
+    report: Report,
     delivered: HashMap<DocumentId, u64>,
     began: Instant,
     /// The turn to read from the disk that was asked for, and the one that it has.
@@ -114,19 +109,24 @@ struct Session {
     turn: Turn,
 }
 
+/// What a session begins with.
+#[derive(Debug)]
+pub struct Opening {
+    pub center: Arc<Center>,
+    pub speaker: Speaker,
+    pub hello: Hello,
+}
+
 /// Runs a session to its end.
-pub async fn run(
-    center: Arc<Center>,
-    speaker: Speaker,
-    hello: Hello,
-    mut socket: WebSocket,
-    stop: CancellationToken,
-) {
-    let who = speaker.screen();
-    match Session::open(center, speaker, &hello).await {
+///
+/// Thousands of these lie idle: what a session needs only now and then (its opening, reads
+/// from the disk) is in a box of its own and not in each one's state.
+pub async fn run(opening: Box<Opening>, socket: &mut WebSocket, stop: CancellationToken) {
+    let who = opening.speaker.screen();
+    match Box::pin(Session::open(*opening)).await {
         Ok(mut session) => {
-            session.drive(&mut socket, stop).await;
-            session.end().await;
+            session.drive(socket, stop).await;
+            Box::pin(session.end()).await;
         }
         Err(bye) => {
             tracing::info!(device = %who, reason = %bye.reason, "a session was not opened");
@@ -139,7 +139,12 @@ pub async fn run(
 }
 
 impl Session {
-    async fn open(center: Arc<Center>, speaker: Speaker, hello: &Hello) -> Result<Self, Bye> {
+    async fn open(opening: Opening) -> Result<Box<Self>, Bye> {
+        let Opening {
+            center,
+            speaker,
+            hello,
+        } = opening;
         let busy = |reason: String| Bye {
             why: ByeWhy::Busy,
             reason,
@@ -167,9 +172,10 @@ impl Session {
             granted,
             ended,
         };
-        let mut relay = Relay::open(hello, standing, Some(speaker.handshake), 0)?;
+        let mut relay = Relay::open(&hello, standing, Some(speaker.handshake), 0)?;
         seen.into_iter().for_each(|seen| relay.seen(seen));
-        let mut session = Self {
+        let carrier = Carrier::new(speaker.device.number, speaker.screen(), speaker.who());
+        let mut session = Box::new(Self {
             center,
             speaker,
             place,
@@ -178,19 +184,20 @@ impl Session {
             uploads: FuturesOrdered::new(),
             recorded: BTreeSet::new(),
             answered: BTreeSet::new(),
-            disclosed: BTreeMap::new(),
+            carrier,
+            report: Report::default(),
             delivered: HashMap::new(),
             began: Instant::now(),
             asked: None,
             turn: None,
-        };
+        });
         let opened = session.record(
             Act::OpenSession,
             session.speaker.device.number.to_string(),
             String::new(),
         );
-        let held = session.relay.held();
-        session.keep_receipts(ReceiptKind::Delivered, held, clock::now_ms(), vec![opened]);
+        session.report.records.push(opened);
+        session.report.delivered.extend(session.relay.held());
         Ok(session)
     }
 
@@ -200,7 +207,12 @@ impl Session {
 
     async fn drive(&mut self, socket: &mut WebSocket, stop: CancellationToken) {
         let mut stopping = false;
+        let (stopped, alarm) = (stop.cancelled(), tokio::time::sleep(Duration::ZERO));
+        tokio::pin!(stopped, alarm);
         loop {
+            if self.report.is_due() {
+                self.center.reports.hand_in(&self.carrier, &mut self.report);
+            }
             let until_ms = match self.relay.next(self.now_ms()) {
                 Next::Send(frame) => {
                     if !send(socket, frame).await {
@@ -237,7 +249,7 @@ impl Session {
                     offset,
                     bytes_max,
                 } => {
-                    if let Err(e) = self.fetch_chunk(blob, offset, bytes_max).await {
+                    if let Err(e) = Box::pin(self.fetch_chunk(blob, offset, bytes_max)).await {
                         self.relay.close(ByeWhy::Busy, &e.to_string(), 2_000);
                     }
                     continue;
@@ -245,10 +257,10 @@ impl Session {
                 Next::Over => return,
                 Next::Wait { until_ms } => until_ms,
             };
-            let sleep =
-                Duration::from_millis(until_ms.saturating_sub(self.now_ms()).clamp(1, 30_000));
+            self.set(alarm.as_mut(), until_ms);
+            let waiting = self.writes.len().max(self.uploads.len());
             let reads =
-                self.relay.takes_frames() && self.writes.len().max(self.uploads.len()) < WRITES_MAX;
+                self.relay.takes_frames() && waiting.max(self.report.records.len()) < WRITES_MAX;
             tokio::select! {
                 // What was answered is known before the news of it: it is not sent down again.
                 biased;
@@ -263,12 +275,28 @@ impl Session {
                     Some(Ok(message)) => self.message(message),
                     Some(Err(_)) | None => return,
                 },
-                () = tokio::time::sleep(sleep) => self.check_certificate(),
-                () = stop.cancelled(), if !stopping => {
+                () = alarm.as_mut() => self.check_certificate(),
+                () = stopped.as_mut(), if !stopping => {
                     stopping = true;
                     self.relay.close(ByeWhy::Busy, "the center is stopping", 500);
                 }
             }
+        }
+    }
+
+    /// Has the session looked after no later than at this time. An alarm that is too early
+    /// costs one look; setting it anew for each message costs more.
+    fn set(&self, alarm: Pin<&mut Sleep>, until_ms: u64) {
+        let wait_max_ms = if self.report.is_due() {
+            // There was no room for it.
+            REPORT_AGAIN_MS
+        } else {
+            WAIT_MS_MAX
+        };
+        let wait_ms = until_ms.saturating_sub(self.now_ms()).clamp(1, wait_max_ms);
+        let until = Instant::now() + Duration::from_millis(wait_ms);
+        if alarm.is_elapsed() || until < alarm.deadline() {
+            alarm.reset(until);
         }
     }
 
@@ -332,17 +360,13 @@ impl Session {
                 let read = move |connection: &rusqlite::Connection| {
                     slice(connection, document, after, bytes_max, &skip, dictionary)
                 };
-                let found = self.center.log.readers().read(read).await?;
+                let found = Box::pin(self.center.log.readers().read(read)).await?;
                 self.turn = None;
                 found
             }
         };
         if !found.changes.is_empty() {
-            let disclosed = self
-                .disclosed
-                .entry(document)
-                .or_insert((after, found.through));
-            disclosed.1 = found.through;
+            self.report.sends(document, after, found.through);
         }
         self.relay.fetched(document, &found.changes, found.through);
         Ok(true)
@@ -381,16 +405,14 @@ impl Session {
             Event::Offer(offer) => self.offer(offer),
             Event::Delivered(through) => {
                 self.measure(&through);
-                if !through.is_empty() {
-                    self.keep_receipts(ReceiptKind::Delivered, through, clock::now_ms(), vec![]);
-                }
+                self.report.delivered.extend(through);
             }
             Event::Shown {
                 document,
                 through,
                 at_ms,
             } => {
-                self.keep_receipts(ReceiptKind::Shown, vec![(document, through)], at_ms, vec![]);
+                self.report.shown.insert(document, (through, at_ms));
             }
             // The relay remembers it, and asks for the pieces.
             Event::Want { .. } => {}
@@ -426,61 +448,6 @@ impl Session {
         }
     }
 
-    fn offer(&mut self, offer: Offer) {
-        let by = OfferedBy {
-            device: self.speaker.device.number,
-            public_key: self.speaker.device.public_key.clone(),
-        };
-        let (log, metrics) = (self.center.log.clone(), self.center.metrics.clone());
-        let (who, role) = (self.speaker.who(), self.speaker.role());
-        self.writes.push_back(
-            async move {
-                let hash = match change_hash(&offer.bytes) {
-                    Ok(hash) => hash,
-                    // What has no hash cannot be answered by hash, and would never be answered.
-                    Err(refusal) => {
-                        metrics.refused.inc();
-                        return Written::NoChange(refusal);
-                    }
-                };
-                match admit(&log, offer, by, who, role).await {
-                    Ok(Ok(appended)) => Written::Accepted(AcceptedFrame {
-                        hash,
-                        seq: appended.seq,
-                        received_ms: appended.received_ms,
-                    }),
-                    Ok(Err(refusal)) => {
-                        metrics.refused.inc();
-                        Written::Refused(RefusedFrame {
-                            hash,
-                            code: refusal.code(),
-                            reason: words(&refusal),
-                        })
-                    }
-                    Err(e) => Written::Failed(e),
-                }
-            }
-            .boxed(),
-        );
-    }
-
-    fn written(&mut self, written: Written) {
-        match written {
-            Written::Accepted(accepted) => {
-                self.answered.insert(accepted.seq);
-                if self.answered.len() > ANSWERED_MAX {
-                    self.answered.pop_first();
-                }
-                self.relay.accepted(accepted);
-            }
-            Written::Refused(refused) => self.relay.refused(refused),
-            Written::Kept => {}
-            Written::NoChange(refusal) => self.break_off(&FrameError::Body(words(&refusal))),
-            // Nothing is refused for the center's own trouble: the device comes back with it.
-            Written::Failed(e) => self.relay.close(ByeWhy::Busy, &e.to_string(), 5_000),
-        }
-    }
-
     fn record(&self, act: Act, object: String, detail: String) -> Record {
         Record {
             who: self.speaker.who(),
@@ -492,160 +459,16 @@ impl Session {
         }
     }
 
-    /// Keeps receipts, and puts on record what was sent since the last time.
-    fn keep_receipts(
-        &mut self,
-        kind: ReceiptKind,
-        through: Vec<(DocumentId, u64)>,
-        at_ms: i64,
-        mut records: Vec<Record>,
-    ) {
-        for (document, (after, through)) in std::mem::take(&mut self.disclosed) {
-            records.push(self.record(
-                Act::Carry(document.compartment),
-                document.to_string(),
-                format!("{after}..{through}"),
-            ));
-        }
-        if through.is_empty() && records.is_empty() {
-            return;
-        }
-        let who = match kind {
-            ReceiptKind::Delivered => self.speaker.screen(),
-            ReceiptKind::Shown => self.speaker.who(),
-        };
-        let holder = Holder {
-            device: Some(self.speaker.device.number),
-            who,
-        };
-        let log = self.center.log.clone();
-        self.writes.push_back(
-            async move {
-                let written = log
-                    .write(move |ledger| {
-                        for (document, through) in &through {
-                            receipts::add(ledger, kind, &holder, *document, *through, at_ms)?;
-                        }
-                        records
-                            .iter()
-                            .try_for_each(|record| audit::record(ledger, record))
-                    })
-                    .await;
-                written.map_or_else(Written::Failed, |()| Written::Kept)
-            }
-            .boxed(),
-        );
-    }
-
-    async fn end(mut self) {
-        self.keep_receipts(ReceiptKind::Delivered, Vec::new(), 0, Vec::new());
+    async fn end(&mut self) {
+        self.center
+            .reports
+            .hand_in_last(&self.carrier, std::mem::take(&mut self.report))
+            .await;
         // What came whole is looked at, though its device may not hear of it today.
         while self.uploads.next().await.is_some() {}
         while self.writes.next().await.is_some() {}
         tracing::debug!(device = %self.speaker.screen(), "a session ended");
     }
-}
-
-/// Admits a device's change and puts it on record, in one commit.
-///
-/// # Errors
-/// The log's; a refusal is a result.
-pub async fn admit(
-    log: &crate::log::Log,
-    offer: Offer,
-    by: OfferedBy,
-    who: String,
-    role: Role,
-) -> Result<Result<Appended, Refusal>, LogError> {
-    log.write(move |ledger| admit_now(ledger, &offer, &by, who, role))
-        .await
-}
-
-/// [`admit`] within a commit that is under way.
-///
-/// # Errors
-/// As [`admit`].
-pub fn admit_now(
-    ledger: &mut Ledger<'_>,
-    offer: &Offer,
-    by: &OfferedBy,
-    who: String,
-    role: Role,
-) -> Result<Result<Appended, Refusal>, LogError> {
-    // What cannot be inspected is refused by admission, with its reason.
-    let change = inspect(&offer.bytes).ok();
-    let act = change.map(|change| Asked {
-        act: match offer.proof {
-            Proof::Signature(_) => Act::Write(change.written.entry.kind()),
-            Proof::CenterMac(_) => Act::GiveBack,
-        },
-        written_ms: change.written_ms(),
-    });
-    let (device, document) = (by.device, offer.document);
-    let allowed = match &act {
-        Some(asked) => may(ledger, role, device, document, asked)?,
-        None => Ok(()),
-    };
-    let admitted = ledger.admit(offer, by, allowed)?;
-    if let Some(asked) = act {
-        let detail = admitted
-            .as_ref()
-            .map_or_else(ToString::to_string, |appended| appended.seq.to_string());
-        audit::record(
-            ledger,
-            &Record {
-                who,
-                device: Some(device),
-                act: asked.act,
-                object: document.to_string(),
-                allowed: admitted.is_ok(),
-                detail,
-            },
-        )?;
-    }
-    Ok(admitted)
-}
-
-/// What an offer asks for.
-struct Asked {
-    act: Act,
-    /// By the center's clock.
-    written_ms: i64,
-}
-
-fn may(
-    ledger: &Ledger<'_>,
-    role: Role,
-    device: packet::DeviceNumber,
-    document: DocumentId,
-    asked: &Asked,
-) -> Result<Result<(), Refusal>, LogError> {
-    if !decide(role, asked.act) {
-        return Ok(Err(Refusal::Policy(
-            "this may not be written from a device".into(),
-        )));
-    }
-    // The center's own word is what counts for what is given back.
-    if asked.act == Act::GiveBack
-        || is_on(Sabotage::SkipGrantCheck)
-        || shifts::may_write_to(ledger.sql(), device, document.call, ledger.now_ms())?
-        || restored(ledger.sql())?
-            .is_some_and(|restored| restored.covers(asked.written_ms, ledger.now_ms()))
-    {
-        return Ok(Ok(()));
-    }
-    Ok(Err(Refusal::Policy(
-        "this call is not, and was not lately, one of this unit's".into(),
-    )))
-}
-
-/// A refusal as its officer reads it, within the frame's limit.
-fn words(refusal: &Refusal) -> String {
-    refusal
-        .to_string()
-        .chars()
-        .take(sync::limits::WORDS_BYTES_MAX / 4)
-        .collect()
 }
 
 async fn next_turn(asked: &mut Option<BoxFuture<'static, Turn>>) -> Turn {
@@ -656,10 +479,13 @@ async fn next_turn(asked: &mut Option<BoxFuture<'static, Turn>>) -> Turn {
 }
 
 async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
-    let sent = tokio::time::timeout(
-        Duration::from_millis(SEND_MS_MAX),
-        socket.send(Message::Binary(frame.into())),
-    );
+    let sending = socket.send(Message::Binary(frame.into()));
+    tokio::pin!(sending);
+    // Nearly always the kernel takes it at once, and no clock is needed.
+    if let Some(sent) = sending.as_mut().now_or_never() {
+        return sent.is_ok();
+    }
+    let sent = tokio::time::timeout(Duration::from_millis(SEND_MS_MAX), sending);
     matches!(sent.await, Ok(Ok(())))
 }
 

@@ -784,7 +784,11 @@ impl Relay {
     }
 
     fn put(&mut self, frame: Vec<u8>) {
-        self.message.extend(frame);
+        if self.message.is_empty() {
+            self.message = frame;
+        } else {
+            self.message.extend(frame);
+        }
         self.frames += 1;
     }
 

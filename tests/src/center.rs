@@ -8,7 +8,7 @@ use packet::{CallId, Caution, DocumentId, Entry, Note};
 use server::center::{Center, Running};
 use server::config::Config;
 use server::log::{Appended, LogError};
-use server::receipts::{self, Holder, Receipt, ReceiptKind};
+use server::receipts::{self, Holder, Receipt};
 use tempfile::TempDir;
 
 use crate::ledger::{LoggedEntry, entries_of};
@@ -155,14 +155,7 @@ impl TestCenter {
         };
         let looked = move |ledger: &mut server::log::Ledger<'_>| {
             let at_ms = server::clock::now_ms();
-            receipts::add(
-                ledger,
-                ReceiptKind::Shown,
-                &holder,
-                document,
-                through,
-                at_ms,
-            )
+            receipts::shown(ledger, &holder, document, through, at_ms)
         };
         self.center().log.write(looked).await.unwrap();
     }

@@ -23,12 +23,13 @@ use crate::identity::{DevicePeer, RENEWED_LATE_MS_MAX};
 use crate::log::{LogError, restored};
 use crate::policy::{Act, Role, decide};
 use crate::problem::Problem;
-use crate::session::{self, Speaker};
+use crate::session::{self, Opening, Speaker};
 use crate::shifts;
 
-/// What a device sends is short; the library's own 128 KiB would be most of what an idle
-/// connection costs.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// What a device sends is short, and what is longer gets room of its own. Each connection
+/// keeps this, and it is wiped at each read; the library's own 128 KiB would be most of
+/// what an idle connection costs.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// What the doors on the sync port share.
 #[derive(Debug, Clone)]
@@ -85,8 +86,15 @@ pub(super) async fn open(
         .max_frame_size(FRAME_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0);
+    let opening = Box::new(Opening {
+        center: doors.center,
+        speaker,
+        hello,
+    });
     Ok(upgrade
-        .on_upgrade(move |socket| session::run(doors.center, speaker, hello, socket, doors.stop))
+        .on_upgrade(move |mut socket| {
+            Box::pin(async move { session::run(opening, &mut socket, doors.stop).await })
+        })
         .into_response())
 }
 

@@ -233,7 +233,7 @@ fn is_on_board(happening: &Happening) -> bool {
             Kind::Note | Kind::Query | Kind::Outcome | Kind::Other
         ),
         Happening::Call { .. } | Happening::Granted { .. } | Happening::Ended { .. } => true,
-        Happening::Receipt(_) | Happening::DeviceRevoked(_) => false,
+        Happening::Receipt(_) | Happening::Delivered(_) | Happening::DeviceRevoked(_) => false,
     }
 }
 

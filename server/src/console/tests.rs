@@ -10,7 +10,7 @@ use axum::response::Response;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use packet::{Acknowledgement, CallId, Compartment, DocumentId, Entry, Note};
+use packet::{Acknowledgement, CallId, Compartment, DeviceNumber, DocumentId, Entry, Note};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -24,7 +24,7 @@ use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Happening, LogError};
-use crate::receipts::{self, Holder, Receipt, ReceiptKind};
+use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
 
 const HOST: &str = "127.0.0.1:8080";
@@ -101,7 +101,7 @@ impl Bench {
     }
 
     /// A device of 4A12 with an officer signed on.
-    async fn device(&self) -> Holder {
+    async fn device(&self) -> DeviceNumber {
         let enrolled = self.center().log.write(|ledger| {
             let code = devices::new_code(ledger, "pd", "MDT 1")?;
             let device = devices::enrol(ledger, &code, &[1])?;
@@ -114,10 +114,7 @@ impl Bench {
                 expires_ms: i64::MAX,
             };
             shifts::sign_on(ledger, &shift)?;
-            Ok::<_, LogError>(Holder {
-                device: Some(device.number),
-                who: "4A12 MDT 1".into(),
-            })
+            Ok::<_, LogError>(device.number)
         });
         enrolled.await.unwrap()
     }
@@ -520,20 +517,17 @@ async fn delivered_shown_and_acknowledged_stand_beside_the_entry_of_their_device
     );
     assert!(html.contains("Diaz"), "{html}");
     let safety = DocumentId::new(call, Compartment::Safety);
-    for (kind, who) in [
-        (ReceiptKind::Delivered, "4A12 MDT 1"),
-        (ReceiptKind::Shown, "Diaz (4A12)"),
-    ] {
-        let holder = Holder {
-            who: who.into(),
-            ..device.clone()
-        };
-        let seq = caution.seq;
-        let added = bench.center().log.write(move |ledger| {
-            receipts::add(ledger, kind, &holder, safety, seq, crate::clock::now_ms())
-        });
-        added.await.unwrap();
-    }
+    let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+    let (seq, now_ms) = (caution.seq, crate::clock::now_ms());
+    let report = Report {
+        delivered: [(safety, seq)].into(),
+        shown: [(safety, (seq, now_ms))].into(),
+        ..Report::default()
+    };
+    let mut batch = Batch::default();
+    batch.add(&carrier, report, now_ms);
+    let kept = bench.center().log.write(move |ledger| batch.write(ledger));
+    kept.await.unwrap().committed();
     let html = until(&mut page, " · shown ").await;
     assert!(html.contains("<b>4A12 MDT 1</b> · delivered "), "{html}");
     assert!(html.contains("Not acknowledged for"), "{html}");

@@ -60,8 +60,10 @@ pub enum Happening {
         priority: u8,
         opened: bool,
     },
-    /// A device has, or somebody saw, a document through this `seq`.
+    /// Somebody saw a document through this `seq`.
     Receipt(crate::receipts::Receipt),
+    /// Devices have more of a document now.
+    Delivered(DocumentId),
     /// The device is no longer in good standing.
     DeviceRevoked(DeviceNumber),
 }
@@ -106,10 +108,9 @@ pub struct Ledger<'a> {
 }
 
 pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
-    let head: i64 =
-        connection.query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| {
-            row.get(0)
-        })?;
+    let head: i64 = connection
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM changes")?
+        .query_row([], |row| row.get(0))?;
     Ok(head.unsigned_abs())
 }
 
@@ -154,17 +155,13 @@ impl<'a> Ledger<'a> {
         }
         let (head, happened) = (self.head, self.happenings.len());
         self.touched.clear();
-        self.transaction
-            .execute_batch("SAVEPOINT work")
-            .map_err(LogError::from)?;
+        self.run("SAVEPOINT work")?;
         let worked = work(self);
         self.lost = self.transaction.is_autocommit();
         match worked {
             _ if self.lost => Err(LogError::Full.into()),
             Ok(value) => {
-                self.transaction
-                    .execute_batch("RELEASE work")
-                    .map_err(LogError::from)?;
+                self.run("RELEASE work")?;
                 Ok(value)
             }
             Err(error) => {
@@ -173,12 +170,17 @@ impl<'a> Ledger<'a> {
                 for document in self.touched.drain(..) {
                     self.documents.forget(document);
                 }
-                self.transaction
-                    .execute_batch("ROLLBACK TO work; RELEASE work")
-                    .map_err(LogError::from)?;
+                self.run("ROLLBACK TO work")?;
+                self.run("RELEASE work")?;
                 Err(error)
             }
         }
+    }
+
+    /// Parsing it each time would cost more than what it does.
+    fn run(&self, statement: &str) -> Result<(), LogError> {
+        self.transaction.prepare_cached(statement)?.execute([])?;
+        Ok(())
     }
 
     /// The store itself, for tables that are not the log's.

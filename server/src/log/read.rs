@@ -10,12 +10,16 @@ use sync::codec::{self, DICTIONARY_NEWEST};
 use sync::frame::ChangeItem;
 use sync::limits::CHANGES_PER_FRAME_MAX;
 use sync::relay::PackedChange;
+use tokio::sync::Semaphore;
 
 use super::recent::{Slice, Taker};
 use super::{LogError, schema};
 
-/// Most idle connections that are kept.
-const IDLE_MAX: usize = 4;
+/// Most reads at a time, and connections: when ten thousand devices come back at once,
+/// opening another for each would cost more than reading, and a page cache each.
+const READS_MAX: usize = 4;
+/// Of a reader's pages, in memory.
+const CACHE_KIB: i64 = 512;
 
 /// A change as it stands in the log.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ struct Inner {
     path: PathBuf,
     key: [u8; 32],
     idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -53,6 +58,7 @@ impl Readers {
                 path: path.into(),
                 key: *key,
                 idle: Mutex::new(Vec::new()),
+                turns: Arc::new(Semaphore::new(READS_MAX)),
             }),
         }
     }
@@ -66,9 +72,15 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.run(read))
-            .await
-            .map_err(|e| LogError::Store(e.to_string()))?
+        let turn = inner.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| LogError::Stopping)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let result = inner.run(read);
+            // Given back by whoever reads: the caller may have gone.
+            drop(turn);
+            result
+        });
+        reading.await.map_err(|e| LogError::Store(e.to_string()))?
     }
 
     /// As [`Readers::read`], on this thread: for a start, before anything serves.
@@ -92,13 +104,17 @@ impl Inner {
             .pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => schema::connect(&self.path, &self.key)?,
+            None => {
+                let connection = schema::connect(&self.path, &self.key)?;
+                connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+                connection
+            }
         };
         let transaction = connection.transaction()?;
         let result = read(&transaction);
         transaction.finish()?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
+        if idle.len() < READS_MAX {
             idle.push(connection);
         }
         result

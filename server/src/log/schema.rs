@@ -176,12 +176,46 @@ CREATE TABLE chunks (
     PRIMARY KEY (content, at)
 ) STRICT;
 ",
+    "
+-- A device and who was signed on to it, as receipts and the audit log name them.
+CREATE TABLE carriers (
+    carrier INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    -- The device as people call it, and the person.
+    screen TEXT NOT NULL,
+    who TEXT NOT NULL,
+    UNIQUE (device, screen, who)
+) STRICT;
+-- These devices had the document through here, durably.
+CREATE TABLE deliveries (
+    delivery INTEGER PRIMARY KEY,
+    document BLOB NOT NULL,
+    through INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    -- JSON: a list of carriers.
+    carriers TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveries_by_document ON deliveries (document);
+-- JSON: of a record that is many carriers' at once; NULL: it is one person's.
+ALTER TABLE audit ADD COLUMN carriers TEXT;
+-- The audit log with one line a person.
+CREATE VIEW audit_by_person AS
+    SELECT id, at_ms, who, device, act, object, allowed, detail
+    FROM audit WHERE carriers IS NULL
+    UNION ALL
+    SELECT audit.id, audit.at_ms, carrier.who, carrier.device, act, object, allowed, detail
+    FROM audit, json_each(audit.carriers) AS each
+    JOIN carriers AS carrier ON carrier.carrier = each.value;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
 /// authenticated: with SQLite's own 2 MB, receipts of ten thousand devices kept the writer
 /// at that, half of its time in SHA-512.
 const CACHE_KIB: i64 = 64 * 1024;
+
+/// Most prepared statements that a connection keeps: more than there are.
+const STATEMENTS_MAX: usize = 256;
 
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
@@ -212,7 +246,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
         "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
 }
 

@@ -9,10 +9,8 @@ use sync::frame::{BlobId, ByeWhy};
 
 use super::Session;
 use crate::attachments::{self, Found, Have, digits, find_of_unit};
-use crate::clock;
 use crate::log::LogError;
 use crate::policy::{Act, decide};
-use crate::receipts::ReceiptKind;
 
 /// Most attachments that a session remembers to have put on record; an older one is put on
 /// record once more.
@@ -118,11 +116,6 @@ impl Session {
             None => self.record(Act::FetchAttachment, blob, String::new()),
         };
         record.allowed = found.is_some();
-        self.keep_receipts(
-            ReceiptKind::Delivered,
-            Vec::new(),
-            clock::now_ms(),
-            vec![record],
-        );
+        self.report.records.push(record);
     }
 }

@@ -8,7 +8,7 @@ use server::devices;
 use server::hub::Place;
 use server::log::{Appended, Ledger, LogError, OfferedBy, slice};
 use server::policy::{Act, Role, decide};
-use server::receipts::{self, Holder, ReceiptKind};
+use server::receipts::{self, Batch, Carrier, Report};
 use server::session::{admit_now, ended};
 use server::shifts;
 use sync::Handshake;
@@ -286,7 +286,11 @@ impl World {
             began_ms: self.now_ms,
             books,
         };
-        self.keep_receipts(wire, &mut session, ReceiptKind::Delivered, held, wall_ms);
+        let report = Report {
+            delivered: held.into_iter().collect(),
+            ..Report::default()
+        };
+        self.report(wire, &mut session, report, wall_ms);
         Ok(Ok(session))
     }
 
@@ -309,30 +313,22 @@ impl World {
         })
     }
 
-    fn keep_receipts(
-        &mut self,
-        wire: u64,
-        session: &mut Session,
-        kind: ReceiptKind,
-        through: Vec<(DocumentId, u64)>,
-        at_ms: i64,
-    ) {
-        if through.is_empty() {
+    fn report(&mut self, wire: u64, session: &mut Session, report: Report, at_ms: i64) {
+        if report.is_empty() {
             return;
         }
-        let holder = Holder {
-            device: Some(session.device.number),
-            who: session.who.clone(),
-        };
+        let carrier = Carrier::new(
+            session.device.number,
+            session.device.label.clone(),
+            session.who.clone(),
+        );
+        let mut batch = Batch::default();
+        batch.add(&carrier, report, at_ms);
         session.writes += 1;
         self.task(
-            move |ledger| {
-                for (document, through) in &through {
-                    receipts::add(ledger, kind, &holder, *document, *through, at_ms)?;
-                }
-                Ok::<_, LogError>(())
-            },
-            move |result, _| Answer::Kept { wire, result },
+            // The carrier is this report's alone: nobody asks for its row again.
+            move |ledger| batch.write(ledger).map(drop),
+            move |result: Result<(), LogError>, _| Answer::Kept { wire, result },
         );
     }
 
@@ -581,15 +577,22 @@ impl World {
         match asked {
             Asked::Offer(offer) => self.offer(wire, session, offer),
             Asked::Delivered(through) => {
-                self.keep_receipts(wire, session, ReceiptKind::Delivered, through, wall_ms);
+                let report = Report {
+                    delivered: through.into_iter().collect(),
+                    ..Report::default()
+                };
+                self.report(wire, session, report, wall_ms);
             }
             Asked::Shown {
                 document,
                 through,
                 at_ms,
             } => {
-                let through = vec![(document, through)];
-                self.keep_receipts(wire, session, ReceiptKind::Shown, through, at_ms);
+                let report = Report {
+                    shown: [(document, (through, at_ms))].into(),
+                    ..Report::default()
+                };
+                self.report(wire, session, report, wall_ms);
             }
             Asked::Want { .. } => {}
             Asked::Put { blob, .. } | Asked::Chunk { blob, .. } => {

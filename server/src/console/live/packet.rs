@@ -14,7 +14,7 @@ use crate::clock;
 use crate::console::packet::{Known, Look};
 use crate::console::{ANALYST_NAME, Console, disclosure};
 use crate::log::{Happening, LogError};
-use crate::receipts::{self, Holder, ReceiptKind};
+use crate::receipts::{self, Holder};
 
 /// Least time between two looks at the packet.
 const REST_MS: u64 = 200;
@@ -75,6 +75,7 @@ fn concerns(happening: &Happening, call: CallId) -> bool {
     match happening {
         Happening::Change(change) => change.document.call == call,
         Happening::Receipt(receipt) => receipt.document.call == call,
+        Happening::Delivered(document) => document.call == call,
         Happening::Granted { call: other, .. }
         | Happening::Ended { call: other, .. }
         | Happening::Call { call: other, .. } => *other == call,
@@ -140,14 +141,7 @@ impl Page {
                 let now_ms = clock::now_ms();
                 seen.into_iter()
                     .try_for_each(|(document, through): (DocumentId, u64)| {
-                        receipts::add(
-                            ledger,
-                            ReceiptKind::Shown,
-                            &analyst,
-                            document,
-                            through,
-                            now_ms,
-                        )
+                        receipts::shown(ledger, &analyst, document, through, now_ms)
                     })
             })
             .await;
