@@ -8,6 +8,7 @@
 //! | 0 | the change as it is |
 //! | 1 | the change, by zstd with dictionary 1: what a device offers |
 //! | 2 | the change's [`crate::brief`], by zstd with dictionary 2: what the center sends |
+//! | 3 | the change's brief as it is: what comes out of a [`crate::frame::BundleFrame`] |
 //!
 //! A zstd frame (RFC 8878) goes without its magic number, dictionary id and checksum.
 //! With plain zstd a note's change grows; by dictionary 1 its 215 bytes are about 120
@@ -95,12 +96,24 @@ pub fn pack_brief(brief: &[u8]) -> Option<Vec<u8>> {
     Some([&[2], frame.strip_prefix(&MAGIC)?].concat())
 }
 
+/// Packs briefs that go together, each a byte string.
+pub(crate) fn pack_together(briefs: &[u8]) -> Vec<u8> {
+    let packed = pack_brief(briefs).filter(|packed| packed.len() <= briefs.len());
+    packed.unwrap_or_else(|| plain_brief(briefs))
+}
+
+/// A brief that came out of a bundle.
+pub(crate) fn plain_brief(brief: &[u8]) -> Vec<u8> {
+    [&[3], brief].concat()
+}
+
 /// # Errors
 /// When the body is empty, damaged, by an unknown dictionary, or larger than a change may be.
 pub fn unpack(body: &[u8]) -> Result<Unpacked, FrameError> {
     match body.split_first() {
         Some((0, bytes)) if bytes.len() <= CHANGE_BYTES_MAX => Ok(Unpacked::Change(bytes.to_vec())),
-        Some((0, _)) => Err(FrameError::Body(format!(
+        Some((3, brief)) if brief.len() <= CHANGE_BYTES_MAX => Ok(Unpacked::Brief(brief.to_vec())),
+        Some((0 | 3, _)) => Err(FrameError::Body(format!(
             "is over {CHANGE_BYTES_MAX} bytes"
         ))),
         Some((1, packed)) => {
@@ -153,6 +166,11 @@ mod tests {
         }
         let brief = pack_brief(b"silver sedan").map(|body| unpack(&body));
         assert_eq!(brief, Some(Ok(Unpacked::Brief(b"silver sedan".to_vec()))));
+        for together in [&b"x"[..], &[9; 1_000]] {
+            let body = pack_together(together);
+            assert!(body.len() <= together.len() + 1);
+            assert_eq!(unpack(&body), Ok(Unpacked::Brief(together.to_vec())));
+        }
     }
 
     #[test]
@@ -168,6 +186,7 @@ mod tests {
             assert!(unpack(&body).is_err());
         }
         assert!(unpack(&vec![0; CHANGE_BYTES_MAX + 2]).is_err());
+        assert!(unpack(&vec![3; CHANGE_BYTES_MAX + 2]).is_err());
         assert!(unpack(&[]).is_err());
         assert!(unpack(&[9, 1, 2]).is_err());
     }

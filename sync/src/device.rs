@@ -14,11 +14,12 @@ use packet::signature::MAC_BYTES;
 use packet::{ChangeHash, Compartment, DocumentId, Proof};
 
 use crate::at_most;
+use crate::bundle::decode_down;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
     Agreement, BlobId, Bye, ChangesFrame, ChunkFrame, DownFrame, FrameError, HaveFrame, Hello,
     OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame, Welcome, decode,
-    decode_message, digest, encode,
+    digest, encode,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
@@ -403,7 +404,7 @@ impl Device {
     /// # Errors
     /// When it breaks the protocol: close, and dial again. What came before it is good.
     pub fn message(&mut self, bytes: &[u8], now_ms: u64) -> Result<Effects, FrameError> {
-        let frames: Vec<DownFrame> = decode_message(bytes)?;
+        let frames = decode_down(bytes)?;
         let session = self
             .session
             .as_mut()
@@ -521,6 +522,7 @@ impl Device {
                 effects.bye = Some(bye);
             }
             DownFrame::Part(_) => return Err(FrameError::OutOfTurn("a part within a part")),
+            DownFrame::Bundle(_) => return Err(FrameError::OutOfTurn("a bundle within a part")),
         }
         Ok(())
     }

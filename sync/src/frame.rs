@@ -150,6 +150,10 @@ pub enum DownFrame {
     /// A part came that was not its frame's last: so a device learns how fast its way up is.
     #[n(14)]
     Got,
+    /// Small changes of several documents, as [`DownFrame::Changes`] of one change each:
+    /// for a slow link.
+    #[n(15)]
+    Bundle(#[n(0)] BundleFrame),
 }
 
 /// An attachment, by the SHA-256 of its content.
@@ -331,6 +335,46 @@ pub struct ChangeItem {
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     pub body: Vec<u8>,
+}
+
+/// Changes whose briefs are packed together; [`crate::decode_down`] takes it apart.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct BundleFrame {
+    /// In the order in which they were sent.
+    #[n(0)]
+    pub changes: Vec<Bundled>,
+    /// Their briefs, each as a byte string, packed ([`crate::codec`]).
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub briefs: Vec<u8>,
+    /// As [`ChangesFrame::ahead`], of the last change.
+    #[n(2)]
+    pub ahead: Option<u64>,
+}
+
+impl BundleFrame {
+    /// What the first change's time is told from.
+    pub const EPOCH_MS: i64 = millis::EPOCH_MS;
+}
+
+/// What stands beside a brief: all but the MAC as it differs from the change before.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Bundled {
+    /// Where it is another than the one before.
+    #[n(0)]
+    #[cbor(with = "other_document")]
+    pub document: Option<DocumentId>,
+    /// How far behind the last one's; the first one's own.
+    #[n(1)]
+    pub seq: i64,
+    /// The center's receipt: so many milliseconds after the last one's; of the first one
+    /// after [`BundleFrame::EPOCH_MS`].
+    #[n(2)]
+    pub received_ms: i64,
+    /// As [`ChangeItem::mac`].
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub mac: [u8; packet::signature::MAC_BYTES],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -531,7 +575,7 @@ mod millis {
     use minicbor::{Decoder, Encoder};
 
     /// The first of January 2020, UTC.
-    const EPOCH_MS: i64 = 1_577_836_800_000;
+    pub(super) const EPOCH_MS: i64 = 1_577_836_800_000;
 
     pub(super) fn encode<C, W: minicbor::encode::Write>(
         ms: &i64,
@@ -580,6 +624,34 @@ mod document {
         _: &mut C,
     ) -> Result<DocumentId, minicbor::decode::Error> {
         DocumentId::from_bytes(d.bytes()?).map_err(minicbor::decode::Error::message)
+    }
+}
+
+/// A document, or null.
+mod other_document {
+    use minicbor::data::Type;
+    use minicbor::{Decoder, Encoder};
+    use packet::DocumentId;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        id: &Option<DocumentId>,
+        e: &mut Encoder<W>,
+        c: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        match id {
+            Some(id) => super::document::encode(id, e, c),
+            None => e.null().map(|_| ()),
+        }
+    }
+
+    pub(super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        c: &mut C,
+    ) -> Result<Option<DocumentId>, minicbor::decode::Error> {
+        if d.datatype()? == Type::Null {
+            return d.null().map(|()| None);
+        }
+        super::document::decode(d, c).map(Some)
     }
 }
 

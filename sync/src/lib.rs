@@ -38,7 +38,8 @@
 //!   none of it: all is granted and sent anew (a change is known by its hash, so nothing
 //!   doubles), and what is not granted again leaves the device.
 //! * **Small.** A message is a sequence of frames. A change goes down as its [`brief`],
-//!   packed once for all who receive it.
+//!   packed once for all who receive it; on a slow link the small ones of a message are
+//!   packed together ([`frame::BundleFrame`]).
 //! * **Urgent first.** At most [`limits::WINDOW_MS`] of the link's measured rate is
 //!   under way; each message is chosen when it can be sent ([`relay::Urgency`]), and a
 //!   frame that is too long for the link crosses in parts, which what is urgent passes.
@@ -75,6 +76,7 @@
 //! ```
 
 pub mod brief;
+mod bundle;
 pub mod codec;
 pub mod device;
 pub mod frame;
@@ -84,6 +86,7 @@ mod link;
 pub mod relay;
 mod slices;
 
+pub use bundle::decode_down;
 pub use link::Handshake;
 
 use frame::FrameError;

@@ -1,7 +1,7 @@
 //! Every bound of the protocol, by name. Times in milliseconds, sizes in bytes.
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// Longest message either side takes, and longest frame when its parts are joined.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;

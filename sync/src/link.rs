@@ -114,7 +114,9 @@ impl Link {
         // rises at once and falls slowly.
         let rate = match self.rate {
             Some(rate) if sample < rate => rate - (rate - sample) / 4,
-            _ => sample,
+            Some(_) => sample,
+            // Nor says the first answer how slow the link is: it came a round trip late.
+            None => sample.max(WINDOW_BYTES_START * 1_000 / WINDOW_MS),
         };
         self.rate = Some(rate);
         self.window_bytes =
@@ -139,6 +141,11 @@ impl Link {
     /// Whether the peer owes so many answers that it gets nothing more, however small.
     pub(crate) fn is_full(&self) -> bool {
         self.under_way.len() >= MESSAGES_UNDER_WAY_MAX
+    }
+
+    /// Whether each byte counts, as far as is known.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.frame_bytes() == FRAME_BYTES_TARGET_MIN
     }
 
     /// How large the next message should be.

@@ -13,6 +13,7 @@ use packet::sabotage::{Sabotage, is_on};
 use packet::{Compartment, DocumentId, Offer};
 
 use crate::at_most;
+use crate::bundle::Bundle;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
     AcceptedFrame, Agreement, BlobId, Bye, ByeWhy, ChangeItem, ChunkFrame, DownFrame, FrameError,
@@ -218,6 +219,10 @@ pub struct Relay {
     message: Vec<u8>,
     frames: usize,
     brings: Vec<(DocumentId, u64)>,
+    /// What is in the message after [`Relay::message`]'s frames, where the link is slow.
+    bundle: Bundle,
+    /// Nothing was sent yet.
+    is_first: bool,
     /// What each message under way brings, beside [`Link`]'s bytes.
     under_way: VecDeque<Vec<(DocumentId, u64)>>,
     link: Link,
@@ -277,6 +282,8 @@ impl Relay {
             message: Vec::new(),
             frames: 0,
             brings: Vec::new(),
+            bundle: Bundle::default(),
+            is_first: true,
             under_way: VecDeque::new(),
             link: Link::new(handshake),
             life: Life::new(now_ms),
@@ -578,8 +585,7 @@ impl Relay {
     /// the link has taken the last message. The choice is made now, not before.
     pub fn next(&mut self, now_ms: u64) -> Next {
         loop {
-            let is_full = self.message.len() >= self.link.frame_bytes();
-            if is_full || self.frames >= FRAMES_PER_MESSAGE_MAX {
+            if self.is_full() || self.frames >= FRAMES_PER_MESSAGE_MAX {
                 return Next::Send(self.send(now_ms));
             }
             match self.choose() {
@@ -589,7 +595,7 @@ impl Relay {
                     self.brings.push((document, through));
                 }
                 Choice::Ask(next) => return next,
-                Choice::Nothing if !self.message.is_empty() => {
+                Choice::Nothing if self.message_bytes() > 0 => {
                     return Next::Send(self.send(now_ms));
                 }
                 Choice::Nothing => break,
@@ -611,7 +617,18 @@ impl Relay {
     /// Sends what is put together so far: the caller cannot fetch what [`Next::Fetch`]
     /// asks for just now, and will be asked again.
     pub fn flush(&mut self, now_ms: u64) -> Option<Vec<u8>> {
-        (!self.message.is_empty()).then(|| self.send(now_ms))
+        (self.message_bytes() > 0).then(|| self.send(now_ms))
+    }
+
+    fn message_bytes(&self) -> usize {
+        self.message.len() + self.bundle.bytes()
+    }
+
+    /// On a slow link the most urgent that was missed goes ahead alone: it is here before
+    /// a whole message would be.
+    fn is_full(&self) -> bool {
+        let goes_ahead = self.is_first && self.link.is_slow() && !self.brings.is_empty();
+        goes_ahead || self.message_bytes() >= self.link.frame_bytes()
     }
 
     fn choose(&mut self) -> Choice {
@@ -647,7 +664,7 @@ impl Relay {
         if let Some(document) = self.revokes.pop_front() {
             return Choice::Frame(DownFrame::Revoke(document));
         }
-        let room = self.link.frame_bytes().saturating_sub(self.message.len());
+        let room = self.link.frame_bytes().saturating_sub(self.message_bytes());
         for lane in [SAFETY, REST] {
             if let Some((part, brings)) = self.slices.next(lane, room) {
                 let part = DownFrame::Part(part);
@@ -667,7 +684,7 @@ impl Relay {
             return Choice::Frame(DownFrame::Seen(seen));
         }
         match self.wants.front() {
-            Some(_) if !self.message.is_empty() => Choice::Nothing,
+            Some(_) if self.message_bytes() > 0 => Choice::Nothing,
             Some(&(blob, offset)) => Choice::Ask(Next::FetchChunk {
                 blob,
                 offset,
@@ -688,6 +705,7 @@ impl Relay {
             return None;
         }
         let head = self.head.max(self.accepted);
+        let is_begun = self.message_bytes() > 0;
         let reach = self.reach.get_mut(&document)?;
         if reach.grant_due {
             reach.grant_due = false;
@@ -697,7 +715,7 @@ impl Relay {
             }
             return Some(Choice::Frame(DownFrame::Grant(GrantFrame { document })));
         }
-        if room < FETCH_BYTES_MIN && !self.message.is_empty() {
+        if room < FETCH_BYTES_MIN && is_begun {
             return Some(Choice::Nothing);
         }
         Some(Choice::Ask(Next::Fetch {
@@ -734,6 +752,20 @@ impl Relay {
             self.pending.remove(&(urgency, document));
         }
         if changes.is_empty() {
+            return;
+        }
+        let is_plain = changes.last().is_some_and(|last| last.seq == through);
+        let bytes: usize = changes.iter().map(|change| change.encoded().len()).sum();
+        if is_plain
+            && self.link.is_slow()
+            && bytes <= self.link.frame_bytes()
+            && self.bundle.take_in(document, changes)
+        {
+            self.brings.push((document, through));
+            let position = self.take_position();
+            if position.is_some() {
+                self.put_bundle(position);
+            }
             return;
         }
         let position = self.take_position();
@@ -784,6 +816,7 @@ impl Relay {
     }
 
     fn put(&mut self, frame: Vec<u8>) {
+        self.put_bundle(None);
         if self.message.is_empty() {
             self.message = frame;
         } else {
@@ -792,7 +825,16 @@ impl Relay {
         self.frames += 1;
     }
 
+    fn put_bundle(&mut self, position: Option<u64>) {
+        if let Some(bundle) = self.bundle.take_frame(position) {
+            self.message.extend(encode(&DownFrame::Bundle(bundle)));
+            self.frames += 1;
+        }
+    }
+
     fn send(&mut self, now_ms: u64) -> Vec<u8> {
+        self.put_bundle(None);
+        self.is_first = false;
         self.frames = 0;
         let message = std::mem::take(&mut self.message);
         self.link.sent(message.len(), now_ms);

@@ -15,9 +15,9 @@ use packet::{
 };
 use rustls::ClientConfig;
 use serde_json::{Value, json};
+use sync::decode_down;
 use sync::frame::{
-    AcceptedFrame, Bye, DownFrame, HELLO_HEADER, Hello, OfferFrame, RefusedFrame, UpFrame,
-    decode_message, encode,
+    AcceptedFrame, Bye, DownFrame, HELLO_HEADER, Hello, OfferFrame, RefusedFrame, UpFrame, encode,
 };
 use sync::limits::PROTOCOL_VERSION;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -230,7 +230,7 @@ impl HostileSession {
         };
         let bytes = tokio::time::timeout(PATIENCE, next).await;
         let bytes = bytes.expect("the center answers or hangs up")?;
-        let frames: Vec<DownFrame> = decode_message(&bytes).expect("the center's frames are good");
+        let frames = decode_down(&bytes).expect("the center's frames are good");
         if let Some(DownFrame::Bye(bye)) = frames.last() {
             return Err(Ended::Bye(bye.clone()));
         }

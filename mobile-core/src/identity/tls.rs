@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rustls::client::{Resumption, VerifierBuilderError, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, alg_id};
 use rustls::sign::{self, CertifiedKey, SigningKey, SingleCertAndKey, public_key_to_spki};
 use rustls::{ClientConfig, RootCertStore, SignatureAlgorithm, SignatureScheme, version};
@@ -34,6 +34,12 @@ pub enum ClientConfigError {
 /// Keep what is returned for as long as the identity lasts: it remembers sessions,
 /// and resuming one saves the certificates and the host's signature.
 ///
+/// What is offered is what a center of ours has, since each contact over a slow link
+/// carries all of it: signatures by P-256 with SHA-256, and of the suites those that FIPS
+/// 140-3 approves. AES-128 goes first: its hash is SHA-256, and a resumed handshake holds
+/// three of them, 16 bytes shorter each than SHA-384's. That is 128 bits of strength, as
+/// P-256 and X25519 have it.
+///
 /// The small key exchange is offered first and the post-quantum one is known: the
 /// center chooses, and only one that insists costs the kilobyte and the round trip.
 ///
@@ -48,9 +54,17 @@ pub fn client_config(
         kx_group::SECP256R1,
         kx_group::X25519MLKEM768,
     ];
+    let default = default_provider();
     let provider = Arc::new(CryptoProvider {
         kx_groups,
-        ..default_provider()
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+        ],
+        signature_verification_algorithms: signed_by_center(
+            default.signature_verification_algorithms,
+        ),
+        ..default
     });
     let mut roots = RootCertStore::empty();
     roots
@@ -80,6 +94,19 @@ pub fn client_config(
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(RESUMABLE_NODES_MAX);
     Ok(Arc::new(config))
+}
+
+/// Of these, what the center signs with.
+fn signed_by_center(all: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
+    let wanted =
+        |(scheme, _): &(SignatureScheme, _)| *scheme == SignatureScheme::ECDSA_NISTP256_SHA256;
+    let at = all.mapping.iter().position(wanted);
+    WebPkiSupportedAlgorithms {
+        mapping: at
+            .and_then(|at| all.mapping.get(at..=at))
+            .unwrap_or_default(),
+        ..all
+    }
 }
 
 /// The host's key as rustls wants to see it.

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use sync::decode_down;
 use sync::frame::{DownFrame, FrameError, PartFrame, UpFrame, decode, decode_message};
 
 /// Lanes of parts, as `sync` has them: what can hurt, and the rest.
@@ -20,7 +21,7 @@ impl Framed for DownFrame {
     }
 
     fn read_message(bytes: &[u8]) -> Result<Vec<Self>, FrameError> {
-        decode_message(bytes)
+        decode_down(bytes)
     }
 
     fn part(&self) -> Option<&PartFrame> {

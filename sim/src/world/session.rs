@@ -772,7 +772,9 @@ fn name(joined: &Joined<DownFrame>) -> String {
         DownFrame::Pong => "pong".into(),
         DownFrame::Bye(bye) => format!("bye:{:?}", bye.why),
         DownFrame::Got => "got".into(),
-        DownFrame::Part(_) | DownFrame::Chunk(_) | DownFrame::Have(_) => "other".into(),
+        DownFrame::Part(_) | DownFrame::Chunk(_) | DownFrame::Have(_) | DownFrame::Bundle(_) => {
+            "other".into()
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 // As the rest of the workspace names it.
 extern crate forerunner_sync as sync;
 
+mod bundles;
 mod catch_up;
 mod center;
 mod durability;

@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 
 use packet::DocumentId;
+use sync::decode_down;
 use sync::device::Next;
-use sync::frame::{DownFrame, decode_hello, decode_message, encode};
+use sync::frame::{DownFrame, decode_hello, encode};
 
 use crate::center::Center;
 use crate::officer::Officer;
@@ -46,7 +47,7 @@ pub(crate) struct Link {
 impl Link {
     /// The frames that the center sent.
     pub(crate) fn frames_down(&self) -> Vec<DownFrame> {
-        let frames = |message: &Vec<u8>| decode_message(message).unwrap();
+        let frames = |message: &Vec<u8>| decode_down(message).unwrap();
         self.messages_down.iter().flat_map(frames).collect()
     }
 

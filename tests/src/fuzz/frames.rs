@@ -6,6 +6,7 @@ use packet::change::CHANGE_BYTES_MAX;
 use packet::{Proof, inspect};
 use sync::brief::{Place, restore};
 use sync::codec::{DICTIONARY_NEWEST, RAW, Unpacked, pack, pack_brief, unpack as open};
+use sync::decode_down;
 use sync::frame::{DownFrame, FrameError, UpFrame, decode_hello, decode_message, encode};
 use sync::limits::FRAME_BYTES_MAX;
 
@@ -24,6 +25,7 @@ pub(super) fn up_frames(bytes: &[u8]) {
 
 pub(super) fn down_frames(bytes: &[u8]) {
     come_back(bytes, |bytes| decode_message::<DownFrame>(bytes), encode);
+    let _ = decode_down(bytes);
 }
 
 /// Two spellings of a frame may be read alike; the one that we write is read as it was meant.
@@ -72,9 +74,9 @@ pub(super) fn unpack(body: &[u8]) {
 pub(super) mod seeds {
     use packet::{CallId, Compartment, DocumentId};
     use sync::frame::{
-        AcceptedFrame, Agreement, BlobId, Bye, ByeWhy, ChangeItem, ChangesFrame, ChunkFrame,
-        GrantFrame, HaveFrame, Hello, OfferFrame, PartFrame, PutFrame, RefusedFrame, SeenFrame,
-        ShownFrame, Through, WantFrame, Welcome,
+        AcceptedFrame, Agreement, BlobId, BundleFrame, Bundled, Bye, ByeWhy, ChangeItem,
+        ChangesFrame, ChunkFrame, GrantFrame, HaveFrame, Hello, OfferFrame, PartFrame, PutFrame,
+        RefusedFrame, SeenFrame, ShownFrame, Through, WantFrame, Welcome,
     };
     use sync::limits::PROTOCOL_VERSION;
 
@@ -162,6 +164,29 @@ pub(super) mod seeds {
         one_by_one_and_all(frames.iter().map(encode).collect())
     }
 
+    fn bundle() -> BundleFrame {
+        let mut briefs = changes::honest_briefs();
+        // A byte string with one byte of length (RFC 8949, 3.1).
+        briefs.retain(|brief| (24..256).contains(&brief.len()));
+        let bundled = |of| Bundled {
+            document: of,
+            seq: 3,
+            received_ms: 1_000,
+            mac: [5; 16],
+        };
+        let mut changes = vec![bundled(None); briefs.len()];
+        changes[0] = bundled(Some(document()));
+        let strings = briefs.iter().flat_map(|brief| {
+            let head = [0x58, u8::try_from(brief.len()).unwrap()];
+            head.into_iter().chain(brief.iter().copied())
+        });
+        BundleFrame {
+            changes,
+            briefs: pack_brief(&strings.collect::<Vec<u8>>()).unwrap(),
+            ahead: Some(2),
+        }
+    }
+
     pub(in crate::fuzz) fn down_frames() -> Vec<Vec<u8>> {
         let (document, hash) = (document(), packet::ChangeHash([9; 32]));
         let changes = changes::honest().into_iter().zip(1..);
@@ -223,6 +248,7 @@ pub(super) mod seeds {
                 refused: Some("It is too large.".into()),
             }),
             DownFrame::Got,
+            DownFrame::Bundle(bundle()),
         ];
         one_by_one_and_all(frames.iter().map(encode).collect())
     }

@@ -5,10 +5,11 @@
 //! rest, and what it hears must not make it promise what is not so.
 
 use packet::{CallId, Compartment, DocumentId, Proof, change_hash};
+use sync::decode_down;
 use sync::device::{self, Device, Kept, Unsent};
 use sync::frame::{
-    AcceptedFrame, ByeWhy, ChangeItem, DownFrame, Hello, RefusedFrame, UpFrame, decode_hello,
-    decode_message, encode,
+    AcceptedFrame, ByeWhy, ChangeItem, Hello, RefusedFrame, UpFrame, decode_hello, decode_message,
+    encode,
 };
 use sync::limits::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 use sync::relay::{self, Event, Granted, PackedChange, Relay, Standing, Urgency};
@@ -150,7 +151,7 @@ fn drain_relay(relay: &mut Relay, now_ms: u64) -> bool {
         match relay.next(now_ms) {
             relay::Next::Send(message) => {
                 assert!(message.len() <= FRAME_BYTES_MAX);
-                decode_message::<DownFrame>(&message).expect("a device can read it");
+                decode_down(&message).expect("a device can read it");
             }
             relay::Next::Fetch {
                 document, after, ..

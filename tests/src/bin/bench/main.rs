@@ -13,6 +13,7 @@ mod light;
 mod limit;
 mod note_to_device;
 mod notes;
+mod page;
 mod peers;
 mod plot;
 mod process;

@@ -54,7 +54,7 @@ pub(crate) async fn run() -> Vec<Row> {
     let document = DocumentId::new(call, Compartment::Call);
     let wanted = LIGHT * sent.len();
     let is_note = |came: &Came| came.document == document;
-    let light = notes::take(&mut received, is_note, wanted).await;
+    let light = notes::take(&mut received, is_note, wanted).await.unwrap();
     let light = notes::took_ms(&light, &sent);
     let real = take(&mut durable, &sent, REAL * sent.len()).await;
     notes::settled(&mut received).await;

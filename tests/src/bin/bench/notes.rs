@@ -79,25 +79,28 @@ pub(crate) async fn settled(came: &mut UnboundedReceiver<Came>) {
 
 /// Takes so many changes of these documents.
 ///
-/// # Panics
-/// When they do not come.
+/// # Errors
+/// When they do not come, in a sentence.
 pub(crate) async fn take(
     came: &mut UnboundedReceiver<Came>,
     is_wanted: impl Fn(&Came) -> bool,
     wanted: usize,
-) -> Vec<Came> {
+) -> Result<Vec<Came>, String> {
     let mut taken = Vec::with_capacity(wanted);
     let deadline = tokio::time::Instant::now() + LAST_MAX;
     while taken.len() < wanted {
         let next = tokio::time::timeout_at(deadline, came.recv()).await;
         let Ok(Some(change)) = next else {
-            panic!("{} of {wanted} changes came to the devices", taken.len());
+            return Err(format!(
+                "{} of {wanted} changes came to the devices within {LAST_MAX:?}",
+                taken.len()
+            ));
         };
         if is_wanted(&change) {
             taken.push(change);
         }
     }
-    taken
+    Ok(taken)
 }
 
 /// How long each took, in milliseconds: notes that were sent one after the other lie in

@@ -10,10 +10,16 @@ use serde_json::Value;
 
 use crate::row::{Row, median};
 
-/// Of each rig, where `FORERUNNER_BENCH_PEER_RUNS` does not say otherwise.
-const RUNS: usize = 3;
+/// On a live call, whose figures depend on what else the machine does.
+const FAN_RUNS: usize = 3;
+/// Behind a slow link, whose figures do not.
+const CATCH_RUNS: usize = 1;
 const RIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/peers");
 const WORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers");
+/// Without it cargo takes the rigs' package for one of this workspace, in which it lies.
+const WORKSPACE: &str = "[workspace]\nmembers = [\"rust\"]\nresolver = \"3\"\n";
+/// For automerge-repo, whose own 5 seconds make a link of 9,600 bit/s reconnect for ever.
+const KEEP_ALIVE_MS: &str = "120000";
 
 /// Mode and name of the rig, and what the table calls it.
 const FANS: [(&str, &str, &str); 4] = [
@@ -82,19 +88,25 @@ impl Peers {
             return peers;
         }
         for (mode, rig, name) in FANS {
-            let runs = runs(mode, rig, |line| line["delivered"].as_f64() >= Some(1.0));
+            let runs = runs(FAN_RUNS, mode, rig, |line| {
+                line["delivered"].as_f64() >= Some(1.0)
+            });
             for (figure, plain, light) in FAN_FIGURES {
                 let field = if mode == "light" { light } else { plain };
                 peers.put(figure, name, &runs, field);
             }
         }
         for (rig, name) in CATCHES {
-            let runs = runs("catch", rig, |line| line["got"].as_u64() == Some(MISSED));
+            let runs = runs(CATCH_RUNS, "catch", rig, |line| {
+                line["got"].as_u64() == Some(MISSED)
+            });
             for (figure, field) in CATCH_FIGURES {
                 peers.put(figure, name, &runs, field);
             }
         }
-        let runs = runs("yardstick", "", |line| line["first_s"].is_number());
+        let runs = runs(CATCH_RUNS, "yardstick", "", |line| {
+            line["first_s"].is_number()
+        });
         let of = |field| of(&runs, field);
         if let (Some(first_s), Some(all_s), Some(up_bytes), Some(down_bytes)) =
             (of("first_s"), of("all_s"), of("up_B"), of("down_B"))
@@ -136,7 +148,13 @@ fn set_up() -> Result<(), String> {
     if work.join("target/release/samod_srv").exists() {
         return Ok(());
     }
-    std::fs::create_dir_all(work).map_err(|e| format!("{WORK}: {e}"))?;
+    if !Path::new(RIGS).join("run").exists() {
+        return Err("the rigs are not beside the repository (../shared/peers)".into());
+    }
+    std::fs::create_dir_all(work)
+        .and_then(|()| std::fs::write(work.join("Cargo.toml"), WORKSPACE))
+        .map_err(|e| format!("{WORK}: {e}"))?;
+    eprintln!("peers: installing the rigs, which takes minutes");
     let status = rig(&["setup"])
         .status()
         .map_err(|e| format!("{RIGS}: {e}"))?;
@@ -149,15 +167,16 @@ fn set_up() -> Result<(), String> {
 
 fn rig(args: &[&str]) -> Command {
     let mut command = Command::new(PathBuf::from(RIGS).join("run"));
-    command.args(args).env("PEERS_WORK", WORK);
+    command
+        .args(args)
+        .env("PEERS_WORK", WORK)
+        .env("KEEPALIVE", KEEP_ALIVE_MS);
     command
 }
 
 /// The lines of some runs. A rig that fails once is not asked again.
-fn runs(mode: &str, name: &str, is_good: impl Fn(&Value) -> bool) -> Vec<Value> {
+fn runs(wanted: usize, mode: &str, name: &str, is_good: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut lines = Vec::new();
-    let wanted = std::env::var("FORERUNNER_BENCH_PEER_RUNS").ok();
-    let wanted = wanted.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
     for _ in 0..wanted {
         let output = rig(&[mode, name]).output();
         let printed = output.map_or_else(

@@ -7,7 +7,7 @@ const PAGE_BYTES: u64 = 4_096;
 const TICK: Duration = Duration::from_millis(10);
 /// How long a process is looked at, how often at most, and how little it may do then.
 const LOOK: Duration = Duration::from_secs(1);
-const LOOKS_MAX: u32 = 300;
+const LOOKS_MAX: u32 = 60;
 const REST: Duration = Duration::from_millis(30);
 /// What a process opens besides its connections.
 const FILES_BESIDES: usize = 300;
@@ -42,17 +42,17 @@ pub(crate) fn cpu(process: u32) -> Duration {
 
 /// Waits until a process has next to nothing to do.
 ///
-/// # Panics
-/// When it always has.
-pub(crate) async fn at_rest(process: u32) {
+/// # Errors
+/// When it always has, in a sentence.
+pub(crate) async fn at_rest(process: u32) -> Result<(), String> {
     for _ in 0..LOOKS_MAX {
         let before = cpu(process);
         tokio::time::sleep(LOOK).await;
         if cpu(process) - before <= REST {
-            return;
+            return Ok(());
         }
     }
-    panic!("it is still busy");
+    Err(format!("the center is still busy after {LOOKS_MAX} s"))
 }
 
 /// How many connections a process may hold here, by its limit of open files.

@@ -3,7 +3,7 @@
 //! Ours runs as users run it: the `forerunner` binary in a process of its own, with TLS,
 //! certificates, storage, admission, receipts and audit. Devices are light ones, or where
 //! the driver is what is measured, real ones. `FORERUNNER_BENCH_ONLY` names the parts to
-//! run (`links`, `fan`, `documents`, `city`), where not all are wanted.
+//! run (`links` or of them `catch-up` alone, `fan`, `documents`, `city`), where not all are wanted.
 
 mod city;
 mod documents;
@@ -13,11 +13,15 @@ mod image;
 mod officer;
 mod slow;
 
+use std::path::Path;
+use std::time::Instant;
+
 pub(crate) use crate::peers::Peers;
-use crate::plot;
 use crate::row::Row;
+use crate::{page, plot};
 
 pub(crate) async fn run(with_peers: bool) -> Vec<Row> {
+    let began = Instant::now();
     let only = std::env::var("FORERUNNER_BENCH_ONLY").unwrap_or_default();
     let wanted = |part| only.is_empty() || only.split(',').any(|name| name == part);
     let peers = if with_peers {
@@ -38,16 +42,20 @@ pub(crate) async fn run(with_peers: bool) -> Vec<Row> {
         let (slow, flapping, image) =
             tokio::join!(slow::run(&peers), flapping::run(), image::run());
         rows.extend([slow, flapping, image].concat());
+    } else if wanted("catch-up") {
+        rows.extend(slow::run(&peers).await);
     }
     rows.extend(city);
     if wanted("documents") {
         rows.extend(documents::run().await);
     }
-    let folder = if with_peers && only.is_empty() {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")
-    } else {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../target")
-    };
-    plot::draw(&std::path::Path::new(folder).join("performance.svg"), &rows);
+    // What is published is one whole run, peers and all; of others the plot is in `target`.
+    let is_whole = with_peers && only.is_empty();
+    let folder = if is_whole { "docs" } else { "target" };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    plot::draw(&root.join(folder).join("performance.svg"), &rows);
+    if is_whole {
+        page::rewrite(&root.join("docs/performance.md"), &rows, began.elapsed());
+    }
     rows
 }

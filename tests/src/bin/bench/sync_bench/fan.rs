@@ -30,6 +30,9 @@ pub(super) struct Fan {
 }
 
 /// Sends these notes to a call on so many devices, and waits until all have all.
+///
+/// # Errors
+/// When they do not get them, or the center does not come to rest, in a sentence.
 pub(super) async fn fan(
     center: &ServedCenter,
     call: CallId,
@@ -37,21 +40,21 @@ pub(super) async fn fan(
     devices: usize,
     numbers: Range<u64>,
     every: Duration,
-) -> Fan {
+) -> Result<Fan, String> {
     notes::settled(received).await;
-    at_rest(center.process()).await;
+    at_rest(center.process()).await?;
     let document = DocumentId::new(call, Compartment::Call);
     let before = cpu(center.process());
     let sent = notes::send(&center.api, call, numbers, every).await;
     let is_note = |came: &Came| came.document == document;
-    let came = notes::take(received, is_note, devices * sent.len()).await;
+    let came = notes::take(received, is_note, devices * sent.len()).await?;
     // Reports and receipts are a part of it.
-    at_rest(center.process()).await;
+    at_rest(center.process()).await?;
     let cpu = cpu(center.process()) - before;
-    Fan {
+    Ok(Fan {
         took_ms: notes::took_ms(&came, &sent),
         cpu_ms: cpu.as_secs_f64() * 1_000.0 / sent.len() as f64,
-    }
+    })
 }
 
 struct Run {
@@ -73,7 +76,9 @@ async fn once() -> Run {
     online.join(lights).await;
     notes::settled(&mut received).await;
     let from = (wire.down(), inside.down());
-    let fan = fan(&center, call, &mut received, DEVICES, NOTES, EVERY).await;
+    let fan = fan(&center, call, &mut received, DEVICES, NOTES, EVERY)
+        .await
+        .unwrap();
     let a_note = |traffic: &Arc<Traffic>, from: u64| {
         (traffic.down() - from) as f64 / (DEVICES as u64 * (NOTES.end - NOTES.start)) as f64
     };
