@@ -19,8 +19,29 @@ const INPUT_BYTES_MAX: usize = 4 * 1024;
 /// One input that takes this long is a finding.
 const INPUT_S_MAX: u64 = 10;
 
+const USAGE: &str = "\
+cargo xtask fuzz [TARGET] [--minutes N]
+
+  libFuzzer on one target of fuzz/ or on each in turn, 5 minutes or N. The first run
+  builds all of it once more, instrumented, into fuzz/target: that takes many minutes.
+
+  It needs cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler, and no
+  nightly toolchain.
+
+  fuzz/found/TARGET      inputs that reach something new; the next run goes on from them
+  fuzz/artifacts/TARGET  inputs that break something: the command then fails. Each becomes
+                         a file in fuzz/corpus/TARGET
+  fuzz/corpus/TARGET     what the tests run again each time (tests/tests/corpora.rs)
+";
+
 /// `[TARGET] [--minutes N]`.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+    let folder = workspace::root().join("fuzz");
+    let all = targets(&folder)?;
+    if let ["help" | "--help" | "-h"] = arguments {
+        println!("{USAGE}\n  The targets are {}.", all.join(", "));
+        return Ok(());
+    }
     let (target, minutes) = match arguments {
         [] => (None, MINUTES),
         ["--minutes", minutes] => (None, parse(minutes)?),
@@ -28,9 +49,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         [target, "--minutes", minutes] => (Some(*target), parse(minutes)?),
         _ => return Err(Failure::Usage("fuzz [TARGET] [--minutes N]".into())),
     };
-    ensure_cargo_fuzz()?;
-    let folder = workspace::root().join("fuzz");
-    let all = targets(&folder)?;
     let chosen: Vec<&String> = all
         .iter()
         .filter(|name| target.is_none_or(|target| target == name.as_str()))
@@ -39,6 +57,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         let names = all.join(", ");
         return Err(Failure::Usage(format!("the targets are {names}")));
     }
+    ensure_cargo_fuzz()?;
     let mut broken = Vec::new();
     for name in chosen {
         println!("fuzz: {name}, {minutes} minutes");

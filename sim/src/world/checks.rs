@@ -91,6 +91,9 @@ fn serial_in(fields: &str) -> Option<String> {
     serial_of(&entry).map(str::to_owned)
 }
 
+/// What can be given back with the center's mark.
+const HELD: &str = "SELECT hash FROM changes
+     WHERE (seq IS NOT NULL OR again IS NOT NULL) AND length(mac) = 16";
 const OWED: &str = "SELECT count(*) FROM changes WHERE again IS NOT NULL";
 
 fn disk(c: &Connection) -> rusqlite::Result<Disk> {
@@ -241,9 +244,10 @@ impl World {
             .collect())
     }
 
-    /// When the center is another than before: what the device has of its own.
+    /// When the center is another than before: what the device has of its own. The witness
+    /// is told what it has of the center's.
     pub(super) fn own_before_reset(
-        &self,
+        &mut self,
         index: usize,
         frames: &[DownFrame],
     ) -> Step<Option<BTreeSet<String>>> {
@@ -268,9 +272,15 @@ impl World {
             for fields in rows {
                 own.extend(serial_in(&fields?));
             }
-            Ok(Some(own))
+            let mut statement = c.prepare(HELD)?;
+            let held = statement.query_map([], |row| row.get(0).map(ChangeHash))?;
+            Ok(Some((own, held.collect::<Result<Vec<_>, _>>()?)))
         });
-        own.map_err(Fault::of_world)
+        let own = own.map_err(Fault::of_world)?;
+        Ok(own.map(|(own, held)| {
+            self.witness.owes(index, &held);
+            own
+        }))
     }
 
     /// All changes of a device's documents, one by one, against the log.

@@ -4,7 +4,7 @@
 //! log must never take is told to the witness before it is sent.
 
 use mobile_core::identity::Signer;
-use packet::signature::signing_input;
+use packet::signature::{MAC_BYTES, signing_input};
 use packet::{
     Actor, Author, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry,
     Lineage, Note, Proof, Written, compose,
@@ -31,13 +31,14 @@ enum Attack {
     CallItNeverHad,
     FromTheFuture,
     Finding,
+    FalseMark,
     FlippedBits,
     DeliveredUnsent,
     Garbage,
     TooLong,
 }
 
-const ATTACKS: [Attack; 14] = [
+const ATTACKS: [Attack; 15] = [
     Attack::None,
     Attack::OthersSignature,
     Attack::NumberAhead,
@@ -48,6 +49,7 @@ const ATTACKS: [Attack; 14] = [
     Attack::CallItNeverHad,
     Attack::FromTheFuture,
     Attack::Finding,
+    Attack::FalseMark,
     Attack::FlippedBits,
     Attack::DeliveredUnsent,
     Attack::Garbage,
@@ -66,6 +68,7 @@ impl Attack {
             Self::StartOperation => Some("its operations do not begin where they must"),
             Self::CallItNeverHad => Some("its author never had the call"),
             Self::FromTheFuture => Some("its time is to come"),
+            Self::FalseMark => Some("it is given back to a center that never had it"),
             Self::Finding => Some("no device writes a finding"),
             _ => None,
         }
@@ -219,7 +222,10 @@ impl World {
         Ok(Some(OfferFrame {
             document,
             body: [&[0], composed.bytes.as_slice()].concat(),
-            proof: Proof::Signature(signature),
+            proof: match attack {
+                Attack::FalseMark => Proof::CenterMac([9; MAC_BYTES]),
+                _ => Proof::Signature(signature),
+            },
         }))
     }
 }

@@ -55,8 +55,7 @@ pub(super) struct Officer {
     failures: u32,
     dial_plan: u64,
     commit_due: bool,
-    /// Crash at the next commit: before it, or between it and what is told of it.
-    pub(super) crash_due: Option<bool>,
+    pub(super) crash_due: Option<CrashPoint>,
     /// Its files are of earlier than it crashed.
     is_of_backup: bool,
     /// The center took it out of good standing.
@@ -66,12 +65,28 @@ pub(super) struct Officer {
     pub(super) books: Books,
 }
 
+/// Where in the device's next commit its battery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CrashPoint {
+    Before,
+    /// What is written anew is sealed, and the store does not have it yet.
+    Within,
+    /// It is committed, and nothing is told of it.
+    After,
+}
+
+impl CrashPoint {
+    pub(super) const ALL: [Self; 3] = [Self::Before, Self::Within, Self::After];
+}
+
 /// What is on a device's disk when it starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     All,
     /// What is unsent is in the sealed files and nowhere else.
     NoStore,
+    /// The store as it was before its last transaction, with what was sealed before and in it.
+    WithinCommit,
     /// The store is that of the last backup, and what was sealed beside it perhaps too.
     OfBackup {
         sealed_too: bool,
@@ -180,14 +195,18 @@ impl Officer {
         self.copies += 1;
         let copy = self.folder.join(self.copies.to_string());
         let before = std::mem::replace(&mut self.directory, copy);
-        let backup = self.backup();
+        let (backup, aside) = (self.backup(), self.aside());
         for part in PARTS {
-            let from = match left {
+            let from: &[_] = match left {
                 Left::NoStore if part == "store" => continue,
-                Left::OfBackup { sealed_too } if part == "store" || sealed_too => &backup,
-                _ => &before,
+                Left::OfBackup { sealed_too } if part == "store" || sealed_too => &[&backup],
+                Left::WithinCommit if part == "store" => &[&aside],
+                Left::WithinCommit => &[&aside, &before],
+                _ => &[&before],
             };
-            copy_part(&from.join(part), &self.directory.join(part))?;
+            for from in from {
+                copy_part(&from.join(part), &self.directory.join(part))?;
+            }
         }
         self.device = None;
         self.is_of_backup = matches!(left, Left::OfBackup { .. });
@@ -202,15 +221,23 @@ impl Officer {
         self.backup().is_dir()
     }
 
-    /// Copies the files as they lie now, in place of the last such copy.
+    /// Where its files lie as they were before a transaction.
+    fn aside(&self) -> PathBuf {
+        self.folder.join("aside")
+    }
+
     pub(super) fn back_up(&self) -> std::io::Result<()> {
-        let backup = self.backup();
-        if backup.is_dir() {
-            std::fs::remove_dir_all(&backup)?;
+        self.copy_to(&self.backup())
+    }
+
+    /// Copies the files as they lie now, in place of the last such copy.
+    fn copy_to(&self, copy: &Path) -> std::io::Result<()> {
+        if copy.is_dir() {
+            std::fs::remove_dir_all(copy)?;
         }
         PARTS
             .iter()
-            .try_for_each(|part| copy_part(&self.directory.join(part), &backup.join(part)))
+            .try_for_each(|part| copy_part(&self.directory.join(part), &copy.join(part)))
     }
 
     /// In session, with the upgrade answered.
@@ -639,14 +666,24 @@ impl World {
         }
         officer.commit_due = false;
         match officer.crash_due.take() {
-            Some(false) => self.crash_device(index, Left::All),
+            Some(CrashPoint::Before) => self.crash_device(index, Left::All),
+            Some(CrashPoint::Within) => {
+                officer.copy_to(&officer.aside()).map_err(Fault::of_world)?;
+                let (now_ms, wall_ms) = (self.now_ms, officer.wall_ms(self.now_ms));
+                if let Some(device) = &mut officer.device {
+                    // Whatever it says, nobody hears it.
+                    let _ = device.commit(now_ms, wall_ms);
+                }
+                self.note(&format!("D{index} is cut within a commit"));
+                self.crash_device(index, Left::WithinCommit)
+            }
             crash => {
                 if !self.commit_heard(index)? {
                     self.hang_up(index);
                     self.back_off(index, 0);
                     return Ok(());
                 }
-                if crash == Some(true) {
+                if crash == Some(CrashPoint::After) {
                     return self.crash_device(index, Left::All);
                 }
                 self.hand_in_sealed(index)?;

@@ -11,7 +11,7 @@ use server::{calls, devices};
 use super::center::CrashPoint;
 use super::fault::{Fault, Step};
 use super::network::NETWORKS;
-use super::officer::Left;
+use super::officer::{self, Left};
 use super::queue::Event;
 use super::witness::Intent;
 use super::{UNITS, World};
@@ -187,8 +187,9 @@ impl World {
         match act {
             Act::DeviceCrash => self.crash_device(index, Left::All),
             Act::DeviceCrashAtCommit => {
-                let after = self.rng.bool();
-                self.officers[index].crash_due = Some(after);
+                let points = officer::CrashPoint::ALL;
+                let point = points[self.rng.usize(..points.len())];
+                self.officers[index].crash_due = Some(point);
                 Ok(())
             }
             Act::DeviceDiskFull => self.fill_disk(index),

@@ -1,6 +1,6 @@
 //! What was sealed on a device whose store is gone: handed in as it is, by certificate.
 
-use packet::{Offer, change_hash, inspect};
+use packet::{Offer, Refusal, change_hash, inspect};
 use server::devices;
 use server::log::OfferedBy;
 use server::policy::Role;
@@ -64,12 +64,11 @@ impl World {
             Ok(appended) => format!("D{index} hands in what is now {}", appended.seq),
             Err(refusal) => format!("D{index} hands in what is refused: {refusal}"),
         });
-        if admitted.is_ok()
-            && let Some(device) = &mut self.officers[index].device
-        {
+        let is_there = matches!(&admitted, Ok(_) | Err(Refusal::HasIt));
+        if is_there && let Some(device) = &mut self.officers[index].device {
             device.handed_in(hash);
         }
-        Ok(Some(admitted.is_ok()))
+        Ok(Some(is_there))
     }
 
     pub(super) fn unseal(&self, index: usize, hash: &packet::ChangeHash) -> Step<Offer> {

@@ -89,6 +89,20 @@ impl World {
                 )
             })?;
         }
+        for (hash, holders) in &self.witness.owed {
+            let mut good = holders.iter().filter(|h| !self.officers[**h].is_revoked);
+            let holder = good.next();
+            must(
+                holder.is_none() || page.seq_of(hash).is_some(),
+                Invariant::Durable,
+                || {
+                    format!(
+                        "{hash}, which D{} had of a center that was lost, is nowhere at the end",
+                        holder.copied().unwrap_or_default()
+                    )
+                },
+            )?;
+        }
         Ok(())
     }
 

@@ -172,6 +172,9 @@ pub(super) struct Witness {
     pub(super) intents: BTreeMap<String, Intent>,
     /// What a hostile device made that no center may take.
     pub(super) forged: HashMap<ChangeHash, &'static str>,
+    /// What the center wrote and lost with its disk, by the devices that had it still when
+    /// they heard of that: all of it has to come back, but for what they lose before.
+    pub(super) owed: BTreeMap<ChangeHash, BTreeSet<usize>>,
     /// The units that each device was ever signed on for.
     pub(super) shifts: BTreeSet<(DeviceNumber, String)>,
     written: u64,
@@ -265,6 +268,10 @@ impl Witness {
                 intent.is_lost = true;
             }
         }
+        if let (true, Some(before)) = (is_restored, before) {
+            // Devices that have it still are going to say so.
+            self.owed.retain(|hash, _| before.seq_of(hash).is_none());
+        }
         self.incarnation = incarnation;
         self.pages.insert(incarnation, page);
         is_restored
@@ -273,6 +280,7 @@ impl Witness {
     /// The device's store is gone. What the log does not have is in sealed files, or was
     /// refused and is in the store that was set aside.
     pub(super) fn store_lost(&mut self, officer: usize, waiting: &BTreeSet<String>) {
+        self.owes_nothing(officer);
         let page = self.pages.get(&self.incarnation);
         for (serial, intent) in &mut self.intents {
             if intent.officer != officer {
@@ -288,6 +296,22 @@ impl Witness {
 }
 
 impl Witness {
+    /// A device hears of another log, and has these changes.
+    pub(super) fn owes(&mut self, officer: usize, held: &[ChangeHash]) {
+        for hash in held {
+            let seen = self.pages.values().find_map(|p| p.at(p.seq_of(hash)?));
+            if seen.is_some_and(|seen| seen.device.is_none()) {
+                self.owed.entry(*hash).or_default().insert(officer);
+            }
+        }
+    }
+
+    fn owes_nothing(&mut self, officer: usize) {
+        for holders in self.owed.values_mut() {
+            holders.remove(&officer);
+        }
+    }
+
     /// The device's files are of earlier. What its outbox has waits once more; what the log
     /// does not have, and no sealed file, is lost.
     pub(super) fn device_restored(
@@ -296,6 +320,7 @@ impl Witness {
         waiting: &BTreeSet<String>,
         sealed: &BTreeSet<String>,
     ) {
+        self.owes_nothing(officer);
         let page = self.pages.get(&self.incarnation);
         for (serial, intent) in &mut self.intents {
             if intent.officer != officer {
