@@ -11,7 +11,7 @@ mod state;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packet::{CallId, DeviceNumber, DocumentId};
+use packet::{CallId, DeviceNumber};
 use rusqlite::Connection;
 use sync::frame::{ByeWhy, SeenFrame};
 use sync::limits::SEEN_QUEUE_MAX;

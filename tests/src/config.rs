@@ -37,7 +37,7 @@ pub(crate) fn config_text_of(
 name = "Test RTCC"
 data = {data:?}
 sync = "{sync}"
-names = ["{address}"]
+names = ["localhost", "127.0.0.1", "{address}"]
 console = "{console}"
 console_tls = false
 

@@ -66,7 +66,8 @@ async fn over_a_slow_link_of_the_kernel_a_caution_passes_a_picture_and_a_note_co
     let picture = noise_png(660, 530);
     let answer = center.api.upload(&path, "image/png", &picture).await;
     assert_eq!(answer.unwrap().status, 201);
-    let ticket = center.api.ticket("MDT of 102").await;
+    let mut ticket = center.api.ticket("MDT of 102").await;
+    ticket.center = center.sync.to_string();
 
     let (under_way, is_under_way) = oneshot::channel();
     let (ended, end) = oneshot::channel();
