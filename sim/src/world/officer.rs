@@ -56,8 +56,8 @@ pub(super) struct Officer {
     dial_plan: u64,
     commit_due: bool,
     pub(super) crash_due: Option<CrashPoint>,
-    /// Its files are of earlier than it crashed.
-    is_of_backup: bool,
+    /// How it crashed last.
+    left: Left,
     /// The center took it out of good standing.
     pub(super) is_revoked: bool,
     /// Someone else has the device, and misuses it.
@@ -153,7 +153,7 @@ impl Officer {
             dial_plan: 0,
             commit_due: false,
             crash_due: None,
-            is_of_backup: false,
+            left: Left::All,
             is_revoked: false,
             is_hostile: false,
             books: Books::default(),
@@ -209,7 +209,7 @@ impl Officer {
             }
         }
         self.device = None;
-        self.is_of_backup = matches!(left, Left::OfBackup { .. });
+        self.left = left;
         std::fs::remove_dir_all(before)
     }
 
@@ -748,10 +748,10 @@ impl World {
         }
         officer.open(now_ms)?;
         let orphans = officer.device.as_ref().map_or(0, |d| d.orphans().len());
-        let is_of_backup = std::mem::take(&mut officer.is_of_backup);
+        let left = officer.left;
         self.note(&format!("D{index} starts, {orphans} orphans"));
-        if is_of_backup {
-            self.settle_intents_of_restored_device(index)?;
+        if let Left::OfBackup { sealed_too } = left {
+            self.settle_intents_of_restored_device(index, sealed_too)?;
         }
         self.check_device(index, &[], None)?;
         self.plan_dial(index, 100);

@@ -105,7 +105,11 @@ impl World {
 
     /// The device has started with a store of earlier: tells the witness what of its
     /// officer's entries is on it, is elsewhere, or is nowhere any more.
-    pub(super) fn settle_intents_of_restored_device(&mut self, index: usize) -> Step {
+    pub(super) fn settle_intents_of_restored_device(
+        &mut self,
+        index: usize,
+        sealed_too: bool,
+    ) -> Step {
         let mut sealed = BTreeSet::new();
         if let Some(device) = &self.officers[index].device {
             for hash in device.orphans() {
@@ -115,7 +119,8 @@ impl World {
             }
         }
         let waiting = self.waiting_on(index)?;
-        self.witness.device_restored(index, &waiting, &sealed);
+        self.witness
+            .device_restored(index, &waiting, &sealed, sealed_too);
         Ok(())
     }
 }

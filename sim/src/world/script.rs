@@ -361,6 +361,7 @@ impl World {
                     officer: index,
                     document,
                     is_off_device: false,
+                    is_unsealed: false,
                     refused_sealed: false,
                     is_lost: false,
                 };

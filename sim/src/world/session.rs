@@ -641,6 +641,7 @@ impl World {
             Ok(Ok(appended)) => self.note(&format!("C w{wire} accepted {}", appended.seq)),
             Ok(Err(refusal)) => {
                 self.stats.refused += 1;
+                self.witness.refused(&hash, refusal);
                 self.note(&format!("C w{wire} refused: {refusal}"));
             }
             Err(e) => self.note(&format!("C w{wire} not written: {e}")),

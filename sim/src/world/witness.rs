@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use packet::{CallId, ChangeHash, DeviceNumber, DocumentId, Entry};
+use packet::{CallId, ChangeHash, DeviceNumber, DocumentId, Entry, Refusal};
 use server::log::{Committed, Happening};
 
 use super::fault::{Invariant, Step, broken, must};
@@ -158,6 +158,8 @@ pub(super) struct Intent {
     pub(super) document: DocumentId,
     /// Not in its device's store any more: in a sealed file, or at the center.
     pub(super) is_off_device: bool,
+    /// It waits in a store of earlier whose sealed files are not of then.
+    pub(super) is_unsealed: bool,
     /// The center refused what was sealed.
     pub(super) refused_sealed: bool,
     /// It was on disks that were lost, and may be nowhere else.
@@ -175,6 +177,7 @@ pub(super) struct Witness {
     /// What the center wrote and lost with its disk, by the devices that had it still when
     /// they heard of that: all of it has to come back, but for what they lose before.
     pub(super) owed: BTreeMap<ChangeHash, BTreeSet<usize>>,
+    refused_a_time: bool,
     /// The units that each device was ever signed on for.
     pub(super) shifts: BTreeSet<(DeviceNumber, String)>,
     written: u64,
@@ -286,7 +289,7 @@ impl Witness {
             if intent.officer != officer {
                 continue;
             }
-            if waiting.contains(serial) {
+            if waiting.contains(serial) && !intent.is_unsealed {
                 intent.is_off_device = true;
             } else if !intent.is_off_device && !page.is_some_and(|page| page.has_serial(serial)) {
                 intent.is_lost = true;
@@ -306,6 +309,15 @@ impl Witness {
         }
     }
 
+    /// The center has refused a change. What stood on one whose time it did not believe, this
+    /// once, can stand nowhere: such an entry of the center's is given up.
+    pub(super) fn refused(&mut self, hash: &ChangeHash, refusal: &Refusal) {
+        self.refused_a_time |= *refusal == Refusal::Time;
+        if self.refused_a_time {
+            self.owed.remove(hash);
+        }
+    }
+
     fn owes_nothing(&mut self, officer: usize) {
         for holders in self.owed.values_mut() {
             holders.remove(&officer);
@@ -319,6 +331,7 @@ impl Witness {
         officer: usize,
         waiting: &BTreeSet<String>,
         sealed: &BTreeSet<String>,
+        sealed_too: bool,
     ) {
         self.owes_nothing(officer);
         let page = self.pages.get(&self.incarnation);
@@ -327,6 +340,7 @@ impl Witness {
                 continue;
             }
             intent.is_off_device = !waiting.contains(serial);
+            intent.is_unsealed = !intent.is_off_device && !sealed_too;
             let is_elsewhere =
                 sealed.contains(serial) || page.is_some_and(|page| page.has_serial(serial));
             intent.is_lost |= intent.is_off_device && !is_elsewhere;
