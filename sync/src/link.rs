@@ -212,6 +212,26 @@ mod tests {
     }
 
     #[test]
+    fn a_first_answer_that_comes_a_round_trip_late_leaves_the_window_open() {
+        let mut link = Link::new(Some(Handshake {
+            bytes: 600,
+            ms: 1_600,
+        }));
+        while link.has_room() {
+            link.sent(400, 0);
+        }
+        // Two of them at 1,200 bytes a second, and 600 ms.
+        assert_eq!(link.answered(2, 1_270), Some(2));
+        assert!(link.has_room(), "{link:?}");
+        // What is as slow again and again is slow.
+        for messages in 3..40 {
+            link.sent(400, 1_270 * (messages - 2));
+            link.answered(messages, 1_270 * (messages - 1)).unwrap();
+        }
+        assert!(link.window_bytes < WINDOW_BYTES_START, "{link:?}");
+    }
+
+    #[test]
     fn what_is_under_way_is_bounded_by_the_window() {
         let mut link = Link::new(None);
         let mut sent = 0;

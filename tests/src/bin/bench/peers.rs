@@ -14,6 +14,7 @@ use crate::row::{Row, median};
 const FAN_RUNS: usize = 3;
 /// Behind a slow link, whose figures do not.
 const CATCH_RUNS: usize = 1;
+const FAILURES_MAX: usize = 2;
 const RIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/peers");
 const WORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers");
 /// Without it cargo takes the rigs' package for one of this workspace, in which it lies.
@@ -174,18 +175,11 @@ fn rig(args: &[&str]) -> Command {
     command
 }
 
-/// The lines of some runs. A rig that fails once is not asked again.
+/// The lines of some runs. A rig that fails is asked once more, and then no longer.
 fn runs(wanted: usize, mode: &str, name: &str, is_good: impl Fn(&Value) -> bool) -> Vec<Value> {
-    let mut lines = Vec::new();
-    for _ in 0..wanted {
-        let output = rig(&[mode, name]).output();
-        let printed = output.map_or_else(
-            |e| e.to_string(),
-            |output| {
-                let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-                errors + &String::from_utf8_lossy(&output.stdout)
-            },
-        );
+    let (mut lines, mut failures) = (Vec::new(), 0);
+    while lines.len() < wanted && failures < FAILURES_MAX {
+        let printed = printed(&mut rig(&[mode, name]));
         let mut found = printed.lines().rev();
         let line = found.find_map(|line| serde_json::from_str::<Value>(line).ok());
         match line {
@@ -195,9 +189,19 @@ fn runs(wanted: usize, mode: &str, name: &str, is_good: impl Fn(&Value) -> bool)
             }
             _ => {
                 eprintln!("peers: {mode} {name} did not finish:\n{printed}");
-                return Vec::new();
+                failures += 1;
             }
         }
     }
     lines
+}
+
+fn printed(command: &mut Command) -> String {
+    command.output().map_or_else(
+        |e| e.to_string(),
+        |output| {
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            errors + &String::from_utf8_lossy(&output.stdout)
+        },
+    )
 }
