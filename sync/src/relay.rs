@@ -395,6 +395,11 @@ impl Relay {
     /// nothing is granted: the session ends, and the next hello starts from what is current.
     pub fn grant(&mut self, granted: &Granted) {
         if self.reach.contains_key(&granted.document) {
+            // An earlier grant ended meanwhile, and the device was never told: what was
+            // written between is known from here only.
+            self.granted_from = self.granted_from.max(granted.from);
+            self.urgency(granted.document, granted.urgency);
+            self.grown(self.head, &[(granted.document, granted.last)]);
             return;
         }
         if self.reach.len() >= GRANTS_MAX {

@@ -97,9 +97,13 @@ impl Books {
     }
 
     fn granted(&mut self, granted: &Granted) {
-        self.urgency
-            .entry(granted.document)
-            .or_insert(granted.urgency);
+        self.urgency.insert(granted.document, granted.urgency);
+    }
+
+    fn raised(&mut self, document: DocumentId, urgency: Urgency) {
+        if let Some(known) = self.urgency.get_mut(&document) {
+            *known = urgency;
+        }
     }
 
     fn forget(&mut self, document: DocumentId) {
@@ -113,13 +117,14 @@ impl Books {
         document: DocumentId,
         page: &Page,
         device: DeviceNumber,
-    ) -> Option<DocumentId> {
+    ) -> Option<(DocumentId, u64)> {
         let own = self.urgency.get(&document)?;
         let more_urgent = self.urgency.iter().filter(|(_, urgency)| *urgency < own);
-        more_urgent.map(|(other, _)| *other).find(|other| {
-            let through = self.sent.get(other).copied().unwrap_or(0);
-            let rest = page.between(*other, through, u64::MAX);
-            rest.iter().any(|seq| self.owes(page, *seq, device))
+        more_urgent.map(|(other, _)| *other).find_map(|other| {
+            let through = self.sent.get(&other).copied().unwrap_or(0);
+            let rest = page.between(other, through, u64::MAX);
+            let owed = rest.iter().find(|seq| self.owes(page, **seq, device))?;
+            Some((other, *owed))
         })
     }
 
@@ -698,6 +703,10 @@ impl Session {
             self.relay.revoke(document);
             self.books.forget(document);
         }
+        for (document, urgency) in news.urgency {
+            self.books.raised(document, urgency);
+            self.relay.urgency(document, urgency);
+        }
         self.relay.grown(news.head, &news.grown);
         news.seen.into_iter().for_each(|seen| self.relay.seen(seen));
         if let Some((why, reason)) = news.close {
@@ -707,9 +716,9 @@ impl Session {
 
     fn check_urgency(&self, document: DocumentId, page: &Page) -> Step {
         match self.books.passed_over(document, page, self.device.number) {
-            Some(more_urgent) => Err(broken(
+            Some((more_urgent, seq)) => Err(broken(
                 Invariant::UrgentFirst,
-                format!("{document} is sent while {more_urgent} has something to send"),
+                format!("{document} is sent while {seq} of {more_urgent} waits"),
             )),
             None => Ok(()),
         }

@@ -162,6 +162,23 @@ impl Center {
         self.tell_growth(&[document]);
     }
 
+    /// The unit is cleared and assigned again before the session has heard of either: it
+    /// hears of the second grant, which stands for both.
+    pub(crate) fn grant_anew_untold(&mut self, officer: usize, document: DocumentId) {
+        let relay = self.sessions.remove(&officer);
+        self.revoke(officer, document);
+        self.grant(officer, document);
+        let record = *self
+            .granted(officer)
+            .find(|g| g.document == document)
+            .unwrap();
+        let granted = self.as_granted(&record);
+        let mut relay = relay.unwrap();
+        relay.grant(&granted);
+        relay.grown(self.head(), &[]);
+        self.sessions.insert(officer, relay);
+    }
+
     fn as_granted(&self, record: &GrantRecord) -> Granted {
         let document = record.document;
         Granted {

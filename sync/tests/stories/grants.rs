@@ -93,6 +93,19 @@ fn a_document_that_is_granted_again_comes_whole_with_my_own_notes_of_this_sessio
 }
 
 #[test]
+fn what_was_written_between_two_grants_comes_though_the_first_ones_end_was_never_told() {
+    let mut net = Network::new(1);
+    net.center.grant(0, call(1));
+    net.dial(0);
+    net.settle();
+    net.center.grant_anew_untold(0, call(1));
+    net.settle();
+    let in_log = net.center.seqs(call(1)).len();
+    assert_eq!(net.officers[0].count(call(1)), in_log);
+    net.check_converged();
+}
+
+#[test]
 fn revoked_and_granted_again_while_away_is_one_grant() {
     let mut net = Network::new(1);
     net.center.grant(0, call(1));
