@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use forerunner_tests::TestApi;
-use packet::{CallId, Entry};
+use packet::{CallId, Compartment, DocumentId, Entry};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
@@ -72,9 +72,50 @@ pub(crate) async fn send(
     sent
 }
 
-/// Takes what comes until nothing has come for a while.
-pub(crate) async fn settled(came: &mut UnboundedReceiver<Came>) {
-    while let Ok(Some(_)) = tokio::time::timeout(SETTLED, came.recv()).await {}
+/// Takes what comes until nothing has come for a while; the newest of it.
+pub(crate) async fn settled(came: &mut UnboundedReceiver<Came>) -> u64 {
+    let mut newest = 0;
+    while let Ok(Some(change)) = tokio::time::timeout(SETTLED, came.recv()).await {
+        newest = newest.max(change.seq);
+    }
+    newest
+}
+
+/// Writes a note to a call and waits until all of its devices stand at it: then none has
+/// anything older to come, which takes thousands that come on together longer than a
+/// moment of silence tells. The newest of what came.
+///
+/// # Errors
+/// When they do not get there, in a sentence.
+pub(crate) async fn caught_up(
+    api: &TestApi,
+    call: CallId,
+    came: &mut UnboundedReceiver<Came>,
+    devices: usize,
+) -> Result<u64, String> {
+    let document = DocumentId::new(call, Compartment::Call);
+    write(api, call, &text(u64::MAX)).await;
+    let deadline = tokio::time::Instant::now() + LAST_MAX;
+    let mut stands: HashMap<usize, u64> = HashMap::new();
+    // How many stand at the newest.
+    let (mut newest, mut there) = (0, 0);
+    while there < devices {
+        let Ok(Some(change)) = tokio::time::timeout_at(deadline, came.recv()).await else {
+            return Err(format!(
+                "{there} of {devices} devices had caught up after {LAST_MAX:?}"
+            ));
+        };
+        if change.document != document {
+            continue;
+        }
+        let at = stands.entry(change.device).or_default();
+        *at = change.seq.max(*at);
+        if *at > newest {
+            (newest, there) = (*at, 0);
+        }
+        there += usize::from(*at == newest);
+    }
+    Ok(newest.max(settled(came).await))
 }
 
 /// Takes so many changes of these documents.
@@ -105,6 +146,9 @@ pub(crate) async fn take(
 
 /// How long each took, in milliseconds: notes that were sent one after the other lie in
 /// the log in that order.
+///
+/// # Panics
+/// When others are among them.
 pub(crate) fn took_ms(came: &[Came], sent: &[Instant]) -> Vec<f64> {
     let seqs: BTreeSet<u64> = came.iter().map(|change| change.seq).collect();
     assert_eq!(seqs.len(), sent.len(), "only the notes came");

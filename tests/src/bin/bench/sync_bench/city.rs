@@ -146,7 +146,23 @@ async fn growth(
         };
         let numbers = next..next + notes;
         next += notes;
-        match fan(center, shared, &mut received, count, numbers.clone(), every).await {
+        let caught_up = notes::caught_up(&center.api, shared, &mut received, count).await;
+        let fan = match caught_up {
+            Ok(newest) => {
+                let devices = (count, newest);
+                fan(
+                    center,
+                    shared,
+                    &mut received,
+                    devices,
+                    numbers.clone(),
+                    every,
+                )
+                .await
+            }
+            Err(why) => Err(why),
+        };
+        match fan {
             Ok(fan) => {
                 eprintln!("{count} devices: {:.2} ms CPU a change", fan.cpu_ms);
                 measured.push((count, fan.cpu_ms));

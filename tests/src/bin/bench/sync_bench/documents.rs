@@ -37,9 +37,19 @@ pub(super) async fn run() -> Vec<Row> {
         open(&center.api, &units, held..wanted).await;
         held = wanted;
         let numbers = next..next + NOTES;
-        let fan = fan(&center, call, &mut received, DEVICES, numbers, EVERY)
+        let newest = notes::caught_up(&center.api, call, &mut received, DEVICES)
             .await
             .unwrap();
+        let fan = fan(
+            &center,
+            call,
+            &mut received,
+            (DEVICES, newest),
+            numbers,
+            EVERY,
+        )
+        .await
+        .unwrap();
         next += NOTES;
         let (cpu_ms, p50_ms) = (fan.cpu_ms, median(&fan.took_ms));
         eprintln!("{documents} documents: {cpu_ms:.2} ms CPU a change, p50 {p50_ms:.2} ms");

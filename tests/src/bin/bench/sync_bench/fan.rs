@@ -29,7 +29,8 @@ pub(super) struct Fan {
     pub(super) cpu_ms: f64,
 }
 
-/// Sends these notes to a call on so many devices, and waits until all have all.
+/// Sends these notes to a call on so many devices that have caught up with it to `newest`
+/// ([`notes::caught_up`]), and waits until all have all.
 ///
 /// # Errors
 /// When they do not get them, or the center does not come to rest, in a sentence.
@@ -37,16 +38,15 @@ pub(super) async fn fan(
     center: &ServedCenter,
     call: CallId,
     received: &mut UnboundedReceiver<Came>,
-    devices: usize,
+    (devices, newest): (usize, u64),
     numbers: Range<u64>,
     every: Duration,
 ) -> Result<Fan, String> {
-    notes::settled(received).await;
     at_rest(center.process()).await?;
     let document = DocumentId::new(call, Compartment::Call);
     let before = cpu(center.process());
     let sent = notes::send(&center.api, call, numbers, every).await;
-    let is_note = |came: &Came| came.document == document;
+    let is_note = |came: &Came| came.document == document && came.seq > newest;
     let came = notes::take(received, is_note, devices * sent.len()).await?;
     // Reports and receipts are a part of it.
     at_rest(center.process()).await?;
@@ -74,11 +74,20 @@ async fn once() -> Run {
     let (came, mut received) = unbounded_channel();
     let mut online = Online::new(came);
     online.join(lights).await;
-    notes::settled(&mut received).await;
-    let from = (wire.down(), inside.down());
-    let fan = fan(&center, call, &mut received, DEVICES, NOTES, EVERY)
+    let newest = notes::caught_up(&center.api, call, &mut received, DEVICES)
         .await
         .unwrap();
+    let from = (wire.down(), inside.down());
+    let fan = fan(
+        &center,
+        call,
+        &mut received,
+        (DEVICES, newest),
+        NOTES,
+        EVERY,
+    )
+    .await
+    .unwrap();
     let a_note = |traffic: &Arc<Traffic>, from: u64| {
         (traffic.down() - from) as f64 / (DEVICES as u64 * (NOTES.end - NOTES.start)) as f64
     };
