@@ -6,13 +6,13 @@
 //! many calls are two seconds, it is not: there the briefs of a message are packed
 //! together, and what stands beside them is told by how it differs from the one before.
 
-use std::iter;
-
 use packet::DocumentId;
 
 use crate::at_most;
 use crate::codec::{self, Unpacked};
-use crate::frame::{BundleFrame, Bundled, ChangeItem, ChangesFrame, FrameError, decode};
+use crate::frame::{
+    BundleFrame, Bundled, ChangeItem, ChangesFrame, DownFrame, FrameError, decode, decode_message,
+};
 use crate::limits::CHANGES_PER_FRAME_MAX;
 use crate::relay::PackedChange;
 
@@ -128,16 +128,15 @@ pub(crate) fn open(bundle: BundleFrame) -> Result<Vec<ChangesFrame>, FrameError>
 /// The frames of a message to a device, in their order; a bundle as what it stands for.
 ///
 /// # Errors
-/// As [`crate::frame::decode_message`].
-pub fn decode_down(bytes: &[u8]) -> Result<Vec<crate::frame::DownFrame>, FrameError> {
-    use crate::frame::DownFrame;
+/// As [`decode_message`].
+pub fn decode_down(bytes: &[u8]) -> Result<Vec<DownFrame>, FrameError> {
     let mut frames = Vec::new();
-    for frame in crate::frame::decode_message(bytes)? {
+    for frame in decode_message(bytes)? {
         match frame {
             DownFrame::Bundle(bundle) => {
                 frames.extend(open(bundle)?.into_iter().map(DownFrame::Changes));
             }
-            frame => frames.extend(iter::once(frame)),
+            frame => frames.push(frame),
         }
     }
     Ok(frames)
@@ -151,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::{DownFrame, encode};
+    use crate::frame::encode;
 
     fn document(call: u64) -> DocumentId {
         DocumentId::new(CallId(call), Compartment::Call)
