@@ -439,7 +439,10 @@ async fn a_packet_page_gets_the_regions_that_changed_and_no_others() {
     });
     let appended = bench.center().write(call, note, "Analyst").await.unwrap();
     let html = until(&mut page, "Side door open").await;
-    assert!(html.contains(&format!("data-through=\"{}\"", appended.seq)));
+    let through = html.split("data-through=\"").nth(1).unwrap();
+    let through: u64 = through.split('"').next().unwrap().parse().unwrap();
+    // A busy machine may have had time to write an outcome more.
+    assert!(through >= appended.seq, "{through} of {}", appended.seq);
     assert!(html.find("shown-through").unwrap() > html.find("id=\"notes\"").unwrap());
     assert!(!html.contains("id=\"facts\""), "{html}");
 }
