@@ -145,11 +145,14 @@ pub fn decode_down(bytes: &[u8]) -> Result<Vec<DownFrame>, FrameError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use packet::{CallId, Compartment};
+    use std::collections::HashMap;
+
+    use packet::{Actor, CallId, Compartment, Document, Draft, Entry, Lineage, Written};
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::brief::{self, Place};
     use crate::frame::encode;
 
     fn document(call: u64) -> DocumentId {
@@ -226,5 +229,102 @@ mod tests {
             bad.changes = vec![bad.changes[0].clone(); CHANGES_PER_FRAME_MAX + 1];
             bad.briefs = codec::pack_together(&[0x40; CHANGES_PER_FRAME_MAX + 1]);
         }));
+    }
+
+    /// Notes as officers write them, near enough: words of a small language, a plate each.
+    fn note(random: &mut fastrand::Rng) -> Entry {
+        const WORDS: &str = "the a on at in north south east west side door back alley car sedan \
+            silver black white red blue male female subject wearing hoodie jacket running last seen \
+            near store street avenue fence gate yard dog loud plate partial registered to owner says \
+            no weapon seen knife possible witness on scene advises units hold perimeter camera shows \
+            two males leaving toward park garage second floor apartment caller hung up callback";
+        let words: Vec<&str> = WORDS.split_whitespace().collect();
+        let mut text: Vec<String> = Vec::new();
+        while text.iter().map(String::len).sum::<usize>() < 90 {
+            text.push(words[random.usize(..words.len())].to_owned());
+        }
+        text.push(format!(
+            "{:03}-{:04}",
+            random.u32(..1_000),
+            random.u32(..10_000)
+        ));
+        let by =
+            ["A. Ferris (4A12)", "J. Okafor (1B2)", "an analyst"][random.usize(..3)].to_owned();
+        let text = text.join(" ");
+        Entry::Note(packet::Note { text, by })
+    }
+
+    /// What a snapshot would have to bring beside Automerge's saved document: of each change
+    /// the MAC, without which it could not be given back, its `seq` and its time.
+    const BESIDE_SNAPSHOT_BYTES: usize = 16 + 2 + 4;
+
+    /// Why there are no snapshots: up to hundreds of entries the changes are smaller, and for
+    /// thousands, which no call has, a snapshot would save a tenth.
+    #[test]
+    fn the_changes_of_a_document_are_no_larger_than_the_document_as_automerge_saves_it() {
+        for count in [20, 200, 2_000] {
+            let mut random = fastrand::Rng::with_seed(7);
+            let (mut lineage, mut places) = (Lineage::default(), HashMap::new());
+            let mut log = Vec::new();
+            let (mut bundle, mut delta_bytes, mut each_bytes) = (Bundle::default(), 0, 0);
+            for seq in 1..=count {
+                let actor = Actor([random.u8(..6); 8]);
+                let basis = lineage.basis(actor);
+                let received_ms = 1_800_000_000_000 + i64::try_from(seq).unwrap() * 31_007;
+                let composed = packet::compose(&Draft {
+                    actor,
+                    number: basis.number,
+                    deps: basis.deps,
+                    start_op: basis.start_op,
+                    time_ms: received_ms - random.i64(20..900),
+                    written: &Written {
+                        entry: note(&mut random),
+                        clock_off_ms: Some(random.i64(-900..900)),
+                        instead: None,
+                    },
+                })
+                .unwrap();
+                let change = packet::inspect(&composed.bytes).unwrap();
+                lineage.add(change.hash, change.id, change.max_op);
+                let standing: Vec<_> = change.deps.iter().map(|dep| places[dep]).collect();
+                let brief = brief::abridge(&change, Place { seq, received_ms }, &standing).unwrap();
+                places.insert(change.hash, (seq, change.id));
+                let mut mac = [0; 16];
+                mac.copy_from_slice(&change.hash.0[..16]);
+                let body = codec::pack_brief(&brief).unwrap();
+                let packed = PackedChange::new(&ChangeItem {
+                    seq,
+                    received_ms,
+                    mac,
+                    body,
+                });
+                each_bytes += packed.encoded().len();
+                if !bundle.take_in(document(1), std::slice::from_ref(&packed)) {
+                    delta_bytes +=
+                        encode(&DownFrame::Bundle(bundle.take_frame(None).unwrap())).len();
+                    assert!(bundle.take_in(document(1), &[packed]));
+                }
+                log.push((change, composed.bytes));
+            }
+            delta_bytes += encode(&DownFrame::Bundle(bundle.take_frame(None).unwrap())).len();
+            let log = log
+                .iter()
+                .map(|(change, bytes)| (change.clone(), bytes.as_slice()));
+            let save_bytes = Document::from_changes(log).unwrap().save().len();
+            let snapshot_bytes =
+                save_bytes + usize::try_from(count).unwrap() * BESIDE_SNAPSHOT_BYTES;
+            println!(
+                "{count} notes: {each_bytes} bytes each by itself, {delta_bytes} bundled, \
+                 {snapshot_bytes} as a snapshot ({save_bytes} of them Automerge's)"
+            );
+            let most_bytes = match count {
+                ..=200 => snapshot_bytes,
+                _ => snapshot_bytes * 10 / 9,
+            };
+            assert!(
+                delta_bytes < most_bytes,
+                "{delta_bytes} of {snapshot_bytes}"
+            );
+        }
     }
 }
