@@ -29,9 +29,6 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{PATIENCE, TestApi};
 
-/// How often a request is made that is not answered.
-const POSTS_MAX: usize = 3;
-
 #[derive(Debug)]
 pub struct HostileDevice {
     pub number: DeviceNumber,
@@ -307,8 +304,7 @@ async fn connect(address: &str, tls: Arc<ClientConfig>) -> TlsStream<TcpStream> 
     connector.connect(name, stream).await.unwrap()
 }
 
-/// One request on a connection of its own. A center that is asked by a thousand at once
-/// may hang up before it has read anything: it is asked again.
+/// One request on a connection of its own.
 async fn post(address: &str, tls: Arc<ClientConfig>, path: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let request = format!(
@@ -316,16 +312,15 @@ async fn post(address: &str, tls: Arc<ClientConfig>, path: &str, body: &Value) -
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    for _ in 0..POSTS_MAX {
-        let mut stream = connect(address, tls.clone()).await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer).await;
-        if let Some((head, body)) = answer.split_once("\r\n\r\n") {
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            return (status, serde_json::from_str(body).unwrap_or(Value::Null));
-        }
-        eprintln!("{path}: no answer but {answer:?} ({read:?}), asking again");
-    }
-    panic!("{path}: the center does not answer");
+    let mut stream = connect(address, tls).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // rustls may have taken what the socket has not.
+    stream.flush().await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        panic!("{path}: no answer but {answer:?} ({read:?})");
+    };
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
