@@ -27,7 +27,7 @@ use crate::admission::Refusal;
 use crate::entry::{EntryError, FIELDS_MAX, Written};
 use crate::ids::{Actor, ChangeHash, EntryId};
 
-pub use operations::INSTEAD;
+pub use operations::{INSTEAD, take_instead};
 
 /// Largest change that is written or taken.
 pub const CHANGE_BYTES_MAX: usize = 12 * 1024;

@@ -15,7 +15,7 @@
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
-use packet::change::{DEPS_MAX, INSTEAD};
+use packet::change::{DEPS_MAX, INSTEAD, take_instead};
 use packet::entry::FIELDS_MAX;
 use packet::{Actor, ChangeHash, Composed, Draft, Entry, EntryId, Inspected, Written, compose};
 use serde_json::{Map, Value};
@@ -129,14 +129,7 @@ pub fn restore(
     };
     let max_op = known.iter().map(|known| known.max_op).max().unwrap_or(0);
     let mut fields = read.fields;
-    let instead = match fields.remove(INSTEAD) {
-        None => None,
-        Some(hash) => Some(
-            hash.as_str()
-                .and_then(|hash| hash.parse().ok())
-                .ok_or_else(|| malformed("what it is written instead of"))?,
-        ),
-    };
+    let instead = take_instead(&mut fields).map_err(|e| malformed(&e.to_string()))?;
     let entry = Entry::from_fields(fields).map_err(|e| malformed(&e.to_string()))?;
     let composed = compose(&Draft {
         actor: id.actor,

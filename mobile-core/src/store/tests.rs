@@ -117,24 +117,20 @@ impl Bench {
         Ok(ids[0])
     }
 
-    /// A change of the center's.
+    /// A note of the center's.
     fn center(&mut self, text: &str) -> (Composed, Operation) {
+        self.says(note(text))
+    }
+
+    /// An entry of the center's.
+    fn says(&mut self, entry: Entry) -> (Composed, Operation) {
         let actor = Actor::new(Author::Center(1 << 31), [1; 4]);
-        let basis = self.written.basis(actor);
         let written = Written {
-            entry: note(text),
+            entry,
             clock_off_ms: None,
             instead: None,
         };
-        let change = compose(&Draft {
-            actor,
-            number: basis.number,
-            deps: basis.deps,
-            start_op: basis.start_op,
-            time_ms: NOW_MS,
-            written: &written,
-        })
-        .unwrap();
+        let change = composed(actor, &self.written, &written);
         self.written.add(change.hash, change.id, change.max_op);
         let operation = self.changes(std::slice::from_ref(&change.bytes));
         (change, operation)
@@ -199,18 +195,9 @@ impl Bench {
     /// What a rewriting made of this before it was killed: only its sealed file is left.
     fn sealed_and_not_kept(&self, document: &Document, old: &Unsent) -> Unsent {
         let actor = Actor::new(Author::Device(DEVICE), [77; 4]);
-        let basis = document.lineage().basis(actor);
         let mut written = packet::inspect(&old.bytes).unwrap().written;
         written.instead = Some(old.hash);
-        let change = compose(&Draft {
-            actor,
-            number: basis.number,
-            deps: basis.deps,
-            start_op: basis.start_op,
-            time_ms: NOW_MS,
-            written: &written,
-        })
-        .unwrap();
+        let change = composed(actor, document.lineage(), &written);
         let input = signing_input(CENTER, old.document, &change.hash);
         Unsent {
             document: old.document,
@@ -237,6 +224,20 @@ impl Bench {
         };
         admit(document, &offer, &admission).map(|_| ())
     }
+}
+
+/// The actor's next change.
+fn composed(actor: Actor, lineage: &Lineage, written: &Written) -> Composed {
+    let basis = lineage.basis(actor);
+    let draft = Draft {
+        actor,
+        number: basis.number,
+        deps: basis.deps,
+        start_op: basis.start_op,
+        time_ms: NOW_MS,
+        written,
+    };
+    compose(&draft).unwrap()
 }
 
 fn welcome(incarnation: u64, reset: bool) -> Operation {

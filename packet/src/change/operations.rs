@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Draft;
 use crate::admission::Refusal;
 use crate::entry::{Entry, EntryError, Written};
-use crate::ids::EntryId;
+use crate::ids::{ChangeHash, EntryId};
 
 /// The field for [`Written::clock_off_ms`].
 const CLOCK_OFF: &str = "off";
@@ -165,14 +165,7 @@ pub(super) fn read(change: &ExpandedChange, id: EntryId) -> Result<Written, Refu
                 .ok_or_else(|| not("the clock's difference is not a whole number"))?,
         ),
     };
-    let instead = match fields.remove(INSTEAD) {
-        None => None,
-        Some(hash) => Some(
-            hash.as_str()
-                .and_then(|hash| hash.parse().ok())
-                .ok_or_else(|| not("what it is written instead of is no change's hash"))?,
-        ),
-    };
+    let instead = take_instead(&mut fields)?;
     let count = fields.len();
     let entry = Entry::from_fields(fields).map_err(Refusal::Entry)?;
     // A field that may be left out where it is empty, and is there: whoever writes the
@@ -184,6 +177,20 @@ pub(super) fn read(change: &ExpandedChange, id: EntryId) -> Result<Written, Refu
         entry,
         clock_off_ms,
         instead,
+    })
+}
+
+/// Takes [`INSTEAD`] from among an entry's fields, where it is one of them.
+///
+/// # Errors
+/// When it is no change's hash.
+pub fn take_instead(fields: &mut Map<String, Value>) -> Result<Option<ChangeHash>, Refusal> {
+    let Some(hash) = fields.remove(INSTEAD) else {
+        return Ok(None);
+    };
+    let hash = hash.as_str().and_then(|hash| hash.parse().ok());
+    hash.map(Some).ok_or_else(|| {
+        Refusal::NotAddOnly("what it is written instead of is no change's hash".into())
     })
 }
 

@@ -56,30 +56,8 @@ impl Bench {
             .attach(&self.pen, notes(), attachment, content, NOW_MS)
     }
 
-    /// The center's own entry.
-    fn says(&mut self, entry: Entry) -> Operation {
-        let actor = Actor::new(Author::Center(1 << 31), [1; 4]);
-        let basis = self.written.basis(actor);
-        let written = Written {
-            entry,
-            clock_off_ms: None,
-            instead: None,
-        };
-        let change = compose(&Draft {
-            actor,
-            number: basis.number,
-            deps: basis.deps,
-            start_op: basis.start_op,
-            time_ms: NOW_MS,
-            written: &written,
-        })
-        .unwrap();
-        self.written.add(change.hash, change.id, change.max_op);
-        self.changes(std::slice::from_ref(&change.bytes))
-    }
-
     fn confirms(&mut self, content: &[u8], thumbnail: Option<&[u8]>) {
-        let said = self.says(Entry::Attachment(attachment(content, thumbnail)));
+        let (_, said) = self.says(Entry::Attachment(attachment(content, thumbnail)));
         let applied = self.apply(&[said]);
         assert!(applied.attachments, "the session must look again");
     }
@@ -351,9 +329,9 @@ fn whole_images_of_closed_calls_give_way_first_then_the_oldest_and_never_thumbna
     bench.attach(&content(4)).unwrap();
     // The first and third stand in a call that is open, the second in one that is closed.
     let closed = DocumentId::new(CallId(9), Compartment::Call);
-    let opened = bench.says(facts(CallState::Open));
+    let (_, opened) = bench.says(facts(CallState::Open));
     bench.apply(&[opened]);
-    let said = bench.says(facts(CallState::Closed));
+    let (_, said) = bench.says(facts(CallState::Closed));
     bench.apply(&[said]);
     let place = data_encoding::HEXLOWER.encode(&closed.to_bytes());
     bench.sql(&format!(
