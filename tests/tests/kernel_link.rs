@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 
 const TEST: &str = "kernel_link";
 const BITS_PER_S: u32 = 9_600;
+/// What of the picture may be there when the caution is: what was there before it was
+/// written, a window, and what waits in the kernel on the way; then as much again.
+const PASSED_BYTES_MAX: u32 = 24_000;
 
 fn has_caution(packet: &Packet) -> bool {
     let mut entries = packet.entries.iter();
@@ -87,7 +90,11 @@ async fn over_a_slow_link_of_the_kernel_a_caution_passes_a_picture_and_a_note_co
         written.elapsed().as_millis()
     );
     assert_eq!(coming.state, AttachmentState::Coming);
-    assert!(coming.bytes_here < 100_000, "it waited for the picture");
+    assert!(
+        coming.bytes_here < PASSED_BYTES_MAX,
+        "it waited for the picture: {} bytes",
+        coming.bytes_here
+    );
     center
         .has_notes(call, &["seen, going in by the back"])
         .await;
