@@ -25,7 +25,7 @@ impl Rate {
 
     pub(super) fn next_ms(&self) -> i64 {
         // Rounded up: a moment too soon would be asked for again and again.
-        (self.due_us - self.burst_us).div_euclid(1_000) + 1
+        -(self.burst_us - self.due_us).div_euclid(1_000)
     }
 
     pub(super) fn take(&mut self, now_ms: i64) {
