@@ -31,7 +31,7 @@
 //! attempt that was stopped may still be reported: it is ignored.
 //!
 //! ```
-//! use server::enrich::schedule::{Ask, Effects, Fetched, Limits, Scheduler, Told};
+//! use forerunner_server::enrich::schedule::{Ask, Effects, Fetched, Limits, Scheduler, Told};
 //!
 //! // Two modelled sources: one answers after 40 ms, one never does.
 //! let limits = Limits { timeout_ms: 3_000, deadline_ms: 10_000, ..Limits::default() };
