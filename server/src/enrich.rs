@@ -315,7 +315,7 @@ fn only(query: &Query, known: &Known) -> Known {
             position: known.position,
             ..Known::default()
         },
-        QueryWhat::Person | QueryWhat::Phone => Known::default(),
+        QueryWhat::Person | QueryWhat::Phone | QueryWhat::Clip => Known::default(),
     }
 }
 
@@ -442,6 +442,8 @@ async fn outcome(
         state,
         took_ms,
         detail: detail.map(|detail| http::short(&detail)),
+        as_of_ms: None,
+        answers: None,
     };
     center
         .log
@@ -488,6 +490,8 @@ fn write_earlier(
         state,
         took_ms: None,
         detail: None,
+        as_of_ms: None,
+        answers: None,
     };
     ledger.append(document, Entry::Outcome(outcome))?;
     Ok(())
