@@ -118,6 +118,7 @@ impl Center {
     ) -> Result<Running, CenterError> {
         config.check()?;
         let rules = rules(&config)?;
+        let sources = enrich::Sources::open(&config)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
             path: data.display().to_string(),
@@ -148,7 +149,8 @@ impl Center {
         };
         log.readers()
             .read_blocking(|connection| hub.load(connection))?;
-        questions.reopen(log.readers().read_blocking(not_asked)?);
+        log.readers()
+            .read_blocking(|connection| questions.resume(connection))?;
 
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
@@ -190,7 +192,7 @@ impl Center {
             limits,
             stop.clone(),
         ));
-        tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        tasks.spawn(enrich::run(center.clone(), sources, asked, stop.clone()));
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
@@ -420,16 +422,6 @@ async fn serve(
             "connections did not end in time"
         );
     }
-}
-
-fn not_asked(connection: &rusqlite::Connection) -> Result<Vec<CallId>, LogError> {
-    let mut statement =
-        connection.prepare("SELECT call FROM calls WHERE open = 1 AND asked = 0")?;
-    let calls = statement.query_map([], |row| {
-        row.get::<_, i64>(0)
-            .map(|call| CallId(call.cast_unsigned()))
-    })?;
-    Ok(calls.collect::<Result<_, _>>()?)
 }
 
 fn count(metrics: &Metrics, happenings: &[Happening]) {

@@ -29,6 +29,7 @@ pub mod intake;
 pub mod log;
 pub mod metrics;
 pub mod policy;
+mod postgres;
 pub mod problem;
 pub mod receipts;
 pub mod session;

@@ -77,6 +77,8 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// Put a question to an agency's source.
+    AskSource,
 }
 
 impl Act {
@@ -95,8 +97,8 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
+        AskSource, AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed,
+        ListCalls, NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
         SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
@@ -107,6 +109,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         )
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore)
+        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
         | (
@@ -134,7 +137,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         (Role::Analyst, Write(kind)) => {
             matches!(
                 kind,
-                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
             )
         }
         _ => false,
@@ -171,7 +174,7 @@ mod tests {
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer]),
+        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
@@ -196,6 +199,10 @@ mod tests {
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        (
+            "AskSource",
+            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+        ),
     ];
 
     #[test]
@@ -220,6 +227,7 @@ mod tests {
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AskSource,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Kind::ALL.map(Act::Write));

@@ -41,6 +41,7 @@ impl Bench {
                 officers: vec![],
             }],
             sources: vec![],
+            purposes: crate::config::default_purposes(),
         })
         .await
         .unwrap();

@@ -65,6 +65,7 @@ impl Bench {
                 }],
             }],
             sources: vec![],
+            purposes: crate::config::default_purposes(),
         })
         .await
         .unwrap();

@@ -19,7 +19,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use self::record::{Record, Records};
+use self::record::Record;
+pub(crate) use self::record::Records;
 use super::reading::excerpt;
 use super::report::{
     CallReport, CallStatus, DISPOSITION_CHARS_MAX, DISTRICT_CHARS_MAX, LATITUDE_DEGREES_MAX,

@@ -1,13 +1,10 @@
-//! What the center itself knows: earlier calls at this address, from its own log.
-
-use std::sync::Arc;
+//! Earlier calls at an address, from the center's own log.
 
 use jiff::Timestamp;
 use packet::{CallId, Confidence, Finding, Topic};
+use rusqlite::Connection;
 
 use crate::calls::address_key;
-use crate::center::Center;
-use crate::clock;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::LogError;
 
@@ -17,37 +14,31 @@ pub(super) const SOURCE: &str = "Earlier calls";
 const NAMED_MAX: usize = 5;
 
 /// One finding that names the newest earlier calls, and counts all.
-pub(super) async fn at_this_address(
-    center: &Arc<Center>,
+pub(super) fn at_this_address(
+    connection: &Connection,
     call: CallId,
     location: &str,
+    now_ms: i64,
 ) -> Result<Option<Finding>, LogError> {
     let address = address_key(location);
     if address.is_empty() {
         return Ok(None);
     }
-    let key = address.clone();
-    let (count, newest): (usize, Vec<(i64, String, String)>) = center
-        .log
-        .readers()
-        .read(move |connection| {
-            let count = connection
-                .prepare_cached("SELECT count(*) FROM calls WHERE address = ?1 AND call <> ?2")?
-                .query_row(rusqlite::params![key, call.0.cast_signed()], |row| {
-                    row.get(0)
-                })?;
-            let newest = connection
-                .prepare_cached(
-                    "SELECT received_ms, nature, report FROM calls WHERE address = ?1 AND call <> ?2
-                     ORDER BY received_ms DESC LIMIT ?3",
-                )?
-                .query_map(rusqlite::params![key, call.0.cast_signed(), NAMED_MAX], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?
-                .collect::<Result<_, _>>()?;
-            Ok((count, newest))
-        })
-        .await?;
+    let count: usize = connection
+        .prepare_cached("SELECT count(*) FROM calls WHERE address = ?1 AND call <> ?2")?
+        .query_row(rusqlite::params![address, call.0.cast_signed()], |row| {
+            row.get(0)
+        })?;
+    let newest: Vec<(i64, String, String)> = connection
+        .prepare_cached(
+            "SELECT received_ms, nature, report FROM calls WHERE address = ?1 AND call <> ?2
+             ORDER BY received_ms DESC LIMIT ?3",
+        )?
+        .query_map(
+            rusqlite::params![address, call.0.cast_signed(), NAMED_MAX],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .collect::<Result<_, _>>()?;
     if count == 0 {
         return Ok(None);
     }
@@ -68,7 +59,7 @@ pub(super) async fn at_this_address(
             .take(packet::entry::NAME_CHARS_MAX)
             .collect(),
         recorded_ms: newest.first().map(|(received_ms, ..)| *received_ms),
-        answered_ms: clock::now_ms(),
+        answered_ms: now_ms,
         confidence: Confidence::Exact,
         topic: Topic::Earlier,
         link: None,
