@@ -67,10 +67,7 @@ pub fn router(center: Arc<Center>) -> Router {
         )
         .route("/v1/enrolment-codes", post(devices::new_code))
         .route("/v1/devices/{device}", delete(devices::revoke))
-        .route(
-            "/v1/metrics/before-arrival",
-            get(arrivals::before_arrival),
-        )
+        .route("/v1/metrics/before-arrival", get(arrivals::before_arrival))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))

@@ -225,7 +225,12 @@ mod tests {
         let svg = Curves::new("t", "s", 40.0, &[curve]).render().unwrap();
         // Three of four at the left, nobody at the right.
         let points = svg.split("points=\"").nth(1).unwrap();
-        let points: Vec<&str> = points.split('"').next().unwrap().split_whitespace().collect();
+        let points: Vec<&str> = points
+            .split('"')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
         assert_eq!(points.first(), Some(&"44.0,62.5"));
         assert_eq!(points.last(), Some(&"630.0,220.0"));
         assert!(svg.contains("&#60;all&#62;"));

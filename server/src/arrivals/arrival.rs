@@ -22,8 +22,10 @@ pub enum Why {
     SlowLink,
     /// This source had not answered yet.
     SlowSource(String),
-    /// This source was given up, or said no.
+    /// This source was given up.
     DeadSource(String),
+    /// This source would not answer this.
+    Refused(String),
 }
 
 impl Why {
@@ -38,6 +40,7 @@ impl Why {
             Self::SlowLink => "slow link",
             Self::SlowSource(_) => "slow source",
             Self::DeadSource(_) => "dead source",
+            Self::Refused(_) => "refused",
         }
     }
 }
@@ -45,7 +48,7 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SlowSource(source) | Self::DeadSource(source) => {
+            Self::SlowSource(source) | Self::DeadSource(source) | Self::Refused(source) => {
                 write!(f, "{}: {source}", self.kind())
             }
             _ => f.write_str(self.kind()),
@@ -90,7 +93,8 @@ impl Arrival {
                 let source = || question.source.clone();
                 match question.at(at_ms)?.state {
                     OutcomeState::Answered | OutcomeState::NothingFound => None,
-                    OutcomeState::Asked => Some(Why::SlowSource(source())),
+                    OutcomeState::Asked | OutcomeState::Retrying => Some(Why::SlowSource(source())),
+                    OutcomeState::Refused => Some(Why::Refused(source())),
                     OutcomeState::Failed | OutcomeState::TimedOut => {
                         Some(Why::DeadSource(source()))
                     }
@@ -175,19 +179,18 @@ impl Wanted {
     }
 }
 
-fn why_not_there(
-    devices: &[&DeviceTimes],
-    unit: &UnitTimes,
-    at_ms: i64,
-    wanted: &Wanted,
-) -> Why {
+fn why_not_there(devices: &[&DeviceTimes], unit: &UnitTimes, at_ms: i64, wanted: &Wanted) -> Why {
     if devices.is_empty() {
         return Why::NoDevice;
     }
     if unit.assigned_ms > at_ms - LINK_MS_MIN {
         return Why::LateAssignment;
     }
-    let between = |from_ms| devices.iter().any(|times| in_contact(times, from_ms, at_ms));
+    let between = |from_ms| {
+        devices
+            .iter()
+            .any(|times| in_contact(times, from_ms, at_ms))
+    };
     if between(wanted.last_ms.max(unit.assigned_ms)) {
         return Why::SlowLink;
     }
@@ -205,7 +208,11 @@ fn in_contact(times: &DeviceTimes, from_ms: i64, to_ms: i64) -> bool {
         || times.contacts.iter().enumerate().any(|(newest, contact)| {
             // The newest, and it is in session now: so it was all the time.
             let lasts = newest == 0 && contact.heard_ms.is_none() && times.is_connected;
-            let heard_ms = if lasts { i64::MAX } else { contact.heard_ms.unwrap_or(contact.began_ms) };
+            let heard_ms = if lasts {
+                i64::MAX
+            } else {
+                contact.heard_ms.unwrap_or(contact.began_ms)
+            };
             contact.began_ms <= to_ms && heard_ms >= from_ms
         })
 }

@@ -55,20 +55,10 @@ fn view(
         hours: HOURS,
         everything: share(all.everything_asked_answered_and_there, all.calls),
         complete: share(all.complete_before_arrival, all.calls),
-        priorities: report
-            .priorities
-            .iter()
-            .map(|(priority, figures)| row(format!("Priority {priority}"), &figures.view()))
-            .collect(),
-        agencies: report
-            .agencies
-            .iter()
-            .map(|(id, figures)| row(agency(id), &figures.view()))
-            .collect(),
+        calls: rows(console, report),
         sources: report.sources.iter().map(source).collect(),
         lead_plot: lead_plot(report)?,
         why_plot: why_plot(&all.why_not)?,
-        all: row("All".into(), &all),
         misses: misses
             .map(|miss| MissRowView {
                 id: miss.call.to_string(),
@@ -83,6 +73,18 @@ fn view(
         no_travel: report.no_travel,
         not_looked_at: report.not_looked_at,
     })
+}
+
+fn rows(console: &Console, report: &Report) -> Vec<ArrivalsRowView> {
+    let mut rows = vec![row("All".into(), &report.all.view())];
+    for (priority, figures) in &report.priorities {
+        rows.push(row(format!("Priority {priority}"), &figures.view()));
+    }
+    for (id, figures) in &report.agencies {
+        let name = board::agency(&console.center.config, id);
+        rows.push(row(name, &figures.view()));
+    }
+    rows
 }
 
 fn row(name: String, figures: &FiguresView) -> ArrivalsRowView {

@@ -25,6 +25,8 @@ pub(super) fn view(timeline: &Timeline, times: &Times, now_ms: i64) -> TimelineV
             OutcomeState::NothingFound => "found nothing",
             OutcomeState::Failed => "failed",
             OutcomeState::TimedOut => "timed out",
+            OutcomeState::Refused => "refused",
+            OutcomeState::Retrying => "is asked once more",
         };
         moments.push((said.at_ms, format!("{} {what}", question.source)));
     }
@@ -93,7 +95,10 @@ fn verdict(arrival: &Arrival) -> String {
         return format!("{known} All that was asked was answered and there.");
     }
     let why: Vec<String> = arrival.why.iter().map(ToString::to_string).collect();
-    format!("{known} Not all that was asked was answered and there: {}.", why.join("; "))
+    format!(
+        "{known} Not all that was asked was answered and there: {}.",
+        why.join("; ")
+    )
 }
 
 #[cfg(test)]

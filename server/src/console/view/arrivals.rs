@@ -13,9 +13,8 @@ pub struct ArrivalsPage {
     /// Such as `97.1 %`; `no arrival yet` where there was none.
     pub everything: String,
     pub complete: String,
-    pub all: ArrivalsRowView,
-    pub priorities: Vec<ArrivalsRowView>,
-    pub agencies: Vec<ArrivalsRowView>,
+    /// All, by priority, by agency.
+    pub calls: Vec<ArrivalsRowView>,
     pub sources: Vec<SourceRowView>,
     /// Plots, as SVG.
     pub lead_plot: String,
