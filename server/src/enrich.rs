@@ -8,6 +8,7 @@
 mod answers;
 mod earlier;
 mod http;
+pub mod schedule;
 
 use std::collections::HashMap;
 use std::sync::Arc;
