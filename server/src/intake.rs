@@ -18,4 +18,4 @@ pub mod report;
 #[cfg(test)]
 pub(crate) mod shared_files;
 
-pub use report::{CallReport, CallStatus, IntakeError};
+pub use report::{CallReport, CallStatus, IntakeError, UnitReport};

@@ -68,7 +68,7 @@ impl Bench {
             priority: None,
             narrative: vec![],
             plates: vec![],
-            units: units.iter().map(ToString::to_string).collect(),
+            units: units.iter().map(|unit| (*unit).into()).collect(),
             status: CallStatus::Open,
         };
         self.center().report(report, "Dispatch").await.unwrap().call

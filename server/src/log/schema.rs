@@ -207,6 +207,19 @@ CREATE VIEW audit_by_person AS
     FROM audit, json_each(audit.carriers) AS each
     JOIN carriers AS carrier ON carrier.carrier = each.value;
 ",
+    "
+-- What dispatch has said of each unit of a call, the last word by time.
+CREATE TABLE heard_units (
+    call INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    on_ms INTEGER NOT NULL,
+    is_on INTEGER NOT NULL,
+    doing_ms INTEGER,
+    -- packet::UnitState as a number.
+    doing INTEGER,
+    PRIMARY KEY (call, unit)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
