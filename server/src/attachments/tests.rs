@@ -40,6 +40,7 @@ impl Bench {
                 units: vec!["4A12".into(), "5B1".into()],
                 officers: vec![],
             }],
+            cads: vec![],
             sources: vec![],
         })
         .await

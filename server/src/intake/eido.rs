@@ -29,6 +29,7 @@ mod units;
 
 use self::component::{Component, Components, Shape};
 use self::incident::Subject;
+use super::narrative;
 use super::reading::{self, Node};
 use super::report::{AGENCY_CHARS_MAX, CallReport, IntakeError, checked_text};
 
@@ -69,7 +70,7 @@ pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
         longitude,
         district: subject.district,
         priority: subject.priority,
-        narrative: text::fit(lines)?,
+        narrative: narrative::fit(lines),
         plates: Vec::new(),
         units: units::read(&root)?,
         status: subject.status,
