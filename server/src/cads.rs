@@ -9,16 +9,24 @@
 
 pub mod codes;
 pub mod config;
+pub mod database;
+pub mod doors;
+pub mod folder;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use crate::center::Center;
 use crate::intake::CallReport;
 use crate::triage::Triage;
 
 use self::codes::{Code, Codes, CodesError};
 pub use self::config::CadConfig;
+use self::doors::Door;
 
 /// Why a CAD's section cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +47,9 @@ pub struct Cad {
     pub eido_id: String,
     pub zone: TimeZone,
     codes: Codes,
+    /// How its folder and its view stand, where it has them.
+    pub(crate) folder: Door,
+    pub(crate) view: Door,
 }
 
 /// All that are configured.
@@ -96,6 +107,8 @@ impl Cad {
                 .map(codes)
                 .transpose()?
                 .unwrap_or_default(),
+            folder: Door::default(),
+            view: Door::default(),
         })
     }
 }
@@ -110,6 +123,25 @@ fn codes(path: &Path) -> Result<Codes, CadError> {
         path: shown(),
         fault,
     })
+}
+
+/// Listens to the folders and the views until the center stops.
+pub(crate) fn listen(center: &Arc<Center>, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
+    for section in &center.config.cads {
+        let agency = section.agency.clone();
+        if let Some(folder) = section.folder.clone() {
+            let agency = agency.clone();
+            tasks.spawn(folder::watch(center.clone(), agency, folder, stop.clone()));
+        }
+        if let Some(database) = section.database.clone() {
+            tasks.spawn(database::poll(
+                center.clone(),
+                agency,
+                database,
+                stop.clone(),
+            ));
+        }
+    }
 }
 
 /// What a CAD's code table says of a report.

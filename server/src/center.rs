@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::{self, AcceptLimits, Listener};
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
-use crate::cads::{CadError, Cads};
+use crate::cads::{self, CadError, Cads};
 use crate::calls::{self, Reported};
 use crate::clock;
 use crate::config::{Config, ConfigError};
@@ -198,6 +198,7 @@ impl Center {
             stop.clone(),
         ));
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));

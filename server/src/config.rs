@@ -191,6 +191,9 @@ impl Config {
             if !dispatched.insert(&cad.agency) {
                 return field("cads.agency", &format!("{} stands twice", cad.agency));
             }
+            if let Err((wrong, wanted)) = cad.check() {
+                return field(&format!("cads.{}.{wrong}", cad.agency), &wanted);
+            }
         }
         self.sources.iter().try_for_each(|source| {
             source.check().map_err(|wanted| ConfigError::Field {
