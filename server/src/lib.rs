@@ -16,6 +16,7 @@ pub mod api;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
+pub mod cads;
 pub mod calls;
 pub mod center;
 pub mod clock;

@@ -13,7 +13,8 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::{UNITS_MAX, address_key, closed, end_grant, grant, granted, insert, is_open, units_on};
+use super::rows::{address_key, closed, insert, is_open};
+use super::units::{UNITS_MAX, end_grant, grant, granted, units_on};
 use crate::log::{Happening, Ledger, LogError, new_since_restore};
 
 /// Who writes that a call has two packets, as screens show it.

@@ -207,6 +207,38 @@ CREATE VIEW audit_by_person AS
     FROM audit, json_each(audit.carriers) AS each
     JOIN carriers AS carrier ON carrier.carrier = each.value;
 ",
+    "
+-- What dispatch has said of each unit of a call, the last word by time.
+CREATE TABLE heard_units (
+    call INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    on_ms INTEGER NOT NULL,
+    is_on INTEGER NOT NULL,
+    doing_ms INTEGER,
+    -- packet::UnitState as a number.
+    doing INTEGER,
+    PRIMARY KEY (call, unit)
+) STRICT, WITHOUT ROWID;
+",
+    "
+-- Files of a CAD's folder that were read, as they were then.
+CREATE TABLE cad_files (
+    agency TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    PRIMARY KEY (agency, name)
+) STRICT, WITHOUT ROWID;
+-- The highest key that was read of a CAD's view …
+CREATE TABLE cad_positions (agency TEXT PRIMARY KEY, key INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- … and the rows near it, which are asked for again.
+CREATE TABLE cad_rows (
+    agency TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (agency, key, digest)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
