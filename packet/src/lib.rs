@@ -17,6 +17,7 @@
 //! * [`document`]: what is known of a document's history, and the document itself.
 //! * [`admission`]: whether the center takes a device's change.
 //! * [`signature`]: a device's signature and the center's MAC over a change.
+//! * [`subject`]: what a query is about, in the form in which it is looked up.
 
 pub mod admission;
 pub mod change;
@@ -25,6 +26,7 @@ pub mod entry;
 pub mod ids;
 pub mod sabotage;
 pub mod signature;
+pub mod subject;
 
 pub use admission::{Admission, Offer, Proof, Refusal, admit};
 pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
@@ -38,3 +40,4 @@ pub use ids::{
     Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,
     IdError,
 };
+pub use subject::{Subject, SubjectError};
