@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, AcceptLimits, Listener};
+use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
 use crate::cads::{self, CadError, Cads};
@@ -73,6 +74,8 @@ pub struct Center {
     pub turns: Turns,
     /// Where attachments are looked at.
     pub workbench: Workbench,
+    /// What is known of arrivals.
+    pub book: arrivals::Book,
     /// The API's bearer token.
     pub token: String,
     /// Where devices connect.
@@ -169,6 +172,7 @@ impl Center {
             reports,
             turns,
             workbench: Workbench::default(),
+            book: arrivals::Book::default(),
             token,
             sync,
             cads,
@@ -201,6 +205,7 @@ impl Center {
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
         let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));

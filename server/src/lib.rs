@@ -13,6 +13,7 @@
 
 pub mod accept;
 pub mod api;
+pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
@@ -22,6 +23,7 @@ pub mod center;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod contacts;
 pub mod devices;
 pub mod enrich;
 pub mod hub;
@@ -29,6 +31,7 @@ pub mod identity;
 pub mod intake;
 pub mod log;
 pub mod metrics;
+pub mod plot;
 pub mod policy;
 pub mod problem;
 pub mod receipts;

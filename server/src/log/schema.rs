@@ -239,6 +239,19 @@ CREATE TABLE cad_rows (
     PRIMARY KEY (agency, key, digest)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- When a device was in session: one row a session. NULL: it lasts, or the center did not see its end.
+CREATE TABLE contacts (
+    device INTEGER NOT NULL,
+    began_ms INTEGER NOT NULL,
+    heard_ms INTEGER,
+    PRIMARY KEY (device, began_ms)
+) STRICT, WITHOUT ROWID;
+-- 0: it began before this was kept.
+ALTER TABLE shifts ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX shifts_by_unit ON shifts (unit, began_ms);
+CREATE INDEX calls_by_received ON calls (received_ms);
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
