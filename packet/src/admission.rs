@@ -156,6 +156,8 @@ fn kind_in_words(kind: Kind) -> &'static str {
         Kind::Correction => "a correction",
         Kind::Acknowledgement => "an acknowledgement",
         Kind::Attachment => "an attachment",
+        Kind::Mention => "a mention",
+        Kind::Link => "a link to another call",
         Kind::Other => "an entry of an unknown kind",
     }
 }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ids::{Author, ChangeHash, Compartment, EntryId};
+use crate::ids::{Author, CallId, ChangeHash, Compartment, EntryId};
 
 /// The version of this schema. A newer center may send kinds that this one does
 /// not know: they are kept as [`Entry::Other`] and shown plainly.
@@ -18,6 +18,10 @@ pub const SCHEMA_VERSION: u16 = 1;
 pub const TEXT_CHARS_MAX: usize = 2_000;
 /// Longest name: a unit, an officer, a source, a nature, an address.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Longest address of something that a screen opens, such as a camera's stream.
+pub const LINK_CHARS_MAX: usize = 500;
+/// What such an address may begin with: nothing that a page would run.
+pub const LINK_SCHEMES: [&str; 3] = ["https://", "http://", "rtsp://"];
 /// Largest attachment, in bytes: a photograph as a phone makes it, with room.
 pub const ATTACHMENT_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// Longest media type (RFC 6838, section 4.2, allows 127 on each side of the slash).
@@ -63,6 +67,8 @@ pub enum Entry {
     Correction(Correction),
     Acknowledgement(Acknowledgement),
     Attachment(Attachment),
+    Mention(Mention),
+    Link(Link),
     /// A kind that this version does not know: its name and its fields as they came.
     #[serde(skip)]
     Other {
@@ -125,6 +131,9 @@ pub struct Note {
 pub struct Caution {
     pub text: String,
     pub by: String,
+    /// When whoever set it said that it ends: milliseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_ms: Option<i64>,
 }
 
 /// One result from a source.
@@ -141,6 +150,18 @@ pub struct Finding {
     pub recorded_ms: Option<i64>,
     pub answered_ms: i64,
     pub confidence: Confidence,
+    /// What it is about: by this a screen says what comes first.
+    #[serde(default, skip_serializing_if = "Topic::is_record")]
+    pub topic: Topic,
+    /// What a tap opens, such as a camera's stream: one of [`LINK_SCHEMES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// When it ends to be so, where the source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_ms: Option<i64>,
+    /// The query of the same document that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<EntryId>,
 }
 
 /// How a finding matched what was asked; all but `Exact` read as a lead to verify.
@@ -149,7 +170,44 @@ pub struct Finding {
 pub enum Confidence {
     Exact,
     Partial,
+    /// It sounds like what was asked.
+    Phonetic,
     Nearby,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// Whatever a source has on record, and nothing of what follows.
+    #[default]
+    Record,
+    /// A weapon that is known here, or of this person.
+    Weapon,
+    /// A person that is wanted.
+    Wanted,
+    /// A person that is missed.
+    Missing,
+    /// A vehicle or thing that is stolen.
+    Stolen,
+    /// "Be on the lookout".
+    Bolo,
+    /// A hazard of the place.
+    Premise,
+    Person,
+    Vehicle,
+    /// Earlier calls: here, near by, or with this plate, phone or person.
+    Earlier,
+    /// Calls that are open near by now.
+    Near,
+    Camera,
+}
+
+impl Topic {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks so
+    fn is_record(&self) -> bool {
+        *self == Self::Record
+    }
 }
 
 /// What became of asking one source one thing.
@@ -161,9 +219,15 @@ pub struct Outcome {
     pub state: OutcomeState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u32>,
-    /// Why it failed, in words.
+    /// Why it failed or refused, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How fresh the answer is, where it was not asked for just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of_ms: Option<i64>,
+    /// The query of the same document that was put to the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<EntryId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,8 +236,12 @@ pub enum OutcomeState {
     Asked,
     Answered,
     NothingFound,
+    /// It answers, but not this: the purpose, the reason or the asker does not do.
+    Refused,
     Failed,
     TimedOut,
+    /// It failed or timed out, and is asked once more.
+    Retrying,
 }
 
 /// Something that a person asks of the sources.
@@ -183,6 +251,12 @@ pub struct Query {
     pub what: QueryWhat,
     pub value: String,
     pub by: String,
+    /// Why it may be asked: a purpose code of the center's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// … and the asker's own words for it, where a source wants them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +266,8 @@ pub enum QueryWhat {
     Person,
     Phone,
     Address,
+    /// A camera's recording: its name and a window of time.
+    Clip,
 }
 
 /// A unit on this call. Does not reach dispatch's own system.
@@ -263,6 +339,55 @@ impl Attachment {
     }
 }
 
+/// A plate, person, place or danger that somebody's words name, found by the center.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mention {
+    pub what: MentionWhat,
+    /// In the form in which it is looked up.
+    pub value: String,
+    /// The words that it was read from, as they stand, so that a person can judge it.
+    pub words: String,
+    /// The note that they stand in; none: the call's facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<EntryId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MentionWhat {
+    Plate,
+    /// A part of a plate.
+    PartialPlate,
+    Vehicle,
+    Phone,
+    Person,
+    Address,
+    Weapon,
+    Danger,
+}
+
+/// Another call that is, or may be, about the same event. Neither is merged into the other.
+/// It is undone by a [`Correction`] without text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    pub other: CallId,
+    pub how: LinkHow,
+    /// What the two have in common, in words.
+    pub why: String,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkHow {
+    /// A rule thinks so, and a person is asked.
+    Proposed,
+    Rule,
+    Hand,
+}
+
 /// The kinds, without their contents: what a rule speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -276,11 +401,13 @@ pub enum Kind {
     Correction,
     Acknowledgement,
     Attachment,
+    Mention,
+    Link,
     Other,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Facts,
         Self::Note,
         Self::Caution,
@@ -291,6 +418,8 @@ impl Kind {
         Self::Correction,
         Self::Acknowledgement,
         Self::Attachment,
+        Self::Mention,
+        Self::Link,
         Self::Other,
     ];
 }
@@ -332,6 +461,8 @@ impl Entry {
             Self::Correction(_) => Kind::Correction,
             Self::Acknowledgement(_) => Kind::Acknowledgement,
             Self::Attachment(_) => Kind::Attachment,
+            Self::Mention(_) => Kind::Mention,
+            Self::Link(_) => Kind::Link,
             Self::Other { .. } => Kind::Other,
         }
     }
@@ -399,7 +530,8 @@ impl Entry {
             Self::Finding(finding) => name("source", &finding.source)
                 .and(name("title", &finding.title))
                 .and(text("text", &finding.text))
-                .and(at_most("query", &finding.query, NAME_CHARS_MAX)),
+                .and(at_most("query", &finding.query, NAME_CHARS_MAX))
+                .and(finding.link.as_deref().map_or(Ok(()), link)),
             Self::Outcome(outcome) => name("source", &outcome.source)
                 .and(at_most("query", &outcome.query, NAME_CHARS_MAX))
                 .and(optional(
@@ -407,7 +539,14 @@ impl Entry {
                     outcome.detail.as_deref(),
                     NAME_CHARS_MAX,
                 )),
-            Self::Query(query) => name("value", &query.value).and(name("by", &query.by)),
+            Self::Query(query) => name("value", &query.value)
+                .and(name("by", &query.by))
+                .and(optional(
+                    "purpose",
+                    query.purpose.as_deref(),
+                    NAME_CHARS_MAX,
+                ))
+                .and(optional("reason", query.reason.as_deref(), NAME_CHARS_MAX)),
             Self::UnitStatus(status) => name("unit", &status.unit).and(name("by", &status.by)),
             Self::Correction(correction) => {
                 optional("text", correction.text.as_deref(), TEXT_CHARS_MAX)
@@ -415,6 +554,10 @@ impl Entry {
             }
             Self::Acknowledgement(tap) => name("by", &tap.by).and(name("unit", &tap.unit)),
             Self::Attachment(attachment) => attachment.check(),
+            Self::Mention(mention) => {
+                name("value", &mention.value).and(name("words", &mention.words))
+            }
+            Self::Link(link) => name("why", &link.why).and(name("by", &link.by)),
             Self::Other { kind, fields } => name("kind", kind).and_then(|()| {
                 fields
                     .values()
@@ -425,7 +568,7 @@ impl Entry {
     }
 }
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 12] = [
     "facts",
     "note",
     "caution",
@@ -436,6 +579,8 @@ const KNOWN: [&str; 10] = [
     "correction",
     "acknowledgement",
     "attachment",
+    "mention",
+    "link",
 ];
 
 impl Attachment {
@@ -571,6 +716,16 @@ fn name(field: &'static str, value: &str) -> Result<(), EntryError> {
     filled(field, value, NAME_CHARS_MAX)
 }
 
+fn link(value: &str) -> Result<(), EntryError> {
+    if !LINK_SCHEMES.iter().any(|scheme| value.starts_with(scheme)) {
+        return Err(EntryError::Field {
+            field: "link",
+            wanted: format!("an address that begins with one of {LINK_SCHEMES:?}"),
+        });
+    }
+    at_most("link", value, LINK_CHARS_MAX)
+}
+
 fn optional(field: &'static str, value: Option<&str>, chars_max: usize) -> Result<(), EntryError> {
     value.map_or(Ok(()), |value| at_most(field, value, chars_max))
 }
@@ -618,6 +773,7 @@ mod tests {
             Entry::Caution(Caution {
                 text: "c".into(),
                 by: by(),
+                ends_ms: Some(7),
             }),
             Entry::Finding(Finding {
                 source: "records".into(),
@@ -627,6 +783,10 @@ mod tests {
                 recorded_ms: Some(5),
                 answered_ms: 6,
                 confidence: Confidence::Partial,
+                topic: Topic::Camera,
+                link: Some("rtsp://cameras.example/1".into()),
+                ends_ms: Some(8),
+                answers: Some(id()),
             }),
             Entry::Outcome(Outcome {
                 source: "records".into(),
@@ -634,11 +794,15 @@ mod tests {
                 state: OutcomeState::TimedOut,
                 took_ms: Some(3),
                 detail: Some("no answer in 3 s".into()),
+                as_of_ms: Some(2),
+                answers: Some(id()),
             }),
             Entry::Query(Query {
                 what: QueryWhat::Plate,
                 value: "ABC123".into(),
                 by: by(),
+                purpose: Some("C".into()),
+                reason: Some("a stop".into()),
             }),
             Entry::UnitStatus(UnitStatus {
                 unit: "4A12".into(),
@@ -656,6 +820,18 @@ mod tests {
                 unit: "4A12".into(),
             }),
             Entry::Attachment(attachment()),
+            Entry::Mention(Mention {
+                what: MentionWhat::Plate,
+                value: "ABC123".into(),
+                words: "plate Adam Boy Charles 1 2 3".into(),
+                of: Some(id()),
+            }),
+            Entry::Link(Link {
+                other: CallId(9),
+                how: LinkHow::Proposed,
+                why: "the same place within 2 minutes".into(),
+                by: "The center".into(),
+            }),
         ]
     }
 
@@ -709,6 +885,26 @@ mod tests {
             );
             assert!(KNOWN.contains(&fields["kind"].as_str().unwrap()));
             assert_eq!(Entry::from_fields(fields).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn a_link_opens_a_stream_or_a_page_and_runs_nothing() {
+        let finding = |link: &str| {
+            let fields = one_of_each()[3].to_fields().unwrap();
+            let Entry::Finding(finding) = Entry::from_fields(fields).unwrap() else {
+                unreachable!("it was a finding");
+            };
+            Entry::Finding(Finding {
+                link: Some(link.into()),
+                ..finding
+            })
+        };
+        finding("https://cameras.example/1").check().unwrap();
+        let long = format!("https://{}", "x".repeat(LINK_CHARS_MAX));
+        for link in ["javascript:alert(1)", " https://x", "", &long] {
+            let error = finding(link).check().unwrap_err().to_string();
+            assert!(error.starts_with("link:"), "{link}: {error}");
         }
     }
 

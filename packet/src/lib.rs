@@ -31,8 +31,8 @@ pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
 pub use document::{Document, Lineage};
 pub use entry::{
     Acknowledgement, Attachment, CallState, Caution, Confidence, Correction, Entry, EntryError,
-    Facts, Finding, Kind, Note, Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus,
-    Written, may_write,
+    Facts, Finding, Kind, Link, LinkHow, Mention, MentionWhat, Note, Outcome, OutcomeState, Query,
+    QueryWhat, Topic, UnitState, UnitStatus, Written, may_write,
 };
 pub use ids::{
     Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,

@@ -237,6 +237,7 @@ fn write_caution(ledger: &mut Ledger<'_>, call: CallId, text: &str) -> Result<()
     let caution = packet::Caution {
         text: text.to_owned(),
         by: "Triage".to_owned(),
+        ends_ms: None,
     };
     ledger.append(
         DocumentId::new(call, Compartment::Safety),
@@ -493,6 +494,8 @@ pub(crate) fn count(
         | Entry::Outcome(_)
         | Entry::Query(_)
         | Entry::UnitStatus(_)
+        | Entry::Mention(_)
+        | Entry::Link(_)
         | Entry::Other { .. } => {}
     }
     Ok(())

@@ -314,7 +314,7 @@ fn only(query: &Query, known: &Known) -> Known {
             position: known.position,
             ..Known::default()
         },
-        QueryWhat::Person | QueryWhat::Phone => Known::default(),
+        QueryWhat::Person | QueryWhat::Phone | QueryWhat::Clip => Known::default(),
     }
 }
 
@@ -441,6 +441,8 @@ async fn outcome(
         state,
         took_ms,
         detail: detail.map(|detail| http::short(&detail)),
+        as_of_ms: None,
+        answers: None,
     };
     center
         .log
@@ -487,6 +489,8 @@ fn write_earlier(
         state,
         took_ms: None,
         detail: None,
+        as_of_ms: None,
+        answers: None,
     };
     ledger.append(document, Entry::Outcome(outcome))?;
     Ok(())

@@ -182,6 +182,8 @@ mod tests {
             "write attachment",
             &[Role::Device, Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("write mention", &[]),
+        ("write link", &[]),
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),

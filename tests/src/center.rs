@@ -112,7 +112,11 @@ impl TestCenter {
     /// An analyst's caution.
     pub async fn caution(&self, call: CallId, text: &str) -> Appended {
         let (text, by) = (text.to_owned(), "an analyst".to_owned());
-        let entry = Entry::Caution(Caution { text, by });
+        let entry = Entry::Caution(Caution {
+            text,
+            by,
+            ends_ms: None,
+        });
         self.center()
             .write(call, entry, "an analyst")
             .await

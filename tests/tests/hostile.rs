@@ -274,6 +274,10 @@ async fn a_change_that_is_not_allowed_is_refused_with_a_reason_and_the_next_good
         recorded_ms: None,
         answered_ms: 1,
         confidence: packet::Confidence::Exact,
+        topic: packet::Topic::Record,
+        link: None,
+        ends_ms: None,
+        answers: None,
     });
     let unknown_kind = Entry::Other {
         kind: "override".into(),
@@ -288,6 +292,7 @@ async fn a_change_that_is_not_allowed_is_refused_with_a_reason_and_the_next_good
     let caution = Entry::Caution(packet::Caution {
         text: "in the wrong part".into(),
         by: "x".into(),
+        ends_ms: None,
     });
     let write = |document: &Document, entry| device.write(document, device.actor, entry).bytes;
     let intel = DocumentId::new(own.call, Compartment::Intel);

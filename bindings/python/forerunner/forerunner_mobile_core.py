@@ -2489,6 +2489,11 @@ class QueryKind(enum.Enum):
     
     ADDRESS = 3
     
+    CLIP = 4
+    """
+    A camera's recording.
+"""
+    
 
 
 class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
@@ -2503,6 +2508,8 @@ class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
             return QueryKind.PHONE
         if variant == 4:
             return QueryKind.ADDRESS
+        if variant == 5:
+            return QueryKind.CLIP
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
@@ -2514,6 +2521,8 @@ class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
         if value == QueryKind.PHONE:
             return
         if value == QueryKind.ADDRESS:
+            return
+        if value == QueryKind.CLIP:
             return
         raise ValueError(value)
 
@@ -2527,6 +2536,8 @@ class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
             buf.write_i32(3)
         if value == QueryKind.ADDRESS:
             buf.write_i32(4)
+        if value == QueryKind.CLIP:
+            buf.write_i32(5)
 
 
 

@@ -43,6 +43,7 @@ pub(super) async fn run(center: Shared, stop: CancellationToken) {
             Entry::Caution(Caution {
                 text: CAUTIONS[turn / 6 % CAUTIONS.len()].into(),
                 by: by.clone(),
+                ends_ms: None,
             })
         } else {
             Entry::Note(Note {

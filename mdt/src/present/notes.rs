@@ -3,7 +3,7 @@
 //! center did not take.
 
 use mobile_core::{AttachmentState, AttachmentView as Content, EntryView as Stored, Packet};
-use packet::{Attachment, Entry, QueryWhat, UnitState};
+use packet::{Attachment, Entry, LinkHow, MentionWhat, QueryWhat, UnitState};
 use serde_json::{Map, Value};
 
 use super::Scene;
@@ -29,6 +29,15 @@ fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
         Entry::Query(query) => {
             let text = format!("{}: {}", query_word(query.what), query.value);
             shown("Query", &query.by, text)
+        }
+        Entry::Mention(mention) => {
+            let (what, value) = (mention_word(mention.what), &mention.value);
+            let text = format!("{what} {value} (\u{201c}{}\u{201d})", mention.words);
+            shown("Mentioned", "The center", text)
+        }
+        Entry::Link(link) => {
+            let text = format!("{} {}: {}", link_word(link.how), link.other, link.why);
+            shown("Link", &link.by, text)
         }
         Entry::Other { kind, fields } => {
             let by = fields.get("by").and_then(Value::as_str);
@@ -140,6 +149,27 @@ fn query_word(what: QueryWhat) -> &'static str {
         QueryWhat::Person => "Person",
         QueryWhat::Phone => "Phone",
         QueryWhat::Address => "Address",
+        QueryWhat::Clip => "Recording",
+    }
+}
+
+fn mention_word(what: MentionWhat) -> &'static str {
+    match what {
+        MentionWhat::Plate => "Plate",
+        MentionWhat::PartialPlate => "A part of a plate",
+        MentionWhat::Vehicle => "Vehicle",
+        MentionWhat::Phone => "Phone",
+        MentionWhat::Person => "Person",
+        MentionWhat::Address => "Address",
+        MentionWhat::Weapon => "Weapon",
+        MentionWhat::Danger => "Danger",
+    }
+}
+
+fn link_word(how: LinkHow) -> &'static str {
+    match how {
+        LinkHow::Proposed => "Perhaps the same event as call",
+        LinkHow::Rule | LinkHow::Hand => "The same event as call",
     }
 }
 

@@ -184,6 +184,7 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
             confidence: match finding.confidence {
                 Confidence::Exact => ConfidenceView::Exact,
                 Confidence::Partial => ConfidenceView::Lead("only a part of it matches".into()),
+                Confidence::Phonetic => ConfidenceView::Lead("it sounds alike".into()),
                 Confidence::Nearby => ConfidenceView::Lead("nearby, not at this place".into()),
             },
         })
@@ -248,9 +249,11 @@ fn sources(scene: &Scene, packet: &Packet) -> SourcesView {
             },
             OutcomeState::NothingFound => SourceOutcome::NothingFound { at },
             OutcomeState::TimedOut => SourceOutcome::TimedOut { at },
-            OutcomeState::Failed => SourceOutcome::Failed {
-                reason: outcome.detail.clone().unwrap_or("no reason given".into()),
-            },
+            OutcomeState::Retrying | OutcomeState::Refused | OutcomeState::Failed => {
+                SourceOutcome::Failed {
+                    reason: outcome.detail.clone().unwrap_or("no reason given".into()),
+                }
+            }
         };
         SourceView {
             name: outcome.source.clone(),

@@ -81,6 +81,7 @@ fn caution(by: &str) -> Entry {
     Entry::Caution(Caution {
         text: "Knife in the kitchen".into(),
         by: by.into(),
+        ends_ms: None,
     })
 }
 
@@ -249,6 +250,8 @@ fn of_several_statuses_and_outcomes_the_last_is_current() {
             state,
             took_ms: None,
             detail: None,
+            as_of_ms: None,
+            answers: None,
         })
     };
     let packet = packet(vec![

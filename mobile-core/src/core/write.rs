@@ -35,6 +35,7 @@ impl Core {
         let caution = Caution {
             text: text.to_owned(),
             by,
+            ends_ms: None,
         };
         self.write(call, Compartment::Safety, Entry::Caution(caution))
             .await
@@ -55,6 +56,8 @@ impl Core {
             what,
             value: value.to_owned(),
             by,
+            purpose: None,
+            reason: None,
         };
         self.write(call, Compartment::Call, Entry::Query(query))
             .await
@@ -133,6 +136,8 @@ impl Core {
                 what: QueryWhat::Plate,
                 value: plate.to_owned(),
                 by: by.clone(),
+                purpose: None,
+                reason: None,
             };
             intents.push(intent(call, Compartment::Call, Entry::Query(query)));
         }

@@ -161,6 +161,7 @@ fn caution(text: &str) -> Entry {
     Entry::Caution(Caution {
         text: text.into(),
         by: "an analyst".into(),
+        ends_ms: None,
     })
 }
 

@@ -222,6 +222,8 @@ pub enum QueryKind {
     Person,
     Phone,
     Address,
+    /// A camera's recording.
+    Clip,
 }
 
 impl From<QueryKind> for QueryWhat {
@@ -231,6 +233,7 @@ impl From<QueryKind> for QueryWhat {
             QueryKind::Person => Self::Person,
             QueryKind::Phone => Self::Phone,
             QueryKind::Address => Self::Address,
+            QueryKind::Clip => Self::Clip,
         }
     }
 }

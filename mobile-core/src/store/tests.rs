@@ -713,6 +713,7 @@ fn a_caution_is_written_to_the_safety_document_by_its_own_actor() {
     let caution = Entry::Caution(Caution {
         text: "dog".into(),
         by: "Diaz (4A12)".into(),
+        ends_ms: None,
     });
     let caution = bench.write_entry(safety(), caution).unwrap();
     let note = bench.write("note");

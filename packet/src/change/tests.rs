@@ -4,7 +4,7 @@
 use super::*;
 use crate::entry::{
     Acknowledgement, CallState, Caution, Confidence, Correction, Entry, Facts, Finding, Note,
-    Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus,
+    Outcome, OutcomeState, Query, QueryWhat, Topic, UnitState, UnitStatus,
 };
 use crate::ids::{Author, DeviceNumber};
 use proptest::prelude::*;
@@ -63,6 +63,7 @@ fn one_of_each() -> Vec<Entry> {
         Entry::Caution(Caution {
             text: "c".into(),
             by: by(),
+            ends_ms: None,
         }),
         Entry::Finding(Finding {
             source: "records".into(),
@@ -72,6 +73,10 @@ fn one_of_each() -> Vec<Entry> {
             recorded_ms: Some(i64::MIN),
             answered_ms: i64::MAX,
             confidence: Confidence::Partial,
+            topic: Topic::Record,
+            link: None,
+            ends_ms: None,
+            answers: None,
         }),
         Entry::Outcome(Outcome {
             source: "records".into(),
@@ -79,11 +84,15 @@ fn one_of_each() -> Vec<Entry> {
             state: OutcomeState::TimedOut,
             took_ms: Some(3),
             detail: None,
+            as_of_ms: None,
+            answers: None,
         }),
         Entry::Query(Query {
             what: QueryWhat::Plate,
             value: "ABC123".into(),
             by: by(),
+            purpose: None,
+            reason: None,
         }),
         Entry::UnitStatus(UnitStatus {
             unit: "4A12".into(),

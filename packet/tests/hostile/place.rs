@@ -221,6 +221,7 @@ fn a_kind_that_a_device_may_not_write_is_refused_though_it_can_be_read() {
         entry: Entry::Caution(Caution {
             text: "dog".into(),
             by: "Diaz".into(),
+            ends_ms: None,
         }),
         ..unknown
     };

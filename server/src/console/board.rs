@@ -230,7 +230,7 @@ fn is_on_board(happening: &Happening) -> bool {
     match happening {
         Happening::Change(change) => !matches!(
             change.entry.kind(),
-            Kind::Note | Kind::Query | Kind::Outcome | Kind::Other
+            Kind::Note | Kind::Query | Kind::Outcome | Kind::Mention | Kind::Other
         ),
         Happening::Call { .. } | Happening::Granted { .. } | Happening::Ended { .. } => true,
         Happening::Receipt(_) | Happening::Delivered(_) | Happening::DeviceRevoked(_) => false,

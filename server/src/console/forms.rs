@@ -53,6 +53,7 @@ pub(super) async fn caution(
         Entry::Caution(Caution {
             text,
             by: ANALYST_NAME.into(),
+            ends_ms: None,
         })
     };
     let done = "Caution sent. Beside it stands which devices have it.";

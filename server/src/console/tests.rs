@@ -503,6 +503,7 @@ async fn delivered_shown_and_acknowledged_stand_beside_the_entry_of_their_device
     let caution = Entry::Caution(packet::Caution {
         text: "Armed".into(),
         by: "Analyst (RTCC)".into(),
+        ends_ms: None,
     });
     let caution = bench
         .center()

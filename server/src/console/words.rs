@@ -5,8 +5,8 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use packet::UnitState;
 use packet::entry::QueryWhat;
+use packet::{LinkHow, MentionWhat, UnitState};
 
 use super::view::PriorityView;
 use crate::log::LogError;
@@ -109,6 +109,27 @@ pub(super) fn query(what: QueryWhat) -> &'static str {
         QueryWhat::Person => "person",
         QueryWhat::Phone => "phone",
         QueryWhat::Address => "address",
+        QueryWhat::Clip => "recording",
+    }
+}
+
+pub(super) fn mention(what: MentionWhat) -> &'static str {
+    match what {
+        MentionWhat::Plate => "Plate",
+        MentionWhat::PartialPlate => "A part of a plate",
+        MentionWhat::Vehicle => "Vehicle",
+        MentionWhat::Phone => "Phone",
+        MentionWhat::Person => "Person",
+        MentionWhat::Address => "Address",
+        MentionWhat::Weapon => "Weapon",
+        MentionWhat::Danger => "Danger",
+    }
+}
+
+pub(super) fn link(how: LinkHow) -> &'static str {
+    match how {
+        LinkHow::Proposed => "Perhaps the same event as call",
+        LinkHow::Rule | LinkHow::Hand => "The same event as call",
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use packet::entry::{NAME_CHARS_MAX, TEXT_CHARS_MAX};
-use packet::{Caution, Confidence, Finding};
+use packet::{Caution, Confidence, Finding, Topic};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -93,6 +93,7 @@ fn from_records(source: &SourceConfig, query: &str, records: Records, now_ms: i6
                 &format!("{}: {}, {}", source.name, premise.set_by, premise.date),
                 NAME_CHARS_MAX,
             ),
+            ends_ms: None,
         })
         .filter(|caution| !caution.text.trim().is_empty())
         .collect();
@@ -151,6 +152,7 @@ fn from_registration(
                 vehicle.plate, vehicle.state
             ),
             by: cut(&source.name, NAME_CHARS_MAX),
+            ends_ms: None,
         });
     let finding = Finding {
         title: cut(
@@ -203,6 +205,10 @@ fn finding(source: &SourceConfig, query: &str, text: &str, now_ms: i64) -> Findi
         recorded_ms: None,
         answered_ms: now_ms,
         confidence: Confidence::Exact,
+        topic: Topic::Record,
+        link: None,
+        ends_ms: None,
+        answers: None,
     }
 }
 

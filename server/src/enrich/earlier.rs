@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packet::{CallId, Confidence, Finding};
+use packet::{CallId, Confidence, Finding, Topic};
 
 use crate::calls::address_key;
 use crate::center::Center;
@@ -70,6 +70,10 @@ pub(super) async fn at_this_address(
         recorded_ms: newest.first().map(|(received_ms, ..)| *received_ms),
         answered_ms: clock::now_ms(),
         confidence: Confidence::Exact,
+        topic: Topic::Earlier,
+        link: None,
+        ends_ms: None,
+        answers: None,
     }))
 }
 

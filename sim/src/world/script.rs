@@ -2,7 +2,7 @@
 
 use packet::{
     Acknowledgement, Author, CallId, CallState, Caution, Compartment, Confidence, DocumentId,
-    Entry, EntryId, Facts, Finding, Note,
+    Entry, EntryId, Facts, Finding, Note, Topic,
 };
 use serde_json::json;
 use server::intake::CallReport;
@@ -255,7 +255,11 @@ impl World {
                 let by = "Analyst Iyer".to_owned();
                 (
                     Compartment::Safety,
-                    Entry::Caution(Caution { text: words, by }),
+                    Entry::Caution(Caution {
+                        text: words,
+                        by,
+                        ends_ms: None,
+                    }),
                 )
             }
             Act::Finding => (Compartment::Call, finding(words)),
@@ -320,7 +324,14 @@ impl World {
             let (serial, by) = self.signed(index);
             let text = self.words(false);
             let (compartment, entry) = if act == Act::Caution {
-                (Compartment::Safety, Entry::Caution(Caution { text, by }))
+                (
+                    Compartment::Safety,
+                    Entry::Caution(Caution {
+                        text,
+                        by,
+                        ends_ms: None,
+                    }),
+                )
             } else {
                 (Compartment::Call, Entry::Note(Note { text, by }))
             };
@@ -582,6 +593,10 @@ pub(super) fn finding(text: String) -> Entry {
         recorded_ms: None,
         answered_ms: 0,
         confidence: Confidence::Exact,
+        topic: Topic::Record,
+        link: None,
+        ends_ms: None,
+        answers: None,
     })
 }
 

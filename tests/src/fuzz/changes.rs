@@ -156,6 +156,7 @@ impl Door {
             Compartment::Safety => Entry::Caution(Caution {
                 text: "honest".into(),
                 by: "Diaz (4A12)".into(),
+                ends_ms: None,
             }),
             _ => note("honest"),
         }
@@ -303,7 +304,7 @@ pub(super) fn honest() -> Vec<Vec<u8>> {
 pub(super) mod seeds {
     use packet::{
         Acknowledgement, CallState, Confidence, Correction, Facts, Finding, Outcome, OutcomeState,
-        Query, QueryWhat, UnitState, UnitStatus,
+        Query, QueryWhat, Topic, UnitState, UnitStatus,
     };
 
     use super::*;
@@ -366,6 +367,10 @@ pub(super) mod seeds {
             recorded_ms: Some(i64::MIN),
             answered_ms: i64::MAX,
             confidence: Confidence::Partial,
+            topic: Topic::Record,
+            link: None,
+            ends_ms: None,
+            answers: None,
         };
         let outcome = Outcome {
             source: "records".into(),
@@ -373,6 +378,8 @@ pub(super) mod seeds {
             state: OutcomeState::TimedOut,
             took_ms: Some(3),
             detail: None,
+            as_of_ms: None,
+            answers: None,
         };
         let other = serde_json::json!({"url": "rtsp://x", "live": true, "count": -3, "empty": ""});
         let serde_json::Value::Object(fields) = other else {
@@ -386,11 +393,14 @@ pub(super) mod seeds {
             Entry::Caution(Caution {
                 text: "c".into(),
                 by: by(),
+                ends_ms: None,
             }),
             Entry::Query(Query {
                 what: QueryWhat::Plate,
                 value: "ABC123".into(),
                 by: by(),
+                purpose: None,
+                reason: None,
             }),
             Entry::UnitStatus(UnitStatus {
                 unit: "4A12".into(),

@@ -90,6 +90,8 @@ impl<'a> Said<'a> {
                 | Entry::Caution(_)
                 | Entry::Finding(_)
                 | Entry::Query(_)
+                | Entry::Mention(_)
+                | Entry::Link(_)
                 | Entry::Other { .. } => said.entries.push(placed),
                 Entry::Facts(_)
                 | Entry::Outcome(_)
@@ -183,6 +185,19 @@ impl<'a> Said<'a> {
                 let text = format!("Asked: {} {}", words::query(query.what), query.value);
                 self.view(placed, "Query", text, query.by.clone())
             }
+            Entry::Mention(mention) => {
+                let text = format!(
+                    "{} {} (\u{201c}{}\u{201d})",
+                    words::mention(mention.what),
+                    mention.value,
+                    mention.words
+                );
+                self.view(placed, "Mentioned", text, String::new())
+            }
+            Entry::Link(link) => {
+                let text = format!("{} {}: {}", words::link(link.how), link.other, link.why);
+                self.view(placed, "Link", text, link.by.clone())
+            }
             Entry::Attachment(attachment) => EntryView {
                 attachment: Some(self.attachment(placed.document, attachment)),
                 ..self.view(
@@ -242,6 +257,7 @@ impl<'a> Said<'a> {
             confidence: match finding.confidence {
                 Confidence::Exact => ConfidenceView::Exact,
                 Confidence::Partial => ConfidenceView::Lead("it matches in part".into()),
+                Confidence::Phonetic => ConfidenceView::Lead("it sounds alike".into()),
                 Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
             },
             recorded: finding.recorded_ms.and_then(Times::record_date),

@@ -57,12 +57,14 @@ fn what_became(
         OutcomeState::TimedOut => SourceOutcome::TimedOut {
             after_ms: took_ms.unwrap_or(0),
         },
-        OutcomeState::Failed => SourceOutcome::Failed {
-            reason: outcome
-                .detail
-                .clone()
-                .unwrap_or_else(|| "it did not say why".into()),
-        },
+        OutcomeState::Retrying | OutcomeState::Refused | OutcomeState::Failed => {
+            SourceOutcome::Failed {
+                reason: outcome
+                    .detail
+                    .clone()
+                    .unwrap_or_else(|| "it did not say why".into()),
+            }
+        }
     }
 }
 

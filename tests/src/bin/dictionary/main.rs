@@ -23,7 +23,7 @@ use packet::change::{Draft, compose};
 use packet::document::Lineage;
 use packet::entry::{
     Acknowledgement, CallState, Caution, Confidence, Correction, Entry, Facts, Finding, Note,
-    Outcome, OutcomeState, Query, QueryWhat, UnitState, UnitStatus, Written,
+    Outcome, OutcomeState, Query, QueryWhat, Topic, UnitState, UnitStatus, Written,
 };
 use packet::{Actor, Author, ChangeHash, DeviceNumber, EntryId, inspect};
 use serde_json::Value;
@@ -392,6 +392,8 @@ impl<'a> Packet<'a> {
             state,
             took_ms: is_over.then(|| self.rng.u32(20..400)),
             detail: None,
+            as_of_ms: None,
+            answers: None,
         });
         self.write("outcome", false, self.center, outcome).map(drop)
     }
@@ -453,6 +455,10 @@ impl<'a> Packet<'a> {
             recorded_ms,
             answered_ms: self.now_ms,
             confidence,
+            topic: Topic::Record,
+            link: None,
+            ends_ms: None,
+            answers: None,
         });
         self.write("finding", false, self.center, finding).map(drop)
     }
@@ -495,6 +501,8 @@ impl<'a> Packet<'a> {
                 what: QueryWhat::Plate,
                 value: format!("{:03}{}", self.rng.u32(..1_000), "XKT"),
                 by: by.clone(),
+                purpose: None,
+                reason: None,
             });
             let of = self.write("query", false, officer, query)?;
             let text = Some("Wrong plate, see next".into());
@@ -513,6 +521,7 @@ fn caution(text: &str, by: &str) -> Entry {
     Entry::Caution(Caution {
         text: text.into(),
         by: by.into(),
+        ends_ms: None,
     })
 }
 
