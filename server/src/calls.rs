@@ -8,6 +8,7 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, params};
 
+use crate::address;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Happening, Ledger, LogError};
 use crate::triage::Triage;
@@ -124,6 +125,7 @@ fn update(
     text: &str,
 ) -> Result<(), LogError> {
     let facts = facts(report, triage);
+    let address = address::normalise(&facts.location);
     let known: Vec<String> = entries(ledger, DocumentId::new(call, Compartment::Safety))?
         .into_iter()
         .filter_map(|entry| match entry {
@@ -134,7 +136,7 @@ fn update(
     ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, seen_ms = ?9
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, unit = ?9, seen_ms = ?10
              WHERE call = ?1",
         )?
         .execute(params![
@@ -145,7 +147,8 @@ fn update(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     write_facts(ledger, call, &facts)?;
@@ -190,11 +193,12 @@ fn insert(
     report: &str,
     updated_ms: i64,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, seen_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, unit, seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             call.0.cast_signed(),
@@ -207,7 +211,8 @@ fn insert(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     Ok(())
@@ -283,18 +288,6 @@ fn cut(text: &str, chars_max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(chars_max - 1).chain(['…']).collect()
-}
-
-/// How addresses are compared until they are normalised (USPS Publication 28, a later
-/// issue): upper case, single spaces, nothing after the first comma.
-#[must_use]
-pub fn address_key(location: &str) -> String {
-    let street = location.split(',').next().unwrap_or_default();
-    street
-        .split_whitespace()
-        .map(str::to_uppercase)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Puts a unit on a call: its devices may have the packet from this change on.
