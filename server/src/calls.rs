@@ -37,7 +37,6 @@ use self::life::Kept;
 
 pub(crate) use given_back::given_back;
 pub use officers::adopt;
-pub use rows::address_key;
 pub(crate) use rows::count;
 pub use units::{UNITS_MAX, assign, end_closed, release};
 

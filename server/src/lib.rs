@@ -12,6 +12,7 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
+pub mod address;
 pub mod api;
 pub mod arrivals;
 pub mod attachments;

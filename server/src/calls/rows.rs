@@ -4,6 +4,7 @@ use packet::{CallId, CallState, DocumentId, Entry, EntryId, Facts};
 use rusqlite::params;
 
 use super::officers;
+use crate::address;
 use crate::log::{Ledger, LogError};
 
 pub(super) fn is_open(facts: &Facts) -> bool {
@@ -17,11 +18,12 @@ pub(super) fn insert(
     report: &str,
     updated_ms: i64,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, seen_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, unit, seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             call.0.cast_signed(),
@@ -34,7 +36,8 @@ pub(super) fn insert(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     Ok(())
@@ -48,10 +51,11 @@ pub(super) fn update(
     report: &str,
     updated_ms: i64,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, seen_ms = ?9
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, unit = ?9, seen_ms = ?10
              WHERE call = ?1",
         )?
         .execute(params![
@@ -62,22 +66,11 @@ pub(super) fn update(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     Ok(())
-}
-
-/// How addresses are compared until they are normalised (USPS Publication 28, a later
-/// issue): upper case, single spaces, nothing after the first comma.
-#[must_use]
-pub fn address_key(location: &str) -> String {
-    let street = location.split(',').next().unwrap_or_default();
-    street
-        .split_whitespace()
-        .map(str::to_uppercase)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Nobody has to acknowledge the cautions of a call that is over.
