@@ -90,7 +90,7 @@ fn take_facts(
     let known = ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, unit = ?7, seen_ms = max(seen_ms, ?8)
+            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, apartment = ?7, seen_ms = max(seen_ms, ?8)
              WHERE call = ?1",
         )?
         .execute(params![

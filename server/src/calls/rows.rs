@@ -22,7 +22,7 @@ pub(super) fn insert(
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, unit, seen_ms)
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, apartment, seen_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
@@ -55,7 +55,7 @@ pub(super) fn update(
     ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, unit = ?9, seen_ms = ?10
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, apartment = ?9, seen_ms = ?10
              WHERE call = ?1",
         )?
         .execute(params![

@@ -255,10 +255,10 @@ CREATE INDEX shifts_by_unit ON shifts (unit, began_ms);
 CREATE INDEX calls_by_received ON calls (received_ms);
 ",
     "
--- `address` is the building's key by Publication 28 (crate::address) from here on; the unit
+-- `address` is the building's key by Publication 28 (crate::address) from here on; the apartment
 -- within it, '' where none is said.
-ALTER TABLE calls ADD COLUMN unit TEXT NOT NULL DEFAULT '';
-UPDATE calls SET address = address_building(location), unit = address_unit(location);
+ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
+UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
 ];
 
@@ -386,7 +386,7 @@ mod tests {
         }
         let store = open(&path, &[7; 32]).unwrap();
         let (address, unit): (String, String) = store
-            .query_row("SELECT address, unit FROM calls", [], |row| {
+            .query_row("SELECT address, apartment FROM calls", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .unwrap();
