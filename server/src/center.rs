@@ -16,6 +16,7 @@ use crate::accept::{self, AcceptLimits, Listener};
 use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
+use crate::cads::{self, CadError, Cads};
 use crate::calls::{self, Reported};
 use crate::clock;
 use crate::config::{Config, ConfigError};
@@ -49,6 +50,8 @@ pub enum CenterError {
     Log(#[from] LogError),
     #[error("the triage table {path} cannot be used: {reason}")]
     Triage { path: String, reason: String },
+    #[error(transparent)]
+    Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
     Listen {
         what: &'static str,
@@ -77,6 +80,8 @@ pub struct Center {
     pub token: String,
     /// Where devices connect.
     pub sync: SocketAddr,
+    /// What each dispatch system's words mean.
+    pub cads: Cads,
     rules: Rules,
 }
 
@@ -121,6 +126,7 @@ impl Center {
     ) -> Result<Running, CenterError> {
         config.check()?;
         let rules = rules(&config)?;
+        let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
             path: data.display().to_string(),
@@ -169,6 +175,7 @@ impl Center {
             book: arrivals::Book::default(),
             token,
             sync,
+            cads,
             rules,
         });
         let mut tasks = JoinSet::new();
@@ -195,6 +202,7 @@ impl Center {
             stop.clone(),
         ));
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
@@ -239,12 +247,22 @@ impl Center {
         })
     }
 
+    /// Puts a report into the center's own words, and triages it.
+    pub(crate) fn understand(&self, report: &mut CallReport) -> Triage {
+        let coded = self.cads.translate(report);
+        let mut triage = self.triage(report);
+        if let Some(coded) = coded {
+            coded.speak(&mut triage);
+        }
+        triage
+    }
+
     /// Takes what dispatch says of a call.
     ///
     /// # Errors
     /// When it does not fit into entries, or the log cannot take it.
-    pub async fn report(&self, report: CallReport, by: &str) -> Result<Reported, LogError> {
-        let triage = self.triage(&report);
+    pub async fn report(&self, mut report: CallReport, by: &str) -> Result<Reported, LogError> {
+        let triage = self.understand(&mut report);
         let who = by.to_owned();
         self.log
             .write(move |ledger| {

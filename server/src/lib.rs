@@ -12,11 +12,13 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
+pub mod address;
 pub mod api;
 pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
+pub mod cads;
 pub mod calls;
 pub mod center;
 pub mod clock;

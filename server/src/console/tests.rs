@@ -64,6 +64,7 @@ impl Bench {
                     name: "Diaz".into(),
                 }],
             }],
+            cads: vec![],
             sources: vec![],
         })
         .await
