@@ -239,6 +239,19 @@ CREATE TABLE cad_rows (
     PRIMARY KEY (agency, key, digest)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- What was said of an incident by EIDO, all messages together, under the document's $id.
+CREATE TABLE eidos (
+    id TEXT PRIMARY KEY,
+    -- NULL: nothing says yet what it is about.
+    call INTEGER,
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
+CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
