@@ -17,12 +17,13 @@ use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
 use crate::cads::{self, CadError, Cads};
-use crate::calls::{self, Reported};
+use crate::calls::{self, EidoError, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
+use crate::intake::eido::Eido;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
@@ -279,6 +280,41 @@ impl Center {
                     },
                 )?;
                 Ok(reported)
+            })
+            .await
+    }
+
+    /// Takes what dispatch says of an incident by EIDO.
+    ///
+    /// # Errors
+    /// When the sum of what was said does not fit, or the log cannot take it.
+    pub async fn report_eido(
+        self: &Arc<Self>,
+        message: Eido,
+        by: &str,
+    ) -> Result<Taken, EidoError> {
+        let (center, who) = (self.clone(), by.to_owned());
+        self.log
+            .write(move |ledger| {
+                let incident: String = message.id().chars().take(100).collect();
+                let understand = |report: &mut CallReport| center.understand(report);
+                let taken = calls::tell_eido(ledger, message, understand)?;
+                let (object, detail) = match taken {
+                    Taken::Call(reported) => {
+                        (reported.call.to_string(), format!("{:?}", reported.news))
+                    }
+                    Taken::Awaited => (incident, "Awaited".to_owned()),
+                };
+                let record = Record {
+                    who,
+                    device: None,
+                    act: Act::ReportCall,
+                    object,
+                    allowed: true,
+                    detail,
+                };
+                audit::record(ledger, &record)?;
+                Ok(taken)
             })
             .await
     }

@@ -43,7 +43,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The current report's row.
+/// The current report's row. An EIDO may learn late whose call it is and by which number;
+/// one that another call has already stays that call's.
 pub(super) fn update(
     ledger: &Ledger<'_>,
     call: CallId,
@@ -70,6 +71,13 @@ pub(super) fn update(
             address.unit,
             ledger.now_ms()
         ])?;
+    ledger
+        .sql()
+        .prepare_cached(
+            "UPDATE calls SET agency = ?2, number = ?3 WHERE call = ?1 AND (agency <> ?2 OR number <> ?3)
+             AND NOT EXISTS (SELECT 1 FROM calls WHERE agency = ?2 AND number = ?3)",
+        )?
+        .execute(params![call.0.cast_signed(), facts.agency, facts.number])?;
     Ok(())
 }
 

@@ -260,6 +260,19 @@ CREATE INDEX calls_by_received ON calls (received_ms);
 ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
 UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
+    "
+-- What was said of an incident by EIDO, all messages together, under the document's $id.
+CREATE TABLE eidos (
+    id TEXT PRIMARY KEY,
+    -- NULL: nothing says yet what it is about.
+    call INTEGER,
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
+CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
