@@ -146,7 +146,9 @@ fn to_run(entities: &[Entity], known: &[String]) -> Vec<Plate> {
         let EntityWhat::Plate(plate) = &entity.what else {
             continue;
         };
-        let new = !known.iter().any(|known| lexicon::bare(known) == plate.plate)
+        let new = !known
+            .iter()
+            .any(|known| lexicon::bare(known) == plate.plate)
             && !plates.iter().any(|known| known.plate == plate.plate);
         if !plate.partial && new && plates.len() < FOUND_PLATES_MAX {
             plates.push(plate.clone());

@@ -22,7 +22,8 @@ impl Rules {
         let lexicon = &self.lexicon;
         let mut all = Vec::new();
         let mut taken: Vec<Range<usize>> = Vec::new();
-        let mut add = |bytes: Range<usize>, what: EntityWhat| all.push(Entity::new(whole, bytes, what));
+        let mut add =
+            |bytes: Range<usize>, what: EntityWhat| all.push(Entity::new(whole, bytes, what));
 
         let vehicles = vehicles::find(&text, lexicon);
         for plate in plates::find(&text, lexicon, &vehicles) {
@@ -30,11 +31,17 @@ impl Rules {
             add(text.bytes(&plate.tokens), EntityWhat::Plate(plate.plate));
         }
         for vehicle in vehicles {
-            add(text.bytes(&vehicle.tokens), EntityWhat::Vehicle(vehicle.vehicle));
+            add(
+                text.bytes(&vehicle.tokens),
+                EntityWhat::Vehicle(vehicle.vehicle),
+            );
             taken.push(vehicle.tokens);
         }
         for place in places::find(&text, &taken) {
-            add(text.bytes(&place.tokens), EntityWhat::Address(place.address));
+            add(
+                text.bytes(&place.tokens),
+                EntityWhat::Address(place.address),
+            );
             taken.push(place.tokens);
         }
         for phone in phones::find(whole) {
@@ -44,24 +51,36 @@ impl Rules {
             add(text.bytes(&tokens), EntityWhat::Person(person));
         }
         let narrative = Narrative::of(whole);
-        let hits = self.hits(&narrative);
-        for hit in &hits {
-            // Of `RAZOR BLADE`, not `RAZOR` and `BLADE` as well.
-            let names = &self.words[hit.rule].names;
-            let within = hits.iter().any(|other| {
-                self.words[other.rule].names == *names
-                    && other.tokens.len() > hit.tokens.len()
-                    && other.tokens.start <= hit.tokens.start
-                    && hit.tokens.end <= other.tokens.end
-            });
-            if let Some(what) = names.as_ref().filter(|_| !within) {
-                add(narrative.bytes(&hit.tokens), what.clone());
-            }
+        for (tokens, what) in self.named(&narrative) {
+            add(narrative.bytes(&tokens), what.clone());
         }
         all.sort_by_key(|entity| (entity.bytes.start, entity.bytes.end));
         all.dedup();
         all.truncate(ENTITIES_MAX);
         all
+    }
+}
+
+impl Rules {
+    /// The weapons and dangers that the words name. Of `RAZOR BLADE`, not `RAZOR` and `BLADE`
+    /// as well; `IS SHOT` and `SHOT TWICE` are one.
+    fn named(&self, narrative: &Narrative<'_>) -> Vec<(Range<usize>, &EntityWhat)> {
+        let mut named: Vec<(Range<usize>, &EntityWhat)> = Vec::new();
+        let mut hits = self.hits(narrative);
+        hits.sort_by_key(|hit| (hit.tokens.start, hit.tokens.end));
+        for hit in hits {
+            let Some(what) = &self.words[hit.rule].names else {
+                continue;
+            };
+            let overlapping = named.iter_mut().find(|(tokens, known)| {
+                *known == what && tokens.start < hit.tokens.end && hit.tokens.start < tokens.end
+            });
+            match overlapping {
+                Some((tokens, _)) => tokens.end = tokens.end.max(hit.tokens.end),
+                None => named.push((hit.tokens, what)),
+            }
+        }
+        named
     }
 }
 
@@ -76,7 +95,8 @@ fn persons_with_looks(
     let mut all: Vec<(Range<usize>, Person)> = Vec::new();
     for name in persons::find(text, &rules.lexicon, taken) {
         let beside = looks.iter().position(|look| {
-            let behind = look.start >= name.tokens.end && look.start - name.tokens.end <= LOOK_WORDS_MAX;
+            let behind =
+                look.start >= name.tokens.end && look.start - name.tokens.end <= LOOK_WORDS_MAX;
             let parted = (name.tokens.end..=look.start).any(|at| text.begins_sentence(at));
             (behind && !parted) || (look.end == name.tokens.start && !text.begins_clause(look.end))
         });

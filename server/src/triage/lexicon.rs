@@ -16,8 +16,11 @@ const BUILT_IN: &str = include_str!("../../finders.toml");
 pub(super) const PHRASE_WORDS_MAX: usize = 4;
 
 /// Words that are no name of a person or street: ordinary English as dispatch writes it.
-static COMMON: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("lists/common.txt").split_whitespace().collect());
+static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    include_str!("lists/common.txt")
+        .split_whitespace()
+        .collect()
+});
 
 pub(super) fn is_common(upper: &str) -> bool {
     COMMON.contains(upper)
@@ -238,7 +241,11 @@ impl Lexicon {
     /// Names the line and column of what is wrong in `text`.
     pub(super) fn new(text: &str, tables: &FinderTables) -> Result<Self, TriageError> {
         let built_in: FinderTables = toml::from_str(BUILT_IN).map_err(|error| {
-            wrong(BUILT_IN, error.span().map_or(0, |span| span.start), error.message())
+            wrong(
+                BUILT_IN,
+                error.span().map_or(0, |span| span.start),
+                error.message(),
+            )
         })?;
         let mut lexicon = Self {
             plates: PlateWords::default(),
@@ -326,7 +333,8 @@ fn add_all<T: Copy>(
     value: T,
     lookup: &mut Lookup<T>,
 ) -> Result<(), TriageError> {
-    list.iter().try_for_each(|phrase| lookup.add(text, phrase, value))
+    list.iter()
+        .try_for_each(|phrase| lookup.add(text, phrase, value))
 }
 
 fn named(text: &str, table: &NamedTable, lookup: &mut Lookup<String>) -> Result<(), TriageError> {
@@ -398,13 +406,19 @@ impl Makes {
     /// A make of which one letter is wrong (`HUNDA`).
     pub(super) fn misspelled(&self, upper: &str) -> Option<usize> {
         let name = |make: &Make| is_nearly(upper, &bare(&make.name));
-        (!is_common(upper)).then(|| self.all.iter().position(name)).flatten()
+        (!is_common(upper))
+            .then(|| self.all.iter().position(name))
+            .flatten()
     }
 
     /// The model of this make that begins at this token: the longest.
     pub(super) fn model(&self, text: &Text<'_>, at: usize, make: usize) -> Option<FoundModel> {
         let known = &self.all[make];
-        let found = |model: usize, tokens: usize| FoundModel { make, model, tokens };
+        let found = |model: usize, tokens: usize| FoundModel {
+            make,
+            model,
+            tokens,
+        };
         let whole = joined(text, at).find_map(|(spelling, tokens)| {
             let model = known.spelled.get(&spelling)?;
             Some(found(*model, tokens))
@@ -416,7 +430,10 @@ impl Makes {
         if is_common(upper) || text.begins_clause(at) {
             return None;
         }
-        let nearly = known.spelled.iter().find(|(spelling, _)| is_nearly(upper, spelling));
+        let nearly = known
+            .spelled
+            .iter()
+            .find(|(spelling, _)| is_nearly(upper, spelling));
         if let Some((_, model)) = nearly {
             return Some(found(*model, 1));
         }
@@ -435,7 +452,11 @@ impl Makes {
     pub(super) fn alone(&self, text: &Text<'_>, at: usize) -> Option<FoundModel> {
         joined(text, at).find_map(|(spelling, tokens)| {
             let (make, model) = *self.alone.get(&spelling)?;
-            Some(FoundModel { make, model, tokens })
+            Some(FoundModel {
+                make,
+                model,
+                tokens,
+            })
         })
     }
 
@@ -447,7 +468,11 @@ impl Makes {
         }
         self.all.iter().enumerate().find_map(|(make, known)| {
             let model = *known.spelled.get(&token.upper)?;
-            Some(FoundModel { make, model, tokens: 1 })
+            Some(FoundModel {
+                make,
+                model,
+                tokens: 1,
+            })
         })
     }
 }
@@ -459,7 +484,9 @@ fn joined<'a>(text: &'a Text<'_>, at: usize) -> impl Iterator<Item = (String, us
         if at >= text.tokens.len() || (at + 1..at + tokens).any(apart) {
             return None;
         }
-        let spelling: String = (at..at + tokens).map(|next| bare(text.upper(next))).collect();
+        let spelling: String = (at..at + tokens)
+            .map(|next| bare(text.upper(next)))
+            .collect();
         Some((spelling, tokens))
     })
 }

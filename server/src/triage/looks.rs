@@ -17,8 +17,16 @@ struct Told {
 }
 
 /// The descriptions of a text, in its order.
-pub(super) fn find(text: &Text<'_>, lexicon: &Lexicon, taken: &[Range<usize>]) -> Vec<Range<usize>> {
-    let finder = Finder { text, lexicon, taken };
+pub(super) fn find(
+    text: &Text<'_>,
+    lexicon: &Lexicon,
+    taken: &[Range<usize>],
+) -> Vec<Range<usize>> {
+    let finder = Finder {
+        text,
+        lexicon,
+        taken,
+    };
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.tokens.len() {
@@ -59,7 +67,9 @@ impl Finder<'_> {
         let pieces = kinds.len();
         kinds.dedup();
         let clothed = kinds == [Look::Clothing] && pieces >= KINDS_MIN;
-        let person = kinds.iter().any(|kind| matches!(kind, Look::Sex | Look::Race | Look::Build | Look::Clothing));
+        let person = kinds
+            .iter()
+            .any(|kind| matches!(kind, Look::Sex | Look::Race | Look::Build | Look::Clothing));
         (end > start && person && (kinds.len() >= KINDS_MIN || clothed)).then_some(start..end)
     }
 
@@ -71,11 +81,19 @@ impl Finder<'_> {
     }
 
     fn is_between(&self, at: usize) -> bool {
-        let known = self.lexicon.looks.at(self.text, at).is_some_and(|(look, _)| *look == Look::Between);
+        let known = self
+            .lexicon
+            .looks
+            .at(self.text, at)
+            .is_some_and(|(look, _)| *look == Look::Between);
         let color = self.lexicon.colors.has(self.text, at);
         // A brand or a team right ahead of what is worn: `SAINTS HOODIE`, `UNDER ARMOUR HAT`.
         let brand = (at + 1..=at + 2).any(|next| {
-            let worn = self.lexicon.looks.at(self.text, next).is_some_and(|(look, _)| *look == Look::Clothing);
+            let worn = self
+                .lexicon
+                .looks
+                .at(self.text, next)
+                .is_some_and(|(look, _)| *look == Look::Clothing);
             worn && (at + 1..=next).all(|at| !self.text.begins_clause(at))
         });
         known || color || (brand && self.text.tokens[at].is_letters())
@@ -87,8 +105,11 @@ impl Finder<'_> {
         }
         let told = |kinds: &'static [Look], tokens: usize| Some(Told { kinds, tokens });
         let upper = self.text.upper(at);
-        if let Some(tokens) = self.race_and_sex(at) {
-            return told(&[Look::Race, Look::Sex], tokens);
+        match self.race_and_sex(at) {
+            // `BF` is a boyfriend too, `AM` the morning: alone it tells but half.
+            Some(1) if upper.len() == 2 => return told(&[Look::Race], 1),
+            Some(tokens) => return told(&[Look::Race, Look::Sex], tokens),
+            None => {}
         }
         if let Some((kinds, tokens)) = self.age(at) {
             return told(kinds, tokens);
@@ -121,9 +142,18 @@ impl Finder<'_> {
         let race = |letter: char| matches!(letter, 'W' | 'B' | 'H' | 'A' | 'I' | 'L');
         let sex = |letter: char| matches!(letter, 'M' | 'F');
         let mut letters = upper.chars();
-        match (letters.next(), letters.next(), letters.next(), letters.next()) {
+        match (
+            letters.next(),
+            letters.next(),
+            letters.next(),
+            letters.next(),
+        ) {
             (Some(one), None, ..) if race(one) || sex(one) => {
-                let next = self.text.tokens.get(at + 1).filter(|next| next.gap == "/")?;
+                let next = self
+                    .text
+                    .tokens
+                    .get(at + 1)
+                    .filter(|next| next.gap == "/")?;
                 let other = next.upper.trim_end_matches("'S").trim_end_matches('S');
                 let mut letters = other.chars();
                 let (first, rest) = (letters.next()?, letters.as_str());
@@ -132,10 +162,12 @@ impl Finder<'_> {
                 (pair && matches!(rest, "" | "A" | "J")).then_some(2)
             }
             (Some(one), Some(two), None, _) if capital => {
-                let pair = (race(one) && sex(two)) || (sex(one) && race(two) && two != 'A' && two != 'I');
+                let pair = (race(one) && sex(two)) || (sex(one) && matches!(two, 'W' | 'B' | 'H'));
                 pair.then_some(1)
             }
-            (Some(one), Some(two), Some('A' | 'J'), None) if capital => (race(one) && sex(two)).then_some(1),
+            (Some(one), Some(two), Some('A' | 'J'), None) if capital => {
+                (race(one) && sex(two)).then_some(1)
+            }
             _ => None,
         }
     }
@@ -145,7 +177,7 @@ impl Finder<'_> {
         let token = self.text.tokens.get(at)?;
         let upper = token.upper.as_str();
         let digits = upper.bytes().take_while(u8::is_ascii_digit).count();
-        if !(1..=2).contains(&digits) || token.gap.ends_with(['$', '#', '.', '/']) && token.gap != "/" {
+        if !(1..=2).contains(&digits) || token.gap.ends_with(['$', '#', '.', '-', ':']) {
             return None;
         }
         let (number, rest) = upper.split_at(digits);
@@ -158,7 +190,9 @@ impl Finder<'_> {
             "YO" | "YOA" | "YRS" | "YR" => return Some((&[Look::Age], 1)),
             "" => {}
             range if range.starts_with('-') => {
-                let years = range[1..].parse::<u8>().is_ok_and(|to| to > counted && to - counted <= 10);
+                let years = range[1..]
+                    .parse::<u8>()
+                    .is_ok_and(|to| to > counted && to - counted <= 10);
                 let sexed = self.sexed(at);
                 return (years && sexed).then_some((&[Look::Age], 1));
             }
@@ -169,13 +203,15 @@ impl Finder<'_> {
         match next {
             "YOM" | "YOF" if joined => Some((&[Look::Age, Look::Sex], 2)),
             "YOA" | "YRS" | "YEARS" | "YR" if joined => {
-                let old = matches!(self.text.upper(at + 2), "OLD") && !self.text.begins_clause(at + 2);
+                let old =
+                    matches!(self.text.upper(at + 2), "OLD") && !self.text.begins_clause(at + 2);
                 Some((&[Look::Age], 2 + usize::from(old)))
             }
             "YO" | "Y" if joined => {
                 let stroke = next == "Y" && self.text.upper(at + 2) == "O";
                 let took = 2 + usize::from(stroke);
-                let sex = matches!(self.text.upper(at + took), "M" | "F") && !self.text.begins_clause(at + took);
+                let sex = matches!(self.text.upper(at + took), "M" | "F")
+                    && !self.text.begins_clause(at + took);
                 (next == "YO" || stroke).then_some(if sex {
                     (&[Look::Age, Look::Sex], took + 1)
                 } else {
@@ -194,7 +230,8 @@ impl Finder<'_> {
         }
         let sex = self.lexicon.looks.at(self.text, at - 1);
         let word = sex.is_some_and(|(look, _)| *look == Look::Sex);
-        let pair = self.race_and_sex(at - 1) == Some(1) || (at > 1 && self.race_and_sex(at - 2) == Some(2));
+        let pair = self.race_and_sex(at - 1) == Some(1)
+            || (at > 1 && self.race_and_sex(at - 2) == Some(2));
         word || pair
     }
 
@@ -209,7 +246,10 @@ impl Finder<'_> {
     fn is_weight(&self, at: usize) -> bool {
         let token = self.text.tokens.get(at);
         token.is_some_and(|token| {
-            let number = token.upper.parse::<u16>().is_ok_and(|pounds| (80..400).contains(&pounds));
+            let number = token
+                .upper
+                .parse::<u16>()
+                .is_ok_and(|pounds| (80..400).contains(&pounds));
             number && matches!(token.gap, " " | ", " | "\" " | "  ")
         })
     }

@@ -17,10 +17,16 @@ use crate::address::{is_sure_suffix, ordinal_number};
 use super::lexicon::{Lexicon, is_common};
 use super::tokens::Text;
 
-static GIVEN: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("lists/given_names.txt").split_whitespace().collect());
-static SURNAMES: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("lists/surnames.txt").split_whitespace().collect());
+static GIVEN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    include_str!("lists/given_names.txt")
+        .split_whitespace()
+        .collect()
+});
+static SURNAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    include_str!("lists/surnames.txt")
+        .split_whitespace()
+        .collect()
+});
 
 /// Most names between the first and the last.
 const MIDDLE_MAX: usize = 2;
@@ -29,15 +35,52 @@ const BORN_WORDS_MAX: usize = 5;
 /// Given names that are ordinary words or places: no name alone, and none before a family
 /// name that is a word.
 const DOUBTFUL: [&str; 46] = [
-    "MARK", "GRANT", "ART", "APRIL", "JUNE", "HOPE", "FAITH", "JOY", "ROSE", "LILY", "IVY", "DAWN", "CLAY",
-    "CLIFF", "HEATH", "REED", "WADE", "DALE", "GLEN", "PAGE", "DREW", "RUSTY", "BILL", "ROB", "SUE", "PAT",
-    "DON", "RAY", "JACK", "MASON", "HUNTER", "CHANCE", "GENE", "MISTY", "STORMY", "AUSTIN", "DALLAS",
-    "HOUSTON", "MADISON", "CARSON", "ISRAEL", "CHINA", "LINCOLN", "MERCEDES", "JEWEL", "DUSTY",
+    "MARK", "GRANT", "ART", "APRIL", "JUNE", "HOPE", "FAITH", "JOY", "ROSE", "LILY", "IVY", "DAWN",
+    "CLAY", "CLIFF", "HEATH", "REED", "WADE", "DALE", "GLEN", "PAGE", "DREW", "RUSTY", "BILL",
+    "ROB", "SUE", "PAT", "DON", "RAY", "JACK", "MASON", "HUNTER", "CHANCE", "GENE", "MISTY",
+    "STORMY", "AUSTIN", "DALLAS", "HOUSTON", "MADISON", "CARSON", "ISRAEL", "CHINA", "LINCOLN",
+    "MERCEDES", "JEWEL", "DUSTY",
 ];
+/// Family names so frequent that they are believed though they are words.
+const NAMES_AND_WORDS: [&str; 7] = ["BROWN", "WHITE", "GREEN", "BLACK", "GRAY", "YOUNG", "HALL"];
 /// What follows a business or a place that is called after a person.
-const BUSINESSES: [&str; 20] = [
-    "AUTO", "INC", "LLC", "CO", "PARK", "SCHOOL", "HOSPITAL", "HIGH", "MIDDLE", "ELEMENTARY", "CHURCH", "CLINIC",
-    "BANK", "STORE", "LIQUOR", "MARKET", "PIZZA", "HOTEL", "INN", "CENTER",
+const BUSINESSES: [&str; 36] = [
+    "AUTO",
+    "INC",
+    "LLC",
+    "CO",
+    "PARK",
+    "SCHOOL",
+    "HOSPITAL",
+    "HIGH",
+    "MIDDLE",
+    "ELEMENTARY",
+    "CHURCH",
+    "CLINIC",
+    "BANK",
+    "STORE",
+    "LIQUOR",
+    "MARKET",
+    "PIZZA",
+    "HOTEL",
+    "INN",
+    "CENTER",
+    "COMMONS",
+    "HALL",
+    "DORM",
+    "LIBRARY",
+    "UNION",
+    "TOWER",
+    "TOWERS",
+    "STADIUM",
+    "ARENA",
+    "APARTMENTS",
+    "APTS",
+    "ESTATES",
+    "VILLAGE",
+    "PLAZA",
+    "MALL",
+    "CREEK",
 ];
 
 pub(super) struct FoundName {
@@ -58,7 +101,9 @@ pub(super) fn find(text: &Text<'_>, lexicon: &Lexicon, taken: &[Range<usize>]) -
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.tokens.len() {
-        let named = finder.name(at).map(|(tokens, name)| finder.with_birth(tokens, name));
+        let named = finder
+            .name(at)
+            .map(|(tokens, name)| finder.with_birth(tokens, name));
         match named {
             Some(named) => {
                 at = named.tokens.end;
@@ -80,7 +125,8 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn name(&self, at: usize) -> Option<(Range<usize>, String)> {
-        if !self.is_word(at) || self.is_staff(at) {
+        let title = self.lexicon.persons.titles.has(self.text, at);
+        if !self.is_word(at) || self.is_staff(at) || title {
             return None;
         }
         self.titled(at)
@@ -106,7 +152,9 @@ impl Finder<'_> {
     fn last_first(&self, at: usize) -> Option<(Range<usize>, String)> {
         let comma = self.text.gap(at + 1).trim() == ",";
         let (last, first) = (self.text.upper(at), self.text.upper(at + 1));
-        let surname = self.is_surname(at) && !DOUBTFUL.contains(&last);
+        let written = SURNAMES.contains(last) || last.contains(['-', '\'']);
+        let word = is_common(last) && !NAMES_AND_WORDS.contains(&last);
+        let surname = self.is_surname(at) && written && !word && !DOUBTFUL.contains(&last);
         let fits = comma && surname && self.is_word(at + 1) && GIVEN.contains(first);
         // `MOTHER, MARY` is told by its ordinary word; `JOHN, MARY` is two given names.
         if !fits || (GIVEN.contains(last) && !SURNAMES.contains(last)) {
@@ -121,7 +169,8 @@ impl Finder<'_> {
     fn middle(&self, at: usize) -> usize {
         let more = (at..at + MIDDLE_MAX).take_while(|at| {
             let upper = self.text.upper(*at);
-            let initial = upper.len() == 1 && self.text.upper(at + 1) != "M" && self.text.gap(at + 1) != "/";
+            let initial =
+                upper.len() == 1 && self.text.upper(at + 1) != "M" && self.text.gap(at + 1) != "/";
             let name = GIVEN.contains(upper) && !DOUBTFUL.contains(&upper);
             self.is_word(*at) && !self.text.begins_clause(*at) && (initial || name)
         });
@@ -157,7 +206,7 @@ impl Finder<'_> {
             let next_is_last = self.is_word(end + 1)
                 && self.is_surname(end + 1)
                 && !self.text.begins_clause(end + 1)
-                && SURNAMES.contains(self.text.upper(end + 1));
+                && (SURNAMES.contains(self.text.upper(end + 1)) || self.born(end + 2).is_some());
             let middle = initial || (GIVEN.contains(upper) && next_is_last);
             if !middle && last && self.is_believed(at, end, announced) {
                 names.push(self.plain(end));
@@ -191,15 +240,34 @@ impl Finder<'_> {
         let words = &self.lexicon.persons;
         let near = !self.text.begins_clause(at) || self.text.gap(at).trim() == ",";
         let relation = words.relations.ahead(self.text, at).filter(|_| near);
-        let named = words.announce.ahead(self.text, at).filter(|_| !self.text.begins_sentence(at));
-        let from = named.or(relation).map(|(_, from)| from)?;
+        let named = words
+            .announce
+            .ahead(self.text, at)
+            .filter(|_| !self.text.begins_sentence(at));
+        let from = named
+            .or(relation)
+            .map(|(_, from)| from)
+            .or_else(|| self.look_ahead(at))?;
         let known = GIVEN.contains(upper) && (named.is_some() || !DOUBTFUL.contains(&upper));
         let short = upper.len() > 2 || known;
-        let unknown = named.is_some() && !is_common(upper) && self.is_capital(at) && self.text.upper(at - 1) != "NAME"
+        let unknown = named.is_some()
+            && !is_common(upper)
+            && self.is_capital(at)
+            && self.text.upper(at - 1) != "NAME"
             && self.text.upper(at - 1) != "NAMES";
         // A comma parts a list too: `SON, DAUGHTER`.
         let apposed = self.text.gap(at).trim() == "," && self.text.gap(at + 1).trim() != ",";
         (short && !apposed && (known || unknown)).then(|| (from..at + 1, self.plain(at)))
+    }
+
+    /// `B/M JEROME`: where the look begins that stands right ahead.
+    fn look_ahead(&self, at: usize) -> Option<usize> {
+        let pair = at > 1 && self.text.gap(at - 1) == "/" && self.text.gap(at) == " ";
+        let letter = |at: usize, of: &str| of.contains(self.text.upper(at));
+        let look = pair
+            && ((letter(at - 2, "WBHAI") && letter(at - 1, "MF"))
+                || (letter(at - 2, "MF") && letter(at - 1, "WBHAI")));
+        look.then_some(at)
     }
 
     fn is_announced(&self, at: usize) -> bool {
@@ -208,7 +276,7 @@ impl Finder<'_> {
         near && (words.relations.ahead(self.text, at).is_some()
             || words.announce.ahead(self.text, at).is_some()
             || words.titles.ahead(self.text, at).is_some()
-            || (at > 1 && matches!(self.text.upper(at - 1), "TO" | "LOCATE" | "ON" | "OF" | "FOR" | "BY")))
+            || (at > 0 && self.text.upper(at - 1) == "LOCATE"))
     }
 
     fn is_surname(&self, at: usize) -> bool {
@@ -224,26 +292,41 @@ impl Finder<'_> {
         let Some(token) = self.text.tokens.get(at) else {
             return false;
         };
-        let letters = token.upper.chars().all(|sign| sign.is_alphabetic() || matches!(sign, '\'' | '-'));
-        letters && ordinal_number(&token.upper).is_none() && !self.taken.iter().any(|taken| taken.contains(&at))
+        let letters = token
+            .upper
+            .chars()
+            .all(|sign| sign.is_alphabetic() || matches!(sign, '\'' | '-'));
+        letters
+            && ordinal_number(&token.upper).is_none()
+            && !self.taken.iter().any(|taken| taken.contains(&at))
     }
 
     fn is_capital(&self, at: usize) -> bool {
-        let capital = self.text.tokens.get(at).is_some_and(|token| token.text.starts_with(char::is_uppercase));
+        let capital = self
+            .text
+            .tokens
+            .get(at)
+            .is_some_and(|token| token.text.starts_with(char::is_uppercase));
         capital || !self.small
     }
 
     /// `OFC BROWN`, `SGT MILLER`, and the given name between.
     fn is_staff(&self, at: usize) -> bool {
-        let staff = |at: usize| self.lexicon.persons.staff.ahead(self.text, at).is_some() && !self.text.begins_sentence(at);
+        let staff = |at: usize| {
+            self.lexicon.persons.staff.ahead(self.text, at).is_some()
+                && !self.text.begins_sentence(at)
+        };
         staff(at) || (at > 0 && staff(at - 1) && self.is_word(at - 1))
     }
 
     fn is_of_business(&self, end: usize) -> bool {
         let owned = self.text.upper(end - 1).ends_with("'S");
         let follows = BUSINESSES.contains(&self.text.upper(end)) && !self.text.begins_clause(end);
-        let street = is_sure_suffix(self.text.upper(end)) && !self.text.begins_clause(end) && self.text.upper(end).len() > 1;
-        owned || follows || street
+        let street = is_sure_suffix(self.text.upper(end))
+            && !self.text.begins_clause(end)
+            && self.text.upper(end).len() > 1;
+        let itself = BUSINESSES.contains(&self.text.upper(end - 1));
+        owned || follows || street || itself
     }
 
     fn plain(&self, at: usize) -> String {
@@ -278,7 +361,22 @@ impl Finder<'_> {
             }
             let upper = self.text.upper(at);
             said |= matches!(upper, "DOB" | "BORN" | "BDAY");
-            let look = matches!(upper, "M" | "F" | "W" | "B" | "H" | "A" | "BM" | "BF" | "WM" | "WF" | "HM" | "HF" | "AM" | "AF");
+            let look = matches!(
+                upper,
+                "M" | "F"
+                    | "W"
+                    | "B"
+                    | "H"
+                    | "A"
+                    | "BM"
+                    | "BF"
+                    | "WM"
+                    | "WF"
+                    | "HM"
+                    | "HF"
+                    | "AM"
+                    | "AF"
+            );
             if !(said || look) {
                 return None;
             }

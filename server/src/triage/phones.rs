@@ -8,8 +8,24 @@ use std::ops::Range;
 
 /// Words right ahead by which ten digits in a row are a telephone number.
 const ANNOUNCING: [&str; 18] = [
-    "PHONE", "PH", "TEL", "TELEPHONE", "CELL", "CELLPHONE", "MOBILE", "CALL", "CALLBACK", "CB", "NUMBER",
-    "NUM", "TEXT", "HOME", "WORK", "WK", "CONTACT", "LANDLINE",
+    "PHONE",
+    "PH",
+    "TEL",
+    "TELEPHONE",
+    "CELL",
+    "CELLPHONE",
+    "MOBILE",
+    "CALL",
+    "CALLBACK",
+    "CB",
+    "NUMBER",
+    "NUM",
+    "TEXT",
+    "HOME",
+    "WORK",
+    "WK",
+    "CONTACT",
+    "LANDLINE",
 ];
 /// How far ahead such a word may stand.
 const ANNOUNCED_WORDS_MAX: usize = 3;
@@ -47,14 +63,18 @@ pub(super) fn find(text: &str) -> Vec<FoundPhone> {
 
 /// How many digits stand here in a row.
 fn digits(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()
+    bytes[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
 }
 
 /// Whether the digits at `at` are the rest of something longer, such as `A555`, `98-414`.
 fn joins(text: &str, at: usize) -> bool {
     let before = text[..at].trim_end_matches(['-', '.', '/', '(']);
     let parted = before.len() < at && !text[before.len()..at].starts_with(['-', '.']);
-    let country = before.ends_with('1') && !before[..before.len() - 1].ends_with(|d: char| d.is_alphanumeric());
+    let country = before.ends_with('1')
+        && !before[..before.len() - 1].ends_with(|d: char| d.is_alphanumeric());
     !parted && !country && before.ends_with(char::is_alphanumeric)
 }
 
@@ -83,7 +103,9 @@ fn phone(text: &str, start: usize) -> Option<FoundPhone> {
     // What goes on is no telephone number: `414-555-0118-22`, `4145550118B`.
     let rest = &text[at..];
     let goes_on = rest.starts_with(char::is_alphanumeric)
-        || rest.strip_prefix(['-', '.', '/']).is_some_and(|rest| rest.starts_with(|d: char| d.is_ascii_digit()));
+        || rest
+            .strip_prefix(['-', '.', '/'])
+            .is_some_and(|rest| rest.starts_with(|d: char| d.is_ascii_digit()));
     let (area, exchange) = (number.as_bytes()[0], number.as_bytes()[3]);
     if goes_on || area < b'2' || exchange < b'2' {
         return None;
@@ -97,7 +119,10 @@ fn phone(text: &str, start: usize) -> Option<FoundPhone> {
 
 /// How long the separator between two groups is: `-`, `. `, `) `, `/`, a space.
 fn separator(text: &str) -> Option<usize> {
-    let length = text.bytes().take_while(|byte| b"-./) ".contains(byte)).count();
+    let length = text
+        .bytes()
+        .take_while(|byte| b"-./) ".contains(byte))
+        .count();
     (1..=3).contains(&length).then_some(length)
 }
 
@@ -133,7 +158,10 @@ mod tests {
             assert_eq!(numbers(text), ["414-555-0118"], "{text}");
         }
         let found = find("RP (414) 555-0118, CELL");
-        assert_eq!(&"RP (414) 555-0118, CELL"[found[0].bytes.clone()], "(414) 555-0118");
+        assert_eq!(
+            &"RP (414) 555-0118, CELL"[found[0].bytes.clone()],
+            "(414) 555-0118"
+        );
         assert_eq!(numbers("414-555-0118 OR 414-555-0119").len(), 2);
     }
 

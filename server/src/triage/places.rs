@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use crate::address::{
-    self, Address, direction, is_bound, is_sure_suffix, ordinal_number, spelled_ordinal, suffix, unit_alone,
-    unit_numbered,
+    self, Address, direction, is_bound, is_sure_suffix, ordinal_number, spelled_ordinal, suffix,
+    unit_alone, unit_numbered,
 };
 
 use super::lexicon::is_common;
@@ -21,6 +21,21 @@ const NAME_WORDS_MAX: usize = 4;
 /// … of the side of a crossing that shows itself by nothing.
 const PLAIN_WORDS_MAX: usize = 2;
 const HOUSE_DIGITS_MAX: usize = 5;
+/// A number of so many digits is rarely that of persons or minutes.
+const HOUSE_DIGITS_SURE: usize = 3;
+/// Right ahead of a number that is no house's.
+const NO_HOUSE: [&str; 20] = [
+    "MM", "MP", "EXIT", "MILE", "UNIT", "BOX", "LOT", "APT", "RM", "ROOM", "STE", "CASE", "REF",
+    "LANE", "LN", "ZONE", "BUS", "CAM", "SQUAD", "BADGE",
+];
+/// Words that no street's name has.
+const NO_NAME: [&str; 54] = [
+    "A", "AN", "AND", "AT", "BY", "FOR", "FROM", "IN", "INTO", "IS", "OF", "ON", "OFF", "OR",
+    "OUT", "OVER", "PER", "THE", "TO", "UNDER", "UP", "W", "WAS", "WITH", "HAS", "HAVE", "HAD",
+    "HE", "SHE", "THEY", "IT", "HIS", "HER", "MALE", "FEMALE", "MALES", "BLK", "ENRT", "CODE",
+    "HRS", "RP", "STS", "ADV", "UNK", "NEAR", "X", "SHOWS", "SAYS", "STATES", "TOWARD", "TOWARDS",
+    "BLOCKS", "BLOCKING", "BEHIND",
+];
 /// Most pieces of a unit: `BLDG 14 APT 1422`.
 const UNIT_PIECES_MAX: usize = 2;
 /// Streets that are called so without a suffix.
@@ -28,17 +43,43 @@ const NAME_BEGINS: [&str; 9] = [
     "VIA", "RUE", "CALLE", "CAMINO", "PASEO", "AVENIDA", "AVENUE", "BROADWAY", "CAMINITO",
 ];
 /// Words right ahead by which a bare number and name are an address.
-const ANNOUNCING: [&str; 8] = ["AT", "ADDRESS", "ADDR", "OF", "FROM", "IFO", "LOC", "LOCATION"];
+const ANNOUNCING: [&str; 8] = [
+    "AT", "ADDRESS", "ADDR", "OF", "FROM", "IFO", "LOC", "LOCATION",
+];
 /// What streets are called by that ordinary words are too.
 const WORDS_AND_NAMES: [&str; 22] = [
-    "NORTH", "SOUTH", "EAST", "WEST", "LAKE", "PARK", "MAIN", "RIVER", "CHURCH", "MILL", "STATE", "WATER",
-    "CENTER", "SCHOOL", "HIGH", "UNION", "BRIDGE", "CROSS", "GREEN", "OLD", "COUNTRY", "CLUB",
+    "NORTH", "SOUTH", "EAST", "WEST", "LAKE", "PARK", "MAIN", "RIVER", "CHURCH", "MILL", "STATE",
+    "WATER", "CENTER", "SCHOOL", "HIGH", "UNION", "BRIDGE", "CROSS", "GREEN", "OLD", "COUNTRY",
+    "CLUB",
 ];
-const ROADS: [&str; 24] = [
-    "I", "IH", "INTERSTATE", "US", "USH", "SH", "STH", "SR", "HWY", "HIGHWAY", "HY", "RT", "RTE", "ROUTE", "CR",
-    "CTH", "CH", "FM", "RM", "STATE", "COUNTY", "CO", "CTY", "PCH",
+const ROADS: [&str; 23] = [
+    "I",
+    "IH",
+    "INTERSTATE",
+    "US",
+    "USH",
+    "SH",
+    "STH",
+    "SR",
+    "HWY",
+    "HIGHWAY",
+    "HY",
+    "RT",
+    "RTE",
+    "ROUTE",
+    "CR",
+    "CTH",
+    "CH",
+    "FM",
+    "STATE",
+    "COUNTY",
+    "CO",
+    "CTY",
+    "PCH",
 ];
-const ROAD_KINDS: [&str; 8] = ["RD", "ROAD", "HWY", "HIGHWAY", "RTE", "ROUTE", "RT", "TRUNK"];
+const ROAD_KINDS: [&str; 8] = [
+    "RD", "ROAD", "HWY", "HIGHWAY", "RTE", "ROUTE", "RT", "TRUNK",
+];
 
 pub(super) struct FoundPlace {
     pub(super) tokens: Range<usize>,
@@ -99,7 +140,12 @@ impl Finder<'_> {
 
     /// Whether the token goes on from the one before it, with a space between.
     fn goes_on(&self, at: usize) -> bool {
-        self.is_free(at) && self.text.gap(at).chars().all(|sign| sign == ' ' || sign == '.')
+        self.is_free(at)
+            && self
+                .text
+                .gap(at)
+                .chars()
+                .all(|sign| sign == ' ' || sign == '.')
             && !self.text.begins_sentence(at)
     }
 
@@ -117,7 +163,11 @@ impl Finder<'_> {
         }
         let mut next = at + 1;
         let mut block = self.upper(at).ends_with("-BLK");
-        if matches!(self.upper(next), "BLK" | "BLOCK") && self.goes_on(next) {
+        // `BLK` is black, too: a block is a round number.
+        if self.upper(at).ends_with("00")
+            && matches!(self.upper(next), "BLK" | "BLOCK")
+            && self.goes_on(next)
+        {
             block = true;
             next += 1;
             next += usize::from(self.upper(next) == "OF");
@@ -125,7 +175,8 @@ impl Finder<'_> {
             // `12 1/2`: the fraction's second half.
             return None;
         }
-        let end = self.street(next, block || self.is_announced(at))?;
+        let long = self.upper(at).len() >= HOUSE_DIGITS_SURE;
+        let end = self.street(next, block || (long && self.is_announced(at)), long)?;
         Some(at..self.with_unit(end))
     }
 
@@ -141,15 +192,26 @@ impl Finder<'_> {
             || (letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_alphabetic()))
             || (rest.starts_with('-') && letter.bytes().all(|byte| byte.is_ascii_digit()));
         let after_sign = token.gap.ends_with(['$', '#', '/', '-', '.', ':']);
-        (1..=HOUSE_DIGITS_MAX).contains(&digits) && plain && !number.is_empty() && !after_sign
+        let aged = letter == "S" && !rest.starts_with('-');
+        let ahead = if at > 0 { self.upper(at - 1) } else { "" };
+        let numbered = (NO_HOUSE.contains(&ahead)
+            || (ROADS.contains(&ahead) && direction(ahead).is_none()))
+            && !self.text.begins_clause(at);
+        !aged
+            && !numbered
+            && (1..=HOUSE_DIGITS_MAX).contains(&digits)
+            && plain
+            && !number.is_empty()
+            && !after_sign
     }
 
     fn is_announced(&self, at: usize) -> bool {
         at > 0 && ANNOUNCING.contains(&self.upper(at - 1))
     }
 
-    /// Where the street that begins here ends. `bare`: a name alone will do.
-    fn street(&self, at: usize, bare: bool) -> Option<usize> {
+    /// Where the street that begins here ends. `bare`: a name alone will do. `sure`: ordinary
+    /// words may be a name ahead of a suffix.
+    fn street(&self, at: usize, bare: bool, sure: bool) -> Option<usize> {
         if !self.goes_on(at) {
             return None;
         }
@@ -173,7 +235,12 @@ impl Finder<'_> {
             if named && suffix(upper).is_some() && self.ends_clause(next + 1) && words > 0 {
                 return Some(next + 1);
             }
-            if !self.is_name_word(next) {
+            let ordinary = (sure || directed)
+                && self.text.tokens[next].is_letters()
+                && !NO_NAME.contains(&upper)
+                && (next + 1..next + 3)
+                    .any(|at| self.goes_on(at) && is_sure_suffix(self.upper(at)));
+            if !self.is_name_word(next) && !ordinary {
                 break;
             }
             words += 1;
@@ -181,7 +248,8 @@ impl Finder<'_> {
         }
         let first = self.upper(name);
         if NAME_BEGINS.contains(&first) && self.goes_on(name + 1) && self.is_name_word(name + 1) {
-            let more = (name + 1..name + 4).take_while(|at| self.goes_on(*at) && self.is_name_word(*at));
+            let more =
+                (name + 1..name + 4).take_while(|at| self.goes_on(*at) && self.is_name_word(*at));
             return Some(name + 1 + more.count());
         }
         let plain = self.is_plain_name(name) || ordinal_number(first).is_some();
@@ -189,7 +257,8 @@ impl Finder<'_> {
             return Some(name + 1);
         }
         (bare && !directed && plain).then(|| {
-            let more = (name + 1..name + PLAIN_WORDS_MAX).take_while(|at| self.goes_on(*at) && self.is_plain_name(*at));
+            let more = (name + 1..name + PLAIN_WORDS_MAX)
+                .take_while(|at| self.goes_on(*at) && self.is_plain_name(*at));
             name + 1 + more.count()
         })
     }
@@ -197,7 +266,9 @@ impl Finder<'_> {
     /// Whether a suffix is a part of the name (`LAKE PARK DR`, `COURT ST`): another follows.
     fn is_suffix_of_more(&self, at: usize, name: usize) -> bool {
         let saint = self.upper(at) == "ST" && at == name;
-        let followed = self.goes_on(at + 1) && is_sure_suffix(self.upper(at + 1)) && self.upper(at + 1) != "CT";
+        let followed = self.goes_on(at + 1)
+            && is_sure_suffix(self.upper(at + 1))
+            && self.upper(at + 1) != "CT";
         saint || followed
     }
 
@@ -216,15 +287,27 @@ impl Finder<'_> {
         let ordinal = ordinal_number(upper).is_some();
         let letters = token.is_letters() && (!is_common(upper) || WORDS_AND_NAMES.contains(&upper));
         let named_suffix = suffix(upper).is_some() && upper.len() > 2;
-        let number = token.is_digits() && is_sure_suffix(self.upper(at + 1)) && self.goes_on(at + 1);
-        (ordinal || letters || named_suffix || number) && !is_bound(upper) && unit_numbered(upper).is_none()
+        let number =
+            token.is_digits() && is_sure_suffix(self.upper(at + 1)) && self.goes_on(at + 1);
+        (ordinal || letters || named_suffix || number)
+            && !is_bound(upper)
+            && unit_numbered(upper).is_none()
     }
 
     fn is_plain_name(&self, at: usize) -> bool {
         let upper = self.upper(at);
-        let letters = self.text.tokens.get(at).is_some_and(super::tokens::Token::is_letters);
-        letters && upper.len() >= 3 && !is_common(upper) && !is_bound(upper) && direction(upper).is_none()
-            && unit_numbered(upper).is_none() && unit_alone(upper).is_none()
+        let letters = self
+            .text
+            .tokens
+            .get(at)
+            .is_some_and(super::tokens::Token::is_letters);
+        letters
+            && upper.len() >= 3
+            && !is_common(upper)
+            && !is_bound(upper)
+            && direction(upper).is_none()
+            && unit_numbered(upper).is_none()
+            && unit_alone(upper).is_none()
     }
 
     /// `US 41`, `I-94`, `STATE HWY 6`, `CTH K`.
@@ -247,12 +330,20 @@ impl Finder<'_> {
         let kinds = usize::from(self.goes_on(at + 1) && ROAD_KINDS.contains(&self.upper(at + 1)));
         let needs_kind = matches!(upper, "STATE" | "COUNTY" | "CO" | "CTY");
         let number = at + 1 + kinds;
-        let token = self.text.tokens.get(number).filter(|_| self.goes_on(number))?;
-        let short = token.upper.len() <= 4 && token.upper.starts_with(|digit: char| digit.is_ascii_digit());
-        let lettered = matches!(upper, "CTH" | "COUNTY") && token.upper.len() <= 2 && token.is_letters();
+        let token = self
+            .text
+            .tokens
+            .get(number)
+            .filter(|_| self.goes_on(number))?;
+        let short = token.upper.len() <= 4
+            && token
+                .upper
+                .starts_with(|digit: char| digit.is_ascii_digit());
+        let lettered =
+            matches!(upper, "CTH" | "COUNTY") && token.upper.len() <= 2 && token.is_letters();
         let numbered = (short && ordinal_number(&token.upper).is_none()) || lettered;
         // `RT 4 MIN`, `US 2` …: words that are roads only in part.
-        let word = matches!(upper, "US" | "I" | "CH" | "RM" | "RT") && token.upper.len() < 2;
+        let word = matches!(upper, "US" | "I" | "CH" | "RT") && token.upper.len() < 2;
         (numbered && !word && (kinds == 1 || !needs_kind)).then_some(number + 1)
     }
 
@@ -280,7 +371,9 @@ impl Finder<'_> {
         let id = |at: usize| {
             let token = self.text.tokens.get(at)?;
             let letter = token.upper.len() == 1 && token.is_letters();
-            let short = token.upper.len() <= 6 && token.has_digit() && ordinal_number(&token.upper).is_none();
+            let short = token.upper.len() <= 6
+                && token.has_digit()
+                && ordinal_number(&token.upper).is_none();
             let joined = token.gap.chars().all(|sign| " #.".contains(sign));
             ((letter || short) && joined).then_some(at + 1)
         };
@@ -300,9 +393,15 @@ impl Finder<'_> {
         }
         let digits = upper.find(|digit: char| digit.is_ascii_digit())?;
         let joined = digits > 1 && unit_numbered(&upper[..digits]).is_some();
-        let bare = gap == " " && digits < upper.len() && !token.is_digits() && upper.len() <= 4 && digits == 0
+        let bare = gap == " "
+            && digits < upper.len()
+            && !token.is_digits()
+            && upper.len() <= 4
+            && digits == 0
             && upper.ends_with(|letter: char| letter.is_ascii_alphabetic())
-            && upper[..upper.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
+            && upper[..upper.len() - 1]
+                .bytes()
+                .all(|byte| byte.is_ascii_digit());
         (joined || bare).then_some(at + 1)
     }
 
@@ -318,7 +417,11 @@ impl Finder<'_> {
         }
         // `1ST AND 2ND CALLER`
         let counted = |at: usize| ordinal_number(self.upper(at)).is_some_and(|number| number <= 3);
-        let counts = counted(start) && first_end == start + 1 && !sign && !self.ends_clause(end) && counted(second);
+        let counts = counted(start)
+            && first_end == start + 1
+            && !sign
+            && !self.ends_clause(end)
+            && counted(second);
         (!counts).then_some(start..end)
     }
 
@@ -332,7 +435,8 @@ impl Finder<'_> {
             return Some((at, at));
         }
         let word = matches!(self.upper(at), "AND" | "AT" | "X" | "NEAR");
-        let plain = |at: usize| self.text.gap(at).trim().is_empty() && !self.text.begins_sentence(at);
+        let plain =
+            |at: usize| self.text.gap(at).trim().is_empty() && !self.text.begins_sentence(at);
         (word && plain(at) && plain(at + 1)).then_some((at, at + 1))
     }
 
@@ -344,9 +448,8 @@ impl Finder<'_> {
             end -= 1;
         }
         let first = floor.max(end.saturating_sub(NAME_WORDS_MAX + 1));
-        let starts = (first..end).filter(|start| {
-            self.is_free(*start) && (start + 1..end).all(|at| self.goes_on(at))
-        });
+        let starts = (first..end)
+            .filter(|start| self.is_free(*start) && (start + 1..end).all(|at| self.goes_on(at)));
         // The longest that is a street and nothing more.
         let mut plain = None;
         for start in starts {
@@ -361,14 +464,23 @@ impl Finder<'_> {
 
     /// Whether these tokens are one street: `Some(true)` where it shows itself as one.
     fn whole_street(&self, start: usize, end: usize) -> Option<bool> {
-        if self.numbered_road(start).is_some_and(|road| road == end || (road + 1 == end && self.is_plain_name(road))) {
+        if self
+            .numbered_road(start)
+            .is_some_and(|road| road == end || (road + 1 == end && self.is_plain_name(road)))
+        {
             return Some(true);
         }
         let directed = direction(self.upper(start)).is_some();
         let name = start + usize::from(directed && start + 1 < end);
-        let names = |from: usize, to: usize| (from..to).all(|at| self.is_name_word(at) || self.is_plain_name(at));
+        let names = |from: usize, to: usize| {
+            (from..to).all(|at| self.is_name_word(at) || self.is_plain_name(at))
+        };
         let last = end - 1;
-        if name < last && is_sure_suffix(self.upper(last)) {
+        let suffixed = is_sure_suffix(self.upper(last))
+            || (suffix(self.upper(last)).is_some()
+                && self.upper(last).len() == 2
+                && self.ends_clause(end));
+        if name < last && suffixed {
             return names(name, last).then_some(true);
         }
         if name == last && directed && name > start {
@@ -377,18 +489,21 @@ impl Finder<'_> {
         }
         if name == last {
             let upper = self.upper(last);
-            if ordinal_number(upper).is_some() || (spelled_ordinal(upper).is_some() && self.text.begins_clause(start)) {
+            if ordinal_number(upper).is_some()
+                || (spelled_ordinal(upper).is_some() && self.text.begins_clause(start))
+            {
                 return Some(true);
             }
         }
         let short = end - start <= PLAIN_WORDS_MAX;
-        let plain = (start..end).all(|at| self.is_plain_name(at) || self.is_half_of_name(at, start, end));
+        let plain =
+            (start..end).all(|at| self.is_plain_name(at) || self.is_half_of_name(at, start, end));
         (short && plain).then_some(false)
     }
 
     /// `COUNTRY CLUB`, `CROSS BAY`: two words of which one is ordinary.
     fn is_half_of_name(&self, at: usize, start: usize, end: usize) -> bool {
-        end - start == 2 && WORDS_AND_NAMES.contains(&self.upper(at))
+        end - start <= 2 && WORDS_AND_NAMES.contains(&self.upper(at))
     }
 
     /// The street that begins here: where it ends, and whether it shows itself.
@@ -396,19 +511,28 @@ impl Finder<'_> {
         if !self.is_free(start) {
             return None;
         }
-        let longest = (start + 1..=start + NAME_WORDS_MAX + 1)
-            .take_while(|end| *end <= self.text.tokens.len() && (*end == start + 1 || self.goes_on(end - 1)));
+        let longest = (start + 1..=start + NAME_WORDS_MAX + 1).take_while(|end| {
+            *end <= self.text.tokens.len() && (*end == start + 1 || self.goes_on(end - 1))
+        });
         let ends: Vec<usize> = longest.collect();
-        let shown = ends.iter().rev().find(|end| self.whole_street(start, **end) == Some(true));
+        let shown = ends
+            .iter()
+            .rev()
+            .find(|end| self.whole_street(start, **end) == Some(true));
         if let Some(end) = shown {
             return Some((self.with_direction(*end), true));
         }
         // A number alone is a highway's, where the other street shows itself.
-        let number = self.text.tokens[start].is_digits() && self.upper(start).len() <= 3 && self.ends_clause(start + 1);
+        let number = self.text.tokens[start].is_digits()
+            && self.upper(start).len() <= 3
+            && self.ends_clause(start + 1);
         if number {
             return Some((start + 1, false));
         }
-        let plain = ends.iter().rev().find(|end| self.whole_street(start, **end) == Some(false))?;
+        let plain = ends
+            .iter()
+            .rev()
+            .find(|end| self.whole_street(start, **end) == Some(false))?;
         Some((*plain, false))
     }
 }

@@ -23,7 +23,6 @@ use self::shape::{Grounds, Read};
 /// Most words between the word that announces a plate and the plate.
 const FILLERS_MAX: usize = 5;
 const DOUBT_WORDS_AHEAD: usize = 3;
-const DOUBT_WORDS_BEHIND: usize = 2;
 /// Most words between a vehicle and a plate that belongs to it.
 const VEHICLE_AHEAD_WORDS: usize = 3;
 const VEHICLE_BEHIND_WORDS: usize = 3;
@@ -40,7 +39,11 @@ pub(super) struct FoundPlate {
 }
 
 /// The plates of a text, in its order.
-pub(super) fn find(text: &Text<'_>, lexicon: &Lexicon, vehicles: &[FoundVehicle]) -> Vec<FoundPlate> {
+pub(super) fn find(
+    text: &Text<'_>,
+    lexicon: &Lexicon,
+    vehicles: &[FoundVehicle],
+) -> Vec<FoundPlate> {
     let finder = Finder {
         text,
         lexicon,
@@ -82,37 +85,46 @@ impl Finder<'_> {
             return None;
         }
         let state_ahead = states::ahead(self.text, at).filter(|(named, from)| {
-            *from >= floor && !self.text.begins_clause(at) && (named.sure || self.stands_free(*from))
+            *from >= floor
+                && !self.text.begins_clause(at)
+                && (named.sure || self.stands_free(*from))
         });
         let mut first = state_ahead.map_or(at, |(_, from)| from);
         let mut state = state_ahead.map(|(named, _)| named.code);
-        let mut partial = self.doubted_ahead(first)?;
+        let mut partial = self.doubted_ahead(first)? || words.doubt.has(self.text, at);
         let mut vanity = self.text.upper(at) == "VANITY";
         let mut from = at + took;
         let end = (from + FILLERS_MAX).min(self.text.tokens.len());
         let mut read = None;
         while from <= end && from < self.text.tokens.len() {
-            if self.text.begins_sentence(from) || (self.text.gap(from).contains(',') && state.is_none()) {
+            if self.text.begins_sentence(from)
+                || (self.text.gap(from).contains(',') && state.is_none())
+            {
                 return None;
             }
-            if let Some(named) = states::at(self.text, from).filter(|named| named.sure || self.is_code(from)) {
+            if let Some(named) =
+                states::at(self.text, from).filter(|named| named.sure || self.is_code(from))
+            {
                 state = Some(named.code);
                 from += named.tokens;
                 continue;
             }
-            vanity |= self.text.upper(from) == "VANITY" || self.is_quoted(from);
-            read = self.read(from, state.is_some(), vanity, partial);
-            if read.is_some() {
-                break;
-            }
-            if let Some((_, took)) = words.doubt.at(self.text, from) {
+            let quoted = self.is_quoted(from);
+            vanity |= self.text.upper(from) == "VANITY" || quoted;
+            if let Some((_, took)) = words.doubt.at(self.text, from).filter(|_| !quoted) {
                 partial = true;
                 from += took;
-            } else if let Some((_, took)) = words.fill.at(self.text, from).or_else(|| words.announce.at(self.text, from)) {
+            } else if let Some((_, took)) = words
+                .fill
+                .at(self.text, from)
+                .or_else(|| words.announce.at(self.text, from))
+                .filter(|_| !quoted)
+            {
                 from += took;
             } else if partial && matches!(self.text.upper(from), "IN" | "WITH" | "W") {
                 from += 1;
             } else {
+                read = self.read(from, state.is_some(), vanity, partial);
                 break;
             }
         }
@@ -136,7 +148,7 @@ impl Finder<'_> {
             announced: true,
             stated: stated || self.state_behind(at + 1).is_some(),
             vanity,
-            partial: partial || self.is_open(at + 1) || self.is_open(at + 2),
+            partial: partial || (at + 1..=at + 2).any(|end| self.is_open(end)),
         };
         spelled::read(self.text, at).or_else(|| shape::read(self.text, self.lexicon, at, grounds))
     }
@@ -152,7 +164,9 @@ impl Finder<'_> {
         if self.lexicon.plates.no_plate.ahead(self.text, at).is_some() {
             return None;
         }
-        if let Some(named) = states::at(self.text, at).filter(|named| named.sure || self.stands_free(at)) {
+        if let Some(named) =
+            states::at(self.text, at).filter(|named| named.sure || self.stands_free(at))
+        {
             let from = at + named.tokens;
             if from >= self.text.tokens.len() || self.text.begins_sentence(from) {
                 return None;
@@ -171,14 +185,18 @@ impl Finder<'_> {
         let behind = at + read.tokens;
         let named = self.state_behind(behind)?;
         let tokens = at..behind + named.tokens;
-        let near = self.vehicle_near(&tokens) || (read.tokens == 1 && shape::is_unmistakable(&read.plate));
+        let near =
+            self.vehicle_near(&tokens) || (read.tokens == 1 && shape::is_unmistakable(&read.plate));
         let open = self.doubted_behind(tokens.end);
         near.then(|| found(tokens, read.plate, Some(named.code), open))
     }
 
     /// `SIL ACURA TL 6KRD909`.
     fn behind_vehicle(&self, at: usize) -> Option<FoundPlate> {
-        let vehicle = self.vehicles.iter().find(|vehicle| vehicle.tokens.end == at)?;
+        let vehicle = self
+            .vehicles
+            .iter()
+            .find(|vehicle| vehicle.tokens.end == at)?;
         let token = self.text.tokens.get(at)?;
         let plate = super::lexicon::bare(&token.upper);
         let plain = matches!(token.gap, " " | ", " | " (" | "  ");
@@ -222,7 +240,10 @@ impl Finder<'_> {
             return Some(false);
         }
         let mut near = at;
-        while near > 1 && ADJECTIVES.contains(&self.text.upper(near - 1)) && !self.text.begins_clause(near) {
+        while near > 1
+            && ADJECTIVES.contains(&self.text.upper(near - 1))
+            && !self.text.begins_clause(near)
+        {
             near -= 1;
         }
         let denied = words.deny.ahead(self.text, near).is_some() && !self.text.begins_clause(near);
@@ -259,23 +280,37 @@ impl Finder<'_> {
     }
 
     fn doubted_behind(&self, end: usize) -> bool {
-        let doubts = (end..end + DOUBT_WORDS_BEHIND).take_while(|at| {
-            *at < self.text.tokens.len() && !self.text.begins_clause(*at)
-        });
-        self.is_open(end) || doubts.into_iter().any(|at| self.lexicon.plates.doubt.has(self.text, at))
+        // `SHE THINKS`
+        let says = matches!(
+            self.text.upper(end),
+            "SHE" | "HE" | "I" | "CALLER" | "RP" | "IS"
+        );
+        let doubt = end + usize::from(says);
+        let joined =
+            (end..=doubt).all(|at| at < self.text.tokens.len() && !self.text.begins_clause(at));
+        self.is_open(end) || (joined && self.lexicon.plates.doubt.has(self.text, doubt))
     }
 
-    /// Whether `?` or `*` stands behind what ends here.
+    /// Whether the plate goes on with what is not known: `?`, `*` or `UNK` behind what ends here.
     fn is_open(&self, end: usize) -> bool {
-        self.text.gap(end).starts_with(['?', '*'])
+        let unknown =
+            matches!(self.text.upper(end), "UNK" | "UNKNOWN") && !self.text.begins_clause(end);
+        self.text.gap(end).starts_with(['?', '*']) || unknown
     }
 
     /// The state behind a plate, where it can hardly be a word.
     fn state_behind(&self, at: usize) -> Option<states::Named> {
-        let plain = matches!(self.text.gap(at), " " | "  " | "/" | " (" | "-" | ", " | " - ");
+        let plain = matches!(
+            self.text.gap(at),
+            " " | "  " | "/" | " (" | "-" | ", " | " - "
+        );
         let named = states::at(self.text, at).filter(|named| plain && named.sure)?;
         // `FL 3` is a floor, and what stands ahead of the next announcing word is that one's.
-        let other = self.lexicon.plates.announce.has(self.text, at + named.tokens);
+        let other = self
+            .lexicon
+            .plates
+            .announce
+            .has(self.text, at + named.tokens);
         (!other).then_some(named)
     }
 
@@ -287,7 +322,10 @@ impl Finder<'_> {
 
     /// Two capital letters in the text itself.
     fn is_code(&self, at: usize) -> bool {
-        self.text.tokens.get(at).is_some_and(|token| token.text == token.upper)
+        self.text
+            .tokens
+            .get(at)
+            .is_some_and(|token| token.text == token.upper)
     }
 
     fn is_quoted(&self, at: usize) -> bool {
@@ -297,15 +335,23 @@ impl Finder<'_> {
 
     fn vehicle_near(&self, plate: &Range<usize>) -> bool {
         self.vehicles.iter().any(|vehicle| {
-            let ahead = vehicle.tokens.end <= plate.start && plate.start - vehicle.tokens.end <= VEHICLE_AHEAD_WORDS;
-            let behind = vehicle.tokens.start >= plate.end && vehicle.tokens.start - plate.end <= VEHICLE_BEHIND_WORDS;
-            let mut between = vehicle.tokens.end.min(plate.end)..=vehicle.tokens.start.max(plate.start);
+            let ahead = vehicle.tokens.end <= plate.start
+                && plate.start - vehicle.tokens.end <= VEHICLE_AHEAD_WORDS;
+            let behind = vehicle.tokens.start >= plate.end
+                && vehicle.tokens.start - plate.end <= VEHICLE_BEHIND_WORDS;
+            let mut between =
+                vehicle.tokens.end.min(plate.end)..=vehicle.tokens.start.max(plate.start);
             (ahead || behind) && !between.any(|at| self.text.begins_sentence(at))
         })
     }
 }
 
-fn found(tokens: Range<usize>, plate: String, state: Option<&'static str>, partial: bool) -> FoundPlate {
+fn found(
+    tokens: Range<usize>,
+    plate: String,
+    state: Option<&'static str>,
+    partial: bool,
+) -> FoundPlate {
     FoundPlate {
         tokens,
         plate: Plate {

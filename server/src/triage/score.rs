@@ -187,7 +187,9 @@ impl Narratives {
         let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
         let all: Self = toml::from_str(&text).map_err(|e| failed(e.to_string()))?;
         for marked in &all.narrative {
-            let wrong = marked.words().find(|words| marked.text.matches(*words).count() != 1);
+            let wrong = marked
+                .words()
+                .find(|words| marked.text.matches(*words).count() != 1);
             if let Some(words) = wrong {
                 return Err(failed(format!(
                     "the words {words:?} stand not once in {:?}",
@@ -220,7 +222,10 @@ impl Marked {
         let mut add = |kind: &str, value: String, words: &str| {
             let start = self.text.find(words).unwrap_or_default();
             items.push(Item {
-                kind: KINDS.iter().position(|known| *known == kind).unwrap_or_default(),
+                kind: KINDS
+                    .iter()
+                    .position(|known| *known == kind)
+                    .unwrap_or_default(),
                 value,
                 bytes: start..start + words.len(),
                 words: words.to_owned(),
@@ -254,10 +259,23 @@ impl Marked {
             add("descriptions", String::new(), &mark.words);
         }
         for mark in &self.addresses {
-            let building = address::normalise(&mark.is).building;
-            add("addresses", address_value(&building, &mark.unit), &mark.words);
+            let read = address::normalise(&mark.is);
+            let unit = if mark.unit.is_empty() {
+                &read.unit
+            } else {
+                &mark.unit
+            };
+            add(
+                "addresses",
+                address_value(&read.building, unit),
+                &mark.words,
+            );
         }
-        for (kind, marks) in [("phones", &self.phones), ("weapons", &self.weapons), ("dangers", &self.dangers)] {
+        for (kind, marks) in [
+            ("phones", &self.phones),
+            ("weapons", &self.weapons),
+            ("dangers", &self.dangers),
+        ] {
             for mark in marks {
                 add(kind, mark.is.clone(), &mark.words);
             }
@@ -286,7 +304,9 @@ pub fn score(rules: &Rules, narratives: &Narratives) -> Score {
                 None => score.mistakes.push(mistake(found, false, &marked.text)),
             }
         }
-        let missed = left.into_iter().map(|item| mistake(item, true, &marked.text));
+        let missed = left
+            .into_iter()
+            .map(|item| mistake(item, true, &marked.text));
         score.mistakes.extend(missed);
     }
     score
@@ -305,14 +325,18 @@ fn mistake(item: Item, missed: bool, text: &str) -> Mistake {
 fn is_same(marked: &Item, found: &Item) -> bool {
     let overlap = marked.bytes.start < found.bytes.end && found.bytes.start < marked.bytes.end;
     let same = marked.kind == found.kind && marked.value == found.value;
-    let described = KINDS[marked.kind] != "descriptions" || is_same_look(&marked.words, &found.words);
+    let described =
+        KINDS[marked.kind] != "descriptions" || is_same_look(&marked.words, &found.words);
     overlap && same && described
 }
 
 fn is_same_look(one: &str, other: &str) -> bool {
     let words = |text: &str| -> BTreeSet<String> {
         let words = text.split(|sign: char| !sign.is_alphanumeric());
-        words.filter(|word| !word.is_empty()).map(str::to_uppercase).collect()
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_uppercase)
+            .collect()
     };
     let (one, other) = (words(one), words(other));
     let (shared, all) = (one.intersection(&other).count(), one.union(&other).count());
@@ -324,7 +348,10 @@ fn is_same_look(one: &str, other: &str) -> bool {
 /// What was found, as the kinds that are scored: of one person up to three.
 fn items(entity: &Entity) -> Vec<Item> {
     let item = |kind: &str, value: String| Item {
-        kind: KINDS.iter().position(|known| *known == kind).unwrap_or_default(),
+        kind: KINDS
+            .iter()
+            .position(|known| *known == kind)
+            .unwrap_or_default(),
         value,
         bytes: entity.bytes.clone(),
         words: entity.words.clone(),
@@ -335,7 +362,10 @@ fn items(entity: &Entity) -> Vec<Item> {
         EntityWhat::Phone(number) => vec![item("phones", number.clone())],
         EntityWhat::Person(person) => person_items(person, &item),
         EntityWhat::Address(found) => {
-            vec![item("addresses", address_value(&found.building, &found.unit))]
+            vec![item(
+                "addresses",
+                address_value(&found.building, &found.unit),
+            )]
         }
         EntityWhat::Weapon(kind) => vec![item("weapons", kind.clone())],
         EntityWhat::Danger(kind) => vec![item("dangers", kind.clone())],
@@ -346,7 +376,12 @@ fn person_items(person: &Person, item: &dyn Fn(&str, String) -> Item) -> Vec<Ite
     let mut items = Vec::new();
     if let Some(name) = &person.name {
         items.push(item("names", name.clone()));
-        items.extend(person.born.iter().map(|born| item("dates of birth", format!("{name} {born}"))));
+        items.extend(
+            person
+                .born
+                .iter()
+                .map(|born| item("dates of birth", format!("{name} {born}"))),
+        );
     }
     if let Some(look) = &person.description {
         let mut look_item = item("descriptions", String::new());
@@ -357,7 +392,11 @@ fn person_items(person: &Person, item: &dyn Fn(&str, String) -> Item) -> Vec<Ite
 }
 
 fn plate_kind(plate: &Plate) -> &'static str {
-    if plate.partial { "partial plates" } else { "plates" }
+    if plate.partial {
+        "partial plates"
+    } else {
+        "plates"
+    }
 }
 
 fn plate_value(plate: &Plate) -> String {
@@ -366,8 +405,16 @@ fn plate_value(plate: &Plate) -> String {
 
 fn vehicle_value(vehicle: &Vehicle) -> String {
     let year = vehicle.year.map(|year| year.to_string());
-    let parts = [&vehicle.color, &year, &vehicle.make, &vehicle.model, &vehicle.body];
-    parts.map(|part| part.as_deref().unwrap_or("-").to_owned()).join(" ")
+    let parts = [
+        &vehicle.color,
+        &year,
+        &vehicle.make,
+        &vehicle.model,
+        &vehicle.body,
+    ];
+    parts
+        .map(|part| part.as_deref().unwrap_or("-").to_owned())
+        .join(" ")
 }
 
 fn address_value(building: &str, unit: &str) -> String {

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+/// Words whose full stop ends no sentence.
+const ABBREVIATIONS: [&str; 9] = ["MR", "MRS", "MS", "DR", "PROF", "ST", "LIC", "REG", "APT"];
 /// Most words of one text that are read: what is longer is no narrative.
 const TOKENS_MAX: usize = 4_000;
 
@@ -56,7 +58,10 @@ impl<'t> Text<'t> {
     pub(super) fn gap(&self, at: usize) -> &'t str {
         match self.tokens.get(at) {
             Some(token) => token.gap,
-            None => self.tokens.last().map_or(self.whole, |last| &self.whole[last.bytes.end..]),
+            None => self
+                .tokens
+                .last()
+                .map_or(self.whole, |last| &self.whole[last.bytes.end..]),
         }
     }
 
@@ -65,16 +70,21 @@ impl<'t> Text<'t> {
         at == 0 || at >= self.tokens.len() || {
             let gap = self.tokens[at].gap;
             let initial = self.tokens[at - 1].text.len() == 1;
-            let title = ["MR", "MRS", "MS", "DR", "PROF", "ST"].contains(&self.upper(at - 1));
+            let title = ABBREVIATIONS.contains(&self.upper(at - 1));
             (gap.contains(". ") && !initial && !title)
                 || gap.contains(['\n', ';', '!', '?', '|'])
-                || ["**", ">>", "--", " - ", ".\t"].iter().any(|mark| gap.contains(mark))
+                || ["**", ">>", "--", " - ", ".\t"]
+                    .iter()
+                    .any(|mark| gap.contains(mark))
         }
     }
 
     /// Whether more than a space parts this token from the one before.
     pub(super) fn begins_clause(&self, at: usize) -> bool {
-        self.begins_sentence(at) || self.gap(at).contains([',', '(', ')', ':', '"', '\u{201c}', '\u{201d}'])
+        self.begins_sentence(at)
+            || self
+                .gap(at)
+                .contains([',', '(', ')', ':', '"', '\u{201c}', '\u{201d}'])
     }
 
     pub(super) fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
@@ -98,7 +108,9 @@ impl<'t> Token<'t> {
     }
 
     pub(super) fn is_letters(&self) -> bool {
-        self.upper.chars().all(|sign| sign.is_alphabetic() || sign == '\'')
+        self.upper
+            .chars()
+            .all(|sign| sign.is_alphabetic() || sign == '\'')
     }
 
     pub(super) fn has_digit(&self) -> bool {
@@ -125,9 +137,23 @@ mod tests {
         let words: Vec<_> = text.tokens.iter().map(|token| token.text).collect();
         assert_eq!(
             words,
-            ["RP", "O'BRIEN", "W", "M", "at", "131.2", "AFR-2291", "626.555.0139", "T", "Owens", "end"]
+            [
+                "RP",
+                "O'BRIEN",
+                "W",
+                "M",
+                "at",
+                "131.2",
+                "AFR-2291",
+                "626.555.0139",
+                "T",
+                "Owens",
+                "end"
+            ]
         );
-        let sentences: Vec<_> = (0..words.len()).filter(|at| text.begins_sentence(*at)).collect();
+        let sentences: Vec<_> = (0..words.len())
+            .filter(|at| text.begins_sentence(*at))
+            .collect();
         assert_eq!(sentences, [0, 7, 10]);
         assert_eq!((text.gap(3), text.gap(2)), ("/", ", "));
     }

@@ -13,8 +13,8 @@ use super::tokens::Text;
 
 /// Words that say nothing of a vehicle and may stand within its description.
 const FILLERS: [&str; 12] = [
-    "COLORED", "COLOURED", "OLDER", "NEWER", "MODEL", "UNMARKED", "BEAT", "UP", "OLD", "NEW", "LATE",
-    "EARLY",
+    "COLORED", "COLOURED", "OLDER", "NEWER", "MODEL", "UNMARKED", "BEAT", "UP", "OLD", "NEW",
+    "LATE", "EARLY",
 ];
 const SHADES: [(&str, &str); 8] = [
     ("DARK", "dark"),
@@ -116,7 +116,10 @@ impl Finder<'_> {
                 model: model.map(|model| model.model),
             });
         }
-        let colored = at > 0 && self.color_ending(at, at.saturating_sub(AHEAD_MAX)).is_some();
+        let colored = at > 0
+            && self
+                .color_ending(at, at.saturating_sub(AHEAD_MAX))
+                .is_some();
         let model = makes.behind_color(self.text, at).filter(|_| colored)?;
         Some(Anchor {
             end: at + 1,
@@ -132,8 +135,9 @@ impl Finder<'_> {
         let start = self.ahead(at, floor.max(at.saturating_sub(AHEAD_MAX)), &mut vehicle);
         let end = self.behind(anchor.end, &mut vehicle);
         let supported = vehicle.color.is_some() || vehicle.year.is_some() || vehicle.body.is_some();
-        let street = is_sure_suffix(self.text.upper(anchor.end))
-            && !self.text.begins_clause(anchor.end)
+        let street = (anchor.end..anchor.end + 2)
+            .take_while(|at| *at < self.text.tokens.len() && !self.text.begins_clause(*at))
+            .any(|at| is_sure_suffix(self.text.upper(at)))
             && vehicle.color.is_none();
         if street || !(anchor.enough || supported) {
             return None;
@@ -212,7 +216,10 @@ impl Finder<'_> {
         if at >= self.text.tokens.len() || self.text.begins_clause(at) {
             return false;
         }
-        self.lexicon.looks.at(self.text, at).is_some_and(|(look, _)| *look != Look::Between)
+        self.lexicon
+            .looks
+            .at(self.text, at)
+            .is_some_and(|(look, _)| *look != Look::Between)
             || self.lexicon.makes.at(self.text, at).is_some()
             || self.lexicon.makes.alone(self.text, at).is_some()
     }
@@ -243,6 +250,15 @@ impl Finder<'_> {
         if end == body_at {
             let vehicle_word = VEHICLES.contains(&upper);
             end += usize::from(vehicle_word);
+        }
+        // `BLK SEMI AUTO` is a pistol.
+        let pistol = upper == "SEMI" && matches!(self.text.upper(end), "AUTO" | "AUTOMATIC");
+        // `BEIGE 4 DOOR LINCOLN`: the make says more.
+        let made = end < self.text.tokens.len()
+            && !parted(end)
+            && self.anchor(end).is_some_and(|anchor| anchor.enough);
+        if pistol || made {
+            return None;
         }
         (end > body_at && !NOT_BODIES.contains(&upper)).then_some(FoundVehicle {
             tokens: at..end,
@@ -283,7 +299,11 @@ impl Finder<'_> {
             return Some((color.clone(), took + 1));
         }
         if let Some((_, shade)) = SHADES.iter().find(|(word, _)| *word == upper) {
-            let base = self.lexicon.colors.at(self.text, at + 1).filter(|_| joined(at + 1));
+            let base = self
+                .lexicon
+                .colors
+                .at(self.text, at + 1)
+                .filter(|_| joined(at + 1));
             return match base {
                 Some((color, took)) => Some((format!("{shade} {color}"), took + 1)),
                 None => (*shade == "dark" && upper != "DK").then(|| ((*shade).to_owned(), 1)),

@@ -8,6 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::lexicon::is_common;
+
 /// How far ahead of a word its denial may stand.
 const BETWEEN_WORDS_MAX: usize = 6;
 
@@ -18,7 +20,8 @@ pub(super) type Phrase = Vec<String>;
 const ANY_NUMBER_WRITTEN: &str = "{number}";
 const ANY_NUMBER: &str = "#";
 const NUMBERS: [&str; 12] = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "multiple",
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several",
+    "multiple",
 ];
 /// A word of so many letters is also known with a letter missing, doubled, or in its
 /// neighbour's place: nobody corrects what is typed while somebody screams. With another
@@ -268,7 +271,13 @@ impl Phrases {
 
 impl Phrases {
     fn misspelled(&self, word: &str) -> Option<usize> {
-        let known = self.long.iter().find(|(known, _)| is_misspelled(word, known))?;
+        if word.len() < MISSPELLED_LETTERS_MIN - 1 || is_common(&word.to_uppercase()) {
+            return None;
+        }
+        let known = self
+            .long
+            .iter()
+            .find(|(known, _)| is_misspelled(word, known))?;
         Some(known.1)
     }
 }

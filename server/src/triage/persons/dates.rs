@@ -27,7 +27,10 @@ pub(super) fn read(text: &Text<'_>, at: usize, said: bool) -> Option<(String, us
     }
     let (second, third) = (text.tokens.get(at + 1)?, text.tokens.get(at + 2)?);
     let joined = |gap: &str| gap == "/" || gap == "." || (said && gap == " ");
-    if let Some(month) = MONTHS.iter().position(|month| second.upper.starts_with(month)) {
+    if let Some(month) = MONTHS
+        .iter()
+        .position(|month| second.upper.starts_with(month))
+    {
         let month = (month + 1).to_string();
         return Some((date(&third.upper, &month, &token.upper)?, 3));
     }

@@ -2,7 +2,7 @@
 
 use super::super::lexicon::{Lexicon, bare, is_common};
 use super::super::tokens::Text;
-use crate::address::suffix;
+use crate::address::is_sure_suffix;
 
 const CHARS: std::ops::RangeInclusive<usize> = 5..=7;
 /// Without a word that announces it.
@@ -18,8 +18,8 @@ const PARTIAL_CHARS: std::ops::RangeInclusive<usize> = 2..=7;
 const PIECES_MAX: usize = 3;
 
 const UNITS_OF_MEASURE: [&str; 22] = [
-    "HRS", "HR", "AM", "PM", "MPH", "YOA", "YO", "YRS", "YOM", "YOF", "LBS", "FT", "IN", "ST", "ND", "RD",
-    "TH", "MIN", "MM", "X", "BLK", "K",
+    "HRS", "HR", "AM", "PM", "MPH", "YOA", "YO", "YRS", "YOM", "YOF", "LBS", "FT", "IN", "ST",
+    "ND", "RD", "TH", "MIN", "MM", "X", "BLK", "K",
 ];
 const NO_PLATE_BEGINS: [&str; 6] = ["APT", "EXP", "RAM", "RM", "STE", "BLK"];
 
@@ -43,10 +43,19 @@ pub(super) struct Read {
 }
 
 /// The plate that begins at this token.
-pub(super) fn read(text: &Text<'_>, lexicon: &Lexicon, at: usize, grounds: Grounds) -> Option<Read> {
+pub(super) fn read(
+    text: &Text<'_>,
+    lexicon: &Lexicon,
+    at: usize,
+    grounds: Grounds,
+) -> Option<Read> {
     let token = text.tokens.get(at)?;
     let whole = bare(&token.upper);
-    if !is_plain(&token.upper) || (token.is_letters() && !grounds.vanity && is_word(text, lexicon, at)) {
+    let signed = token.gap.ends_with('-') && token.gap.len() > 1;
+    if signed
+        || !is_plain(&token.upper)
+        || (token.is_letters() && !grounds.vanity && is_word(text, lexicon, at))
+    {
         return None;
     }
     if is_plate(&whole, &token.upper, grounds) {
@@ -55,7 +64,9 @@ pub(super) fn read(text: &Text<'_>, lexicon: &Lexicon, at: usize, grounds: Groun
             tokens: 1,
         });
     }
-    let joined = (2..=PIECES_MAX).rev().find_map(|pieces| join(text, lexicon, at, pieces, grounds));
+    let joined = (2..=PIECES_MAX)
+        .rev()
+        .find_map(|pieces| join(text, lexicon, at, pieces, grounds));
     joined.or_else(|| {
         let known = grounds.partial && is_part(&whole);
         known.then_some(Read {
@@ -66,7 +77,9 @@ pub(super) fn read(text: &Text<'_>, lexicon: &Lexicon, at: usize, grounds: Groun
 }
 
 fn is_plain(upper: &str) -> bool {
-    upper.chars().all(|kept| kept.is_ascii_alphanumeric() || kept == '-')
+    upper
+        .chars()
+        .all(|kept| kept.is_ascii_alphanumeric() || kept == '-')
 }
 
 /// Whether letters are an English word, a color, a make or a suffix.
@@ -78,12 +91,18 @@ fn is_word(text: &Text<'_>, lexicon: &Lexicon, at: usize) -> bool {
         || lexicon.makes.at(text, at).is_some()
         || lexicon.plates.doubt.has(text, at)
         || lexicon.plates.announce.has(text, at)
-        || suffix(upper).is_some()
+        || is_sure_suffix(upper)
         || UNITS_OF_MEASURE.contains(&upper)
 }
 
 /// Several short tokens as one: `KZV 4471`, `1PR 734`, `V 88 1204`.
-fn join(text: &Text<'_>, lexicon: &Lexicon, at: usize, pieces: usize, grounds: Grounds) -> Option<Read> {
+fn join(
+    text: &Text<'_>,
+    lexicon: &Lexicon,
+    at: usize,
+    pieces: usize,
+    grounds: Grounds,
+) -> Option<Read> {
     let mut plate = String::new();
     for piece in at..at + pieces {
         let token = text.tokens.get(piece)?;
@@ -99,7 +118,10 @@ fn join(text: &Text<'_>, lexicon: &Lexicon, at: usize, pieces: usize, grounds: G
     if pieces == PIECES_MAX && text.upper(at).len() > 1 {
         return None;
     }
-    let next = text.tokens.get(at + pieces).filter(|next| next.gap == " " && next.has_digit());
+    let next = text
+        .tokens
+        .get(at + pieces)
+        .filter(|next| next.gap == " " && next.has_digit());
     let longer = next.is_some_and(|next| plate.len() + next.upper.len() <= *CHARS.end());
     let fits = is_plate(&plate, &plate, grounds)
         || (grounds.partial && is_part(&plate) && plate.bytes().any(|b| b.is_ascii_alphabetic()));
@@ -111,7 +133,11 @@ fn join(text: &Text<'_>, lexicon: &Lexicon, at: usize, pieces: usize, grounds: G
 
 /// Whether what follows may be the rest of a longer plate.
 fn goes_on(text: &Text<'_>, at: usize, plate: &str) -> bool {
-    let Some(next) = text.tokens.get(at + 1).filter(|_| !text.begins_clause(at + 1)) else {
+    let Some(next) = text
+        .tokens
+        .get(at + 1)
+        .filter(|_| !text.begins_clause(at + 1))
+    else {
         return false;
     };
     let rest_chars_max = if plate.len() < 6 { 4 } else { 2 };
@@ -122,8 +148,12 @@ fn goes_on(text: &Text<'_>, at: usize, plate: &str) -> bool {
 
 /// A part of a plate: with a digit, or so short that it is no word.
 fn is_part(plate: &str) -> bool {
-    let digit = plate.bytes().any(|byte| byte.is_ascii_digit());
-    PARTIAL_CHARS.contains(&plate.len()) && (digit || plate.len() <= LETTERS_RUN_MAX) && !is_measure(plate)
+    let digits = plate.bytes().filter(u8::is_ascii_digit).count();
+    // `PARTIAL 30`: of digits alone at least three.
+    let digit = digits > 0 && (digits < plate.len() || digits > 2);
+    PARTIAL_CHARS.contains(&plate.len())
+        && (digit || plate.len() <= LETTERS_RUN_MAX)
+        && !is_measure(plate)
 }
 
 fn is_measure(plate: &str) -> bool {
@@ -140,7 +170,11 @@ fn is_plate(plate: &str, written: &str, grounds: Grounds) -> bool {
     if is_hired(plate) {
         return grounds.announced;
     }
-    let chars = if grounds.announced { CHARS } else { CHARS_UNANNOUNCED };
+    let chars = if grounds.announced {
+        CHARS
+    } else {
+        CHARS_UNANNOUNCED
+    };
     if !chars.contains(&plate.len()) || digits == 0 || is_measure(plate) {
         return false;
     }
@@ -148,12 +182,17 @@ fn is_plate(plate: &str, written: &str, grounds: Grounds) -> bool {
         // Also the look of a telephone number: only where a state is named.
         return grounds.stated && grounds.announced && plate.len() >= 6 && !written.contains('-');
     }
-    let changes = is_digit.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let changes = is_digit
+        .windows(2)
+        .filter(|pair| pair[0] != pair[1])
+        .count();
     let run = is_digit.split(|digit| *digit).map(<[bool]>::len).max();
     let run = run.unwrap_or_default();
     let begins_other = NO_PLATE_BEGINS.iter().any(|word| plate.starts_with(word));
     let usual = digits >= 2 && changes <= CHANGES_MAX && run <= LETTERS_RUN_MAX;
-    let stated = grounds.stated && run <= LETTERS_RUN_MAX_STATED && !is_common(&plate[..run.min(plate.len())]);
+    let stated = grounds.stated
+        && run <= LETTERS_RUN_MAX_STATED
+        && !is_common(&plate[..run.min(plate.len())]);
     !begins_other && (usual || stated)
 }
 
@@ -179,6 +218,9 @@ pub(super) fn is_unmistakable(plate: &str) -> bool {
     }
     matches!(
         runs.as_slice(),
-        [(false, 3), (true, 3 | 4)] | [(true, 3), (false, 3)] | [(true, 1), (false, 3), (true, 3)] | [(true, 1), (false, 1), (true, 5)]
+        [(false, 3), (true, 3 | 4)]
+            | [(true, 3), (false, 3)]
+            | [(true, 1), (false, 3), (true, 3)]
+            | [(true, 1), (false, 1), (true, 5)]
     ) && !is_measure(plate)
 }

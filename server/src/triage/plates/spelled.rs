@@ -110,7 +110,9 @@ pub(super) fn read(text: &Text<'_>, at: usize) -> Option<Read> {
 fn letter(upper: &str) -> Option<char> {
     let single = upper.len() == 1 && upper.as_bytes()[0].is_ascii_alphabetic();
     let spelled = LETTERS.iter().find(|(word, _)| *word == upper);
-    spelled.map(|(_, letter)| *letter).or_else(|| upper.chars().next().filter(|_| single))
+    spelled
+        .map(|(_, letter)| *letter)
+        .or_else(|| upper.chars().next().filter(|_| single))
 }
 
 fn digit(upper: &str) -> Option<char> {
