@@ -68,6 +68,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// How much was on the devices before the officers arrived: calls by number, no contents.
+    SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
     ReportCall,
@@ -97,7 +99,7 @@ pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
         NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -108,12 +110,13 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
         | (
             Role::Dispatch,
             ReportCall
             | ListCalls
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
             | AssignUnit
             | NewEnrolmentCode
@@ -187,6 +190,7 @@ mod tests {
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
         (
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
@@ -214,6 +218,7 @@ mod tests {
             Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::SeeArrivals,
             Act::FetchAttachment,
             Act::ReportCall,
             Act::ListCalls,

@@ -13,7 +13,8 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::{UNITS_MAX, closed, end_grant, grant, granted, insert, is_open, units_on};
+use super::rows::{closed, insert, is_open};
+use super::units::{UNITS_MAX, end_grant, grant, granted, units_on};
 use crate::address;
 use crate::log::{Happening, Ledger, LogError, new_since_restore};
 
@@ -89,7 +90,7 @@ fn take_facts(
     let known = ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, unit = ?7, seen_ms = max(seen_ms, ?8)
+            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, apartment = ?7, seen_ms = max(seen_ms, ?8)
              WHERE call = ?1",
         )?
         .execute(params![

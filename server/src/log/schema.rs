@@ -210,10 +210,55 @@ CREATE VIEW audit_by_person AS
     JOIN carriers AS carrier ON carrier.carrier = each.value;
 ",
     "
--- `address` is the building's key by Publication 28 (crate::address) from here on; the unit
+-- What dispatch has said of each unit of a call, the last word by time.
+CREATE TABLE heard_units (
+    call INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    on_ms INTEGER NOT NULL,
+    is_on INTEGER NOT NULL,
+    doing_ms INTEGER,
+    -- packet::UnitState as a number.
+    doing INTEGER,
+    PRIMARY KEY (call, unit)
+) STRICT, WITHOUT ROWID;
+",
+    "
+-- Files of a CAD's folder that were read, as they were then.
+CREATE TABLE cad_files (
+    agency TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    PRIMARY KEY (agency, name)
+) STRICT, WITHOUT ROWID;
+-- The highest key that was read of a CAD's view …
+CREATE TABLE cad_positions (agency TEXT PRIMARY KEY, key INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- … and the rows near it, which are asked for again.
+CREATE TABLE cad_rows (
+    agency TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (agency, key, digest)
+) STRICT, WITHOUT ROWID;
+",
+    "
+-- When a device was in session: one row a session. NULL: it lasts, or the center did not see its end.
+CREATE TABLE contacts (
+    device INTEGER NOT NULL,
+    began_ms INTEGER NOT NULL,
+    heard_ms INTEGER,
+    PRIMARY KEY (device, began_ms)
+) STRICT, WITHOUT ROWID;
+-- 0: it began before this was kept.
+ALTER TABLE shifts ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX shifts_by_unit ON shifts (unit, began_ms);
+CREATE INDEX calls_by_received ON calls (received_ms);
+",
+    "
+-- `address` is the building's key by Publication 28 (crate::address) from here on; the apartment
 -- within it, '' where none is said.
-ALTER TABLE calls ADD COLUMN unit TEXT NOT NULL DEFAULT '';
-UPDATE calls SET address = address_building(location), unit = address_unit(location);
+ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
+UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
 ];
 
@@ -341,7 +386,7 @@ mod tests {
         }
         let store = open(&path, &[7; 32]).unwrap();
         let (address, unit): (String, String) = store
-            .query_row("SELECT address, unit FROM calls", [], |row| {
+            .query_row("SELECT address, apartment FROM calls", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .unwrap();
