@@ -18,6 +18,11 @@ mod street;
 mod unit;
 mod words;
 
+pub(crate) use words::{
+    direction, is_bound, is_sure_suffix, ordinal_number, spelled_ordinal, suffix, unit_alone,
+    unit_numbered,
+};
+
 /// Longest text that is read; of more the beginning.
 const CHARS_MAX: usize = 4_096;
 /// Most streets that meet in one place.
