@@ -324,7 +324,7 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
     grant(ledger, call, unit, assigned.seq, priority)
 }
 
-fn grant(
+pub(crate) fn grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -396,7 +396,12 @@ pub fn release(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), 
     end_grant(ledger, call, unit, cleared.seq)
 }
 
-fn end_grant(ledger: &mut Ledger<'_>, call: CallId, unit: &str, to: u64) -> Result<(), LogError> {
+pub(crate) fn end_grant(
+    ledger: &mut Ledger<'_>,
+    call: CallId,
+    unit: &str,
+    to: u64,
+) -> Result<(), LogError> {
     ledger
         .sql()
         .prepare_cached("UPDATE grants SET to_seq = ?3, ended_ms = ?4 WHERE call = ?1 AND unit = ?2 AND to_seq IS NULL")?
@@ -455,6 +460,9 @@ pub(crate) fn count(
     entry: &Entry,
     received_ms: i64,
 ) -> Result<(), LogError> {
+    if document.call.is_beat() {
+        return Ok(());
+    }
     let call = document.call.0.cast_signed();
     match entry {
         Entry::Facts(facts) => {

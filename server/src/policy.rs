@@ -77,6 +77,15 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    AddHotListEntry,
+    ClearHotListEntry,
+    /// A whole list in the place of what it had.
+    ReplaceHotList,
+    SeeHotLists,
+    ReportPlateReads,
+    SetPremise,
+    EndPremise,
+    SeePremises,
 }
 
 impl Act {
@@ -95,9 +104,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AddHotListEntry, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise, Enrol,
+        FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession, Readmit,
+        ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice, SeeApiDescription,
+        SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn,
+        Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -109,6 +120,12 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Operator, Backup | Restore)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (
+            Role::Analyst | Role::Dispatch,
+            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
+            | SeePremises,
+        )
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
             Role::Dispatch,
             ReportCall
@@ -196,6 +213,14 @@ mod tests {
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ReplaceHotList", &[Role::Dispatch]),
+        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        ("ReportPlateReads", &[Role::Dispatch]),
+        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
+        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
+        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
     ];
 
     #[test]
@@ -220,6 +245,14 @@ mod tests {
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AddHotListEntry,
+            Act::ClearHotListEntry,
+            Act::ReplaceHotList,
+            Act::SeeHotLists,
+            Act::ReportPlateReads,
+            Act::SetPremise,
+            Act::EndPremise,
+            Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Kind::ALL.map(Act::Write));

@@ -131,6 +131,13 @@ impl Rules {
     }
 }
 
+/// The plates that a text clearly says.
+pub(crate) fn plates_in(text: &str) -> Vec<FoundPlate> {
+    let mut found = Vec::new();
+    plates::find(text, &mut found);
+    found
+}
+
 /// Adds the caution of a sentence, once.
 fn caution(cautions: &mut Vec<Caution>, words: String) {
     let known = cautions.iter().any(|caution| caution.words == words);

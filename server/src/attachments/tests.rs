@@ -41,6 +41,8 @@ impl Bench {
                 officers: vec![],
             }],
             sources: vec![],
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         })
         .await
         .unwrap();

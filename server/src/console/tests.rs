@@ -65,6 +65,8 @@ impl Bench {
                 }],
             }],
             sources: vec![],
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         })
         .await
         .unwrap();

@@ -11,7 +11,7 @@
 //! says is how the call ended: a row with one is a closed call, except while it
 //! says that the service is still going on.
 
-mod record;
+pub(crate) mod record;
 
 use std::io::BufRead;
 
