@@ -1,6 +1,7 @@
 //! The doors over HTTP: dispatch and integrators on the console's port, devices on
 //! the sync port. One file a verb; each asks [`crate::policy::decide`] first.
 
+mod arrivals;
 mod attachments;
 mod calls;
 mod devices;
@@ -10,6 +11,7 @@ mod plate_reads;
 mod premises;
 mod session;
 
+pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
 pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
 
@@ -53,6 +55,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("post", "/v1/premises/{id}/end"),
     ("post", "/v1/enrolment-codes"),
     ("delete", "/v1/devices/{device}"),
+    ("get", "/v1/metrics/before-arrival"),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
     ("get", "/metrics"),
@@ -85,6 +88,7 @@ pub fn router(center: Arc<Center>) -> Router {
         )
         .route("/v1/enrolment-codes", post(devices::new_code))
         .route("/v1/devices/{device}", delete(devices::revoke))
+        .route("/v1/metrics/before-arrival", get(arrivals::before_arrival))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))

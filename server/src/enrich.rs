@@ -7,7 +7,12 @@
 
 mod answers;
 mod earlier;
+mod fill;
 mod http;
+mod map;
+pub mod schedule;
+mod secret;
+mod xml;
 
 use std::collections::HashMap;
 use std::sync::Arc;

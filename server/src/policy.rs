@@ -68,6 +68,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// How much was on the devices before the officers arrived: calls by number, no contents.
+    SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
     ReportCall,
@@ -107,8 +109,8 @@ pub fn decide(role: Role, act: Act) -> bool {
         AddHotListEntry, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise, Enrol,
         FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession, Readmit,
         ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice, SeeApiDescription,
-        SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn,
-        Write,
+        SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
+        SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -119,7 +121,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
@@ -131,6 +133,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             ReportCall
             | ListCalls
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
             | AssignUnit
             | NewEnrolmentCode
@@ -204,6 +207,7 @@ mod tests {
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
         (
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
@@ -239,6 +243,7 @@ mod tests {
             Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::SeeArrivals,
             Act::FetchAttachment,
             Act::ReportCall,
             Act::ListCalls,

@@ -16,9 +16,9 @@ use packet::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
+use crate::address;
 use crate::audit::{self, Record};
 use crate::beats;
-use crate::calls::address_key;
 use crate::center::Center;
 use crate::hot_list::entry::{ends, field, optional, trim};
 use crate::intake::report::{LATITUDE_DEGREES_MAX, LONGITUDE_DEGREES_MAX, in_range};
@@ -104,7 +104,7 @@ pub struct Kept {
 
 /// The one way from a location to the building by which premises are found.
 fn place_key(location: &str) -> String {
-    address_key(location)
+    address::normalise(location).building
 }
 
 const COLUMNS: &str = "id, premises.premise, added_ms, ended_ms, ended_by";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packet::{CallId, Confidence, Finding, Topic};
 
-use crate::calls::address_key;
+use crate::address;
 use crate::center::Center;
 use crate::clock;
 use crate::intake::{CallReport, CallStatus};
@@ -22,7 +22,7 @@ pub(super) async fn at_this_address(
     call: CallId,
     location: &str,
 ) -> Result<Option<Finding>, LogError> {
-    let address = address_key(location);
+    let address = address::normalise(location).building;
     if address.is_empty() {
         return Ok(None);
     }

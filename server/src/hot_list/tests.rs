@@ -261,7 +261,7 @@ fn the_units_of_calls_near_by_are_alerted_and_those_far_off_are_not() {
         CallReport {
             latitude: Some(latitude),
             longitude: Some(longitude),
-            units: units.iter().map(ToString::to_string).collect(),
+            units: units.iter().map(|unit| (*unit).into()).collect(),
             ..bench.report(number)
         }
     };
