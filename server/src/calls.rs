@@ -42,6 +42,7 @@ pub(crate) use given_back::given_back;
 pub use officers::adopt;
 pub(crate) use rows::count;
 pub use units::{UNITS_MAX, assign, end_closed, release};
+pub(crate) use units::{end_grant, grant};
 
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

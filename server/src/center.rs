@@ -16,25 +16,32 @@ use crate::accept::{self, AcceptLimits, Listener};
 use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
+use crate::beats;
 use crate::cads::{self, CadError, Cads};
 use crate::calls::{self, EidoError, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
+use crate::hot_list;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
 use crate::intake::eido::Eido;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
+use crate::plate_reads;
 use crate::policy::{Act, Role};
+use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
+use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
 use crate::triage::{Rules, Triage};
 use crate::turns::Turns;
 use crate::{api, console};
 
 /// How often what is due by time is looked at.
 const TICK_MS: u64 = 1_000;
+/// How often what is listed is counted, for Prometheus.
+const COUNT_EVERY_TICKS: u64 = 15;
 /// Most packets that are taken from units in one commit.
 const ENDED_PER_COMMIT_MAX: usize = 200;
 
@@ -158,6 +165,9 @@ impl Center {
         };
         log.readers()
             .read_blocking(|connection| hub.load(connection))?;
+        let beats = config.beats.clone();
+        log.write(move |ledger| beats::configure(ledger, &beats))
+            .await?;
         questions.reopen(log.readers().read_blocking(not_asked)?);
 
         let console = address(&console_listener, config.console)?;
@@ -205,6 +215,8 @@ impl Center {
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
+        // What ended while the center was down is withdrawn before anybody is told of it.
+        end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
@@ -494,7 +506,20 @@ fn not_asked(connection: &rusqlite::Connection) -> Result<Vec<CallId>, LogError>
 fn count(metrics: &Metrics, happenings: &[Happening]) {
     for happening in happenings {
         match happening {
-            Happening::Change(_) => metrics.changes.inc(),
+            Happening::Change(change) => {
+                match &change.entry {
+                    Entry::Finding(finding) if finding.source.starts_with(hot_list::SOURCE) => {
+                        metrics.hot_list_found.inc();
+                    }
+                    Entry::Correction(correction)
+                        if correction.text.is_none() && change.device.is_none() =>
+                    {
+                        metrics.withdrawn.inc();
+                    }
+                    _ => {}
+                }
+                metrics.changes.inc()
+            }
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
@@ -556,10 +581,67 @@ async fn pass_on_receipts(center: Arc<Center>, stop: CancellationToken) {
     }
 }
 
+/// Withdraws what has ended, forgets plate reads that are old, and brings the beats' packets
+/// up to date with it.
+async fn end_what_is_due(center: &Arc<Center>) -> Result<(), LogError> {
+    let log = &center.log;
+    while log
+        .write(|ledger| standing::withdraw_due(ledger, WITHDRAWN_PER_COMMIT_MAX))
+        .await?
+        == WITHDRAWN_PER_COMMIT_MAX
+    {}
+    while log
+        .write(|ledger| {
+            let at_most = hot_list::ENDED_PER_COMMIT_MAX;
+            let entries = hot_list::expire(ledger, at_most)?;
+            Ok::<_, LogError>(entries.max(premises::expire(ledger, at_most)?) == at_most)
+        })
+        .await?
+    {}
+    let keep_ms = center.config.plate_reads.keep_ms();
+    loop {
+        let writer = center.clone();
+        let (forgotten, closed) = log
+            .write(move |ledger| {
+                let at_most = plate_reads::ENDED_PER_COMMIT_MAX;
+                let forgotten = plate_reads::forget(ledger, keep_ms, at_most)?;
+                let triage = |report: &CallReport| writer.triage(report);
+                let closed = plate_reads::close_old(ledger, ENDED_PER_COMMIT_MAX, &triage)?;
+                Ok::<_, LogError>((forgotten, closed))
+            })
+            .await?;
+        center
+            .metrics
+            .plate_reads_forgotten
+            .inc_by(forgotten as u64);
+        if forgotten < plate_reads::ENDED_PER_COMMIT_MAX && closed < ENDED_PER_COMMIT_MAX {
+            break;
+        }
+    }
+    beats::tend(center).await
+}
+
+async fn count_live(center: &Arc<Center>) {
+    let counted = center
+        .log
+        .readers()
+        .read(|connection| {
+            let entries = hot_list::page(connection, hot_list::Which::Live, None, 0)?.0;
+            Ok((entries, premises::page(connection, Some(true), None, 0)?.0))
+        })
+        .await;
+    if let Ok((entries, premises)) = counted {
+        let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        center.metrics.hot_list_entries.set(gauge(entries));
+        center.metrics.premises.set(gauge(premises));
+    }
+}
+
 /// What is due by time: packets of closed calls leave their units, attachments that
 /// nobody finishes leave the store, gauges are read.
 async fn tick(center: Arc<Center>, stop: CancellationToken) {
     let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
+    let mut ticks = 0_u64;
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => {}
@@ -578,6 +660,13 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             .metrics
             .calls_carried
             .set(i64::try_from(calls).unwrap_or(i64::MAX));
+        if let Err(e) = end_what_is_due(&center).await {
+            tracing::warn!(error = %e, "what has ended stands for now");
+        }
+        if ticks.is_multiple_of(COUNT_EVERY_TICKS) {
+            count_live(&center).await;
+        }
+        ticks = ticks.wrapping_add(1);
         let unfinished_before_ms = clock::now_ms() - attachments::UNFINISHED_MS_MAX;
         let swept = center
             .log

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
 use crate::enrich::SourceConfig;
 use crate::identity::KeyExchange;
+use crate::plate_reads::PlateReadsConfig;
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,10 @@ pub struct Config {
     pub cads: Vec<CadConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+    #[serde(default)]
+    pub beats: Vec<BeatConfig>,
+    #[serde(default)]
+    pub plate_reads: PlateReadsConfig,
 }
 
 /// `[limits]`: what bounds the center's memory when everybody comes at once.
@@ -179,6 +185,11 @@ impl Config {
             if let Some(twice) = agency.units.iter().find(|unit| !units.insert(*unit)) {
                 return field("agencies.units", &format!("{twice} stands twice"));
             }
+        }
+        beats::check(&self.beats, &self.agencies)
+            .map_err(|(field, wanted)| ConfigError::Field { field, wanted })?;
+        if let Err(wanted) = self.plate_reads.check() {
+            return field("plate_reads.keep_hours", &wanted);
         }
         let mut dispatched = HashSet::new();
         for cad in &self.cads {

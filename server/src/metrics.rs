@@ -49,6 +49,13 @@ pub struct Metrics {
     pub refused: Counter,
     pub protocol_errors: Counter,
     pub bytes_up: Counter,
+    pub hot_list_found: Counter,
+    pub withdrawn: Counter,
+    pub plate_reads: Counter,
+    pub plate_read_hits: Counter,
+    pub plate_reads_forgotten: Counter,
+    pub hot_list_entries: Gauge,
+    pub premises: Gauge,
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
@@ -93,6 +100,22 @@ impl Metrics {
             ),
             counter("bytes_up", "Bytes of frames from devices"),
         );
+        let (hot_list_found, withdrawn, plate_reads, plate_read_hits, plate_reads_forgotten) = (
+            counter(
+                "hot_list_found",
+                "Findings that come of a hot-list entry, alerts and what beats carry among them",
+            ),
+            counter(
+                "withdrawn",
+                "Entries that the center withdrew because what they came of has ended",
+            ),
+            counter("plate_reads", "Plate reads taken"),
+            counter("plate_read_hits", "Packets that were told of a plate read"),
+            counter(
+                "plate_reads_forgotten",
+                "Plate reads deleted for good after the hours that they are kept",
+            ),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -105,6 +128,8 @@ impl Metrics {
         );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
+        let hot_list_entries = gauge("hot_list_entries", "Hot-list entries that are live");
+        let premises = gauge("premises", "Premise cautions that are live");
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
         registry.register(
             "note_to_device_seconds",
@@ -141,6 +166,13 @@ impl Metrics {
             refused,
             protocol_errors,
             bytes_up,
+            hot_list_found,
+            withdrawn,
+            plate_reads,
+            plate_read_hits,
+            plate_reads_forgotten,
+            hot_list_entries,
+            premises,
             devices,
             calls_carried,
             catch_ups_waiting,

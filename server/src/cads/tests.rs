@@ -61,6 +61,8 @@ impl Bench {
             agencies: vec![agency("pd"), agency("sheriff")],
             cads: self.cads.clone(),
             sources: vec![],
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         };
         self.running = Some(Center::start(config).await.unwrap());
     }

@@ -102,6 +102,9 @@ pub(crate) fn count(
     entry: &Entry,
     received_ms: i64,
 ) -> Result<(), LogError> {
+    if document.call.is_beat() {
+        return Ok(());
+    }
     let call = document.call.0.cast_signed();
     match entry {
         Entry::Facts(facts) => {

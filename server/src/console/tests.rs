@@ -66,6 +66,8 @@ impl Bench {
             }],
             cads: vec![],
             sources: vec![],
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         })
         .await
         .unwrap();

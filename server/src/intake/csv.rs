@@ -9,7 +9,7 @@
 //!
 //! `time` is local to the city, so the time zone is an argument.
 
-mod record;
+pub(crate) mod record;
 
 use std::io::BufRead;
 
