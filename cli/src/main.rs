@@ -48,7 +48,8 @@ enum Command {
     /// Run the officer's page on a vehicle laptop (loopback only).
     Mdt(mdt::MdtArgs),
     /// Run a whole city in virtual time over the real center and devices, with every
-    /// mishap that a seed can bring, and check every promise at each step.
+    /// mishap that a seed can bring, and check every promise at each step; or, with --calls,
+    /// measure what was on each device before its officer arrived.
     Simulate(simulate::SimulateArgs),
 }
 

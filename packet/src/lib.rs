@@ -16,6 +16,7 @@
 //! * [`change`]: one entry as the bytes of one Automerge change, and back, guarded.
 //! * [`document`]: what is known of a document's history, and the document itself.
 //! * [`admission`]: whether the center takes a device's change.
+//! * [`lookup`]: how plates, places and words are compared, at the center and offline.
 //! * [`signature`]: a device's signature and the center's MAC over a change.
 //! * [`subject`]: what a query is about, in the form in which it is looked up.
 
@@ -24,6 +25,7 @@ pub mod change;
 pub mod document;
 pub mod entry;
 pub mod ids;
+pub mod lookup;
 pub mod sabotage;
 pub mod signature;
 pub mod subject;

@@ -13,25 +13,35 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, AcceptLimits, Listener};
+use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
-use crate::calls::{self, Reported};
+use crate::beats;
+use crate::cads::{self, CadError, Cads};
+use crate::calls::{self, EidoError, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
+use crate::hot_list;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
+use crate::intake::eido::Eido;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
+use crate::plate_reads;
 use crate::policy::{Act, Role};
+use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
+use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
 use crate::triage::{Rules, Triage};
 use crate::turns::Turns;
 use crate::{api, console};
 
 /// How often what is due by time is looked at.
 const TICK_MS: u64 = 1_000;
+/// How often what is listed is counted, for Prometheus.
+const COUNT_EVERY_TICKS: u64 = 15;
 /// Most packets that are taken from units in one commit.
 const ENDED_PER_COMMIT_MAX: usize = 200;
 
@@ -48,6 +58,8 @@ pub enum CenterError {
     Log(#[from] LogError),
     #[error("the triage table {path} cannot be used: {reason}")]
     Triage { path: String, reason: String },
+    #[error(transparent)]
+    Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
     Listen {
         what: &'static str,
@@ -70,10 +82,14 @@ pub struct Center {
     pub turns: Turns,
     /// Where attachments are looked at.
     pub workbench: Workbench,
+    /// What is known of arrivals.
+    pub book: arrivals::Book,
     /// The API's bearer token.
     pub token: String,
     /// Where devices connect.
     pub sync: SocketAddr,
+    /// What each dispatch system's words mean.
+    pub cads: Cads,
     rules: Rules,
 }
 
@@ -119,6 +135,7 @@ impl Center {
         config.check()?;
         let rules = rules(&config)?;
         let sources = enrich::Sources::open(&config)?;
+        let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
             path: data.display().to_string(),
@@ -149,6 +166,9 @@ impl Center {
         };
         log.readers()
             .read_blocking(|connection| hub.load(connection))?;
+        let beats = config.beats.clone();
+        log.write(move |ledger| beats::configure(ledger, &beats))
+            .await?;
         log.readers()
             .read_blocking(|connection| questions.resume(connection))?;
 
@@ -165,8 +185,10 @@ impl Center {
             reports,
             turns,
             workbench: Workbench::default(),
+            book: arrivals::Book::default(),
             token,
             sync,
+            cads,
             rules,
         });
         let mut tasks = JoinSet::new();
@@ -193,8 +215,12 @@ impl Center {
             stop.clone(),
         ));
         tasks.spawn(enrich::run(center.clone(), sources, asked, stop.clone()));
+        cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
+        // What ended while the center was down is withdrawn before anybody is told of it.
+        end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
         let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
@@ -236,12 +262,22 @@ impl Center {
         })
     }
 
+    /// Puts a report into the center's own words, and triages it.
+    pub(crate) fn understand(&self, report: &mut CallReport) -> Triage {
+        let coded = self.cads.translate(report);
+        let mut triage = self.triage(report);
+        if let Some(coded) = coded {
+            coded.speak(&mut triage);
+        }
+        triage
+    }
+
     /// Takes what dispatch says of a call.
     ///
     /// # Errors
     /// When it does not fit into entries, or the log cannot take it.
-    pub async fn report(&self, report: CallReport, by: &str) -> Result<Reported, LogError> {
-        let triage = self.triage(&report);
+    pub async fn report(&self, mut report: CallReport, by: &str) -> Result<Reported, LogError> {
+        let triage = self.understand(&mut report);
         let who = by.to_owned();
         self.log
             .write(move |ledger| {
@@ -258,6 +294,41 @@ impl Center {
                     },
                 )?;
                 Ok(reported)
+            })
+            .await
+    }
+
+    /// Takes what dispatch says of an incident by EIDO.
+    ///
+    /// # Errors
+    /// When the sum of what was said does not fit, or the log cannot take it.
+    pub async fn report_eido(
+        self: &Arc<Self>,
+        message: Eido,
+        by: &str,
+    ) -> Result<Taken, EidoError> {
+        let (center, who) = (self.clone(), by.to_owned());
+        self.log
+            .write(move |ledger| {
+                let incident: String = message.id().chars().take(100).collect();
+                let understand = |report: &mut CallReport| center.understand(report);
+                let taken = calls::tell_eido(ledger, message, understand)?;
+                let (object, detail) = match taken {
+                    Taken::Call(reported) => {
+                        (reported.call.to_string(), format!("{:?}", reported.news))
+                    }
+                    Taken::Awaited => (incident, "Awaited".to_owned()),
+                };
+                let record = Record {
+                    who,
+                    device: None,
+                    act: Act::ReportCall,
+                    object,
+                    allowed: true,
+                    detail,
+                };
+                audit::record(ledger, &record)?;
+                Ok(taken)
             })
             .await
     }
@@ -427,7 +498,20 @@ async fn serve(
 fn count(metrics: &Metrics, happenings: &[Happening]) {
     for happening in happenings {
         match happening {
-            Happening::Change(_) => metrics.changes.inc(),
+            Happening::Change(change) => {
+                match &change.entry {
+                    Entry::Finding(finding) if finding.source.starts_with(hot_list::SOURCE) => {
+                        metrics.hot_list_found.inc();
+                    }
+                    Entry::Correction(correction)
+                        if correction.text.is_none() && change.device.is_none() =>
+                    {
+                        metrics.withdrawn.inc();
+                    }
+                    _ => {}
+                }
+                metrics.changes.inc()
+            }
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
@@ -489,10 +573,67 @@ async fn pass_on_receipts(center: Arc<Center>, stop: CancellationToken) {
     }
 }
 
+/// Withdraws what has ended, forgets plate reads that are old, and brings the beats' packets
+/// up to date with it.
+async fn end_what_is_due(center: &Arc<Center>) -> Result<(), LogError> {
+    let log = &center.log;
+    while log
+        .write(|ledger| standing::withdraw_due(ledger, WITHDRAWN_PER_COMMIT_MAX))
+        .await?
+        == WITHDRAWN_PER_COMMIT_MAX
+    {}
+    while log
+        .write(|ledger| {
+            let at_most = hot_list::ENDED_PER_COMMIT_MAX;
+            let entries = hot_list::expire(ledger, at_most)?;
+            Ok::<_, LogError>(entries.max(premises::expire(ledger, at_most)?) == at_most)
+        })
+        .await?
+    {}
+    let keep_ms = center.config.plate_reads.keep_ms();
+    loop {
+        let writer = center.clone();
+        let (forgotten, closed) = log
+            .write(move |ledger| {
+                let at_most = plate_reads::ENDED_PER_COMMIT_MAX;
+                let forgotten = plate_reads::forget(ledger, keep_ms, at_most)?;
+                let triage = |report: &CallReport| writer.triage(report);
+                let closed = plate_reads::close_old(ledger, ENDED_PER_COMMIT_MAX, &triage)?;
+                Ok::<_, LogError>((forgotten, closed))
+            })
+            .await?;
+        center
+            .metrics
+            .plate_reads_forgotten
+            .inc_by(forgotten as u64);
+        if forgotten < plate_reads::ENDED_PER_COMMIT_MAX && closed < ENDED_PER_COMMIT_MAX {
+            break;
+        }
+    }
+    beats::tend(center).await
+}
+
+async fn count_live(center: &Arc<Center>) {
+    let counted = center
+        .log
+        .readers()
+        .read(|connection| {
+            let entries = hot_list::page(connection, hot_list::Which::Live, None, 0)?.0;
+            Ok((entries, premises::page(connection, Some(true), None, 0)?.0))
+        })
+        .await;
+    if let Ok((entries, premises)) = counted {
+        let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        center.metrics.hot_list_entries.set(gauge(entries));
+        center.metrics.premises.set(gauge(premises));
+    }
+}
+
 /// What is due by time: packets of closed calls leave their units, attachments that
 /// nobody finishes leave the store, gauges are read.
 async fn tick(center: Arc<Center>, stop: CancellationToken) {
     let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
+    let mut ticks = 0_u64;
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => {}
@@ -511,6 +652,13 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             .metrics
             .calls_carried
             .set(i64::try_from(calls).unwrap_or(i64::MAX));
+        if let Err(e) = end_what_is_due(&center).await {
+            tracing::warn!(error = %e, "what has ended stands for now");
+        }
+        if ticks.is_multiple_of(COUNT_EVERY_TICKS) {
+            count_live(&center).await;
+        }
+        ticks = ticks.wrapping_add(1);
         let unfinished_before_ms = clock::now_ms() - attachments::UNFINISHED_MS_MAX;
         let swept = center
             .log

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::beats::{self, BeatConfig};
+use crate::cads::CadConfig;
 use crate::enrich::{self, SourceConfig};
 use crate::identity::KeyExchange;
+use crate::plate_reads::PlateReadsConfig;
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +55,18 @@ pub struct Config {
     #[serde(default)]
     pub limits: LimitsConfig,
     pub agencies: Vec<AgencyConfig>,
+    /// The dispatch systems; one that needs no section of its own may be heard without.
+    #[serde(default)]
+    pub cads: Vec<CadConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
     /// Why somebody may ask the sources; the first is also for what the center asks by itself.
     #[serde(default = "default_purposes")]
     pub purposes: Vec<PurposeConfig>,
+    #[serde(default)]
+    pub beats: Vec<BeatConfig>,
+    #[serde(default)]
+    pub plate_reads: PlateReadsConfig,
 }
 
 /// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
@@ -163,6 +173,7 @@ impl Config {
             for source in &mut config.sources {
                 source.beside(folder);
             }
+            config.cads.iter_mut().for_each(|cad| cad.move_to(folder));
         }
         config.check()?;
         Ok(config)
@@ -231,6 +242,26 @@ impl Config {
                 return field("purposes.name", "1 to 60 characters");
             }
         }
+        beats::check(&self.beats, &self.agencies)
+            .map_err(|(field, wanted)| ConfigError::Field { field, wanted })?;
+        if let Err(wanted) = self.plate_reads.check() {
+            return field("plate_reads.keep_hours", &wanted);
+        }
+        let mut dispatched = HashSet::new();
+        for cad in &self.cads {
+            if !agencies.contains(&cad.agency) {
+                return field(
+                    "cads.agency",
+                    &format!("{} is none of the agencies", cad.agency),
+                );
+            }
+            if !dispatched.insert(&cad.agency) {
+                return field("cads.agency", &format!("{} stands twice", cad.agency));
+            }
+            if let Err((wrong, wanted)) = cad.check() {
+                return field(&format!("cads.{}.{wrong}", cad.agency), &wanted);
+            }
+        }
         enrich::check(self)
     }
 }
@@ -281,6 +312,16 @@ mod tests {
                 "[[agencies]]",
                 "[[purposes]]\ncode = \"C D\"\nname = \"x\"\n[[agencies]]",
                 "purposes.code: 1 to 12 letters",
+            ),
+            (
+                "[[agencies]]",
+                "[[cads]]\nagency = \"so\"\n[[agencies]]",
+                "cads.agency: so is none",
+            ),
+            (
+                "[[agencies]]",
+                "[[cads]]\nagency = \"pd\"\n[[cads]]\nagency = \"pd\"\n[[agencies]]",
+                "cads.agency: pd stands twice",
             ),
         ] {
             let bad = GOOD.replacen(from, to, 1);

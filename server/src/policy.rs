@@ -68,6 +68,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// How much was on the devices before the officers arrived: calls by number, no contents.
+    SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
     ReportCall,
@@ -79,6 +81,15 @@ pub enum Act {
     Restore,
     /// Put a question to an agency's source.
     AskSource,
+    AddHotListEntry,
+    ClearHotListEntry,
+    /// A whole list in the place of what it had.
+    ReplaceHotList,
+    SeeHotLists,
+    ReportPlateReads,
+    SetPremise,
+    EndPremise,
+    SeePremises,
 }
 
 impl Act {
@@ -97,9 +108,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AskSource, AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed,
-        ListCalls, NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
+        Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
+        Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
+        SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises,
+        SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -111,12 +124,19 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Operator, Backup | Restore)
         | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
+        | (
+            Role::Analyst | Role::Dispatch,
+            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
+            | SeePremises,
+        )
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
             Role::Dispatch,
             ReportCall
             | ListCalls
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
             | AssignUnit
             | NewEnrolmentCode
@@ -190,6 +210,7 @@ mod tests {
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
         (
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
@@ -203,6 +224,14 @@ mod tests {
             "AskSource",
             &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
         ),
+        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ReplaceHotList", &[Role::Dispatch]),
+        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        ("ReportPlateReads", &[Role::Dispatch]),
+        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
+        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
+        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
     ];
 
     #[test]
@@ -221,6 +250,7 @@ mod tests {
             Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::SeeArrivals,
             Act::FetchAttachment,
             Act::ReportCall,
             Act::ListCalls,
@@ -228,6 +258,14 @@ mod tests {
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
             Act::AskSource,
+            Act::AddHotListEntry,
+            Act::ClearHotListEntry,
+            Act::ReplaceHotList,
+            Act::SeeHotLists,
+            Act::ReportPlateReads,
+            Act::SetPremise,
+            Act::EndPremise,
+            Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Kind::ALL.map(Act::Write));

@@ -25,6 +25,7 @@
 
 mod address;
 mod agencies;
+pub mod arrivals;
 mod cameras;
 mod chance;
 mod city;
@@ -34,6 +35,7 @@ mod natures;
 mod people;
 mod premises;
 pub mod sources;
+mod stage;
 pub mod world;
 
 pub use address::normalise;

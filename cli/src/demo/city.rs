@@ -142,6 +142,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
         purposes: server::config::default_purposes(),
+        cads: vec![],
         sources: vec![
             source(
                 "Records",

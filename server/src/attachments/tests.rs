@@ -40,8 +40,11 @@ impl Bench {
                 units: vec!["4A12".into(), "5B1".into()],
                 officers: vec![],
             }],
+            cads: vec![],
             sources: vec![],
             purposes: crate::config::default_purposes(),
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         })
         .await
         .unwrap();
@@ -69,7 +72,7 @@ impl Bench {
             priority: None,
             narrative: vec![],
             plates: vec![],
-            units: units.iter().map(ToString::to_string).collect(),
+            units: units.iter().map(|unit| (*unit).into()).collect(),
             status: CallStatus::Open,
         };
         self.center().report(report, "Dispatch").await.unwrap().call

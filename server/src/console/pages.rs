@@ -69,7 +69,7 @@ fn not_known() -> Response {
     html(StatusCode::NOT_FOUND, &page)
 }
 
-fn failed(error: &LogError) -> Response {
+pub(super) fn failed(error: &LogError) -> Response {
     tracing::error!(%error, "a page could not be read");
     let page = NoticePage {
         title: "This page cannot be shown now".into(),

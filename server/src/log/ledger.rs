@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use packet::document::DOCUMENT_CHANGES_MAX;
 use packet::sabotage::{Sabotage, is_on};
 use packet::{
     Admission, Author, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry,
@@ -177,6 +178,22 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// A piece of the work at hand that may fail by itself: an error takes back what the
+    /// piece did and nothing else.
+    ///
+    /// # Errors
+    /// The piece's own, or the store's.
+    pub fn attempt<T, E: From<LogError>>(
+        &mut self,
+        piece: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let around = std::mem::take(&mut self.touched);
+        let done = self.in_savepoint(piece);
+        let by_piece = std::mem::replace(&mut self.touched, around);
+        self.touched.extend(by_piece);
+        done
+    }
+
     /// Parsing it each time would cost more than what it does.
     fn run(&self, statement: &str) -> Result<(), LogError> {
         self.transaction.prepare_cached(statement)?.execute([])?;
@@ -213,11 +230,36 @@ impl<'a> Ledger<'a> {
     pub fn new_call(&mut self) -> Result<CallId, LogError> {
         let issuer = CallId::new(self.documents.author, 0).0.cast_signed();
         let last: Option<i64> = self.transaction.query_row(
-            "SELECT max(call) FROM calls WHERE call >= ?1 AND call <= ?1 + 4294967295",
-            [issuer],
+            "SELECT max(call) FROM calls WHERE call >= ?1 AND call < ?1 + ?2",
+            [issuer, i64::from(CallId::BEATS_FIRST)],
             |row| row.get(0),
         )?;
         Ok(CallId(last.unwrap_or(issuer).cast_unsigned() + 1))
+    }
+
+    /// … and one that no beat's packet has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn new_beat_packet(&mut self) -> Result<CallId, LogError> {
+        let first = CallId::new(self.documents.author, CallId::BEATS_FIRST)
+            .0
+            .cast_signed();
+        let last: Option<i64> = self.transaction.query_row(
+            "SELECT max(call) FROM beat_packets WHERE call >= ?1 AND call <= ?1 + 2147483647",
+            [first],
+            |row| row.get(0),
+        )?;
+        Ok(CallId(last.unwrap_or(first).cast_unsigned() + 1))
+    }
+
+    /// Whether a document takes another change.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn has_room(&mut self, document: DocumentId) -> Result<bool, LogError> {
+        let known = self.documents.get(self.transaction, document)?;
+        Ok(known.lineage().len() < DOCUMENT_CHANGES_MAX)
     }
 
     /// The center writes an entry.
@@ -407,6 +449,10 @@ impl<'a> Ledger<'a> {
             crate::calls::given_back(self, seq, document, &inspected)?;
         }
         crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
+        crate::standing::logged(self, &change)?;
+        crate::beats::logged(self, &change)?;
+        crate::premises::logged(self, &change)?;
+        crate::hot_list::logged(self, &change)?;
         Ok(Appended {
             seq,
             id,

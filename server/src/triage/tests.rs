@@ -286,3 +286,28 @@ fn the_built_in_table_knows_the_natures_of_a_real_fortnight() {
     println!("by priority (0 is unknown): {by_priority:?}");
     assert!(by_priority[0] * 20 <= all, "{unknown:?}");
 }
+
+#[test]
+fn dev_score() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/narratives/seen.toml");
+    let narratives = score::Narratives::read(&path).unwrap();
+    let score = score::score(&Rules::default(), &narratives);
+    for mistake in &score.mistakes {
+        println!(
+            "{} {} [{}] {:?} IN {:?}",
+            if mistake.missed { "MISSED" } else { "WRONG" },
+            mistake.kind,
+            mistake.value,
+            mistake.words,
+            mistake.text
+        );
+    }
+    for (kind, tally) in score::KINDS.iter().zip(score.tallies) {
+        println!(
+            "{kind:16} {tally:?} p {:.3} r {:.3}",
+            tally.precision().unwrap_or(9.0),
+            tally.recall().unwrap_or(9.0)
+        );
+    }
+}

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::{ANSWER_BYTES_MAX, FetchError, Question, ROWS_MAX, blocking};
-use crate::calls::address_key;
+use crate::address;
 use crate::enrich::config::{Asks, FileConfig, SourceConfig, Wrong};
 use crate::enrich::fill::Name;
 use crate::intake::csv::Records;
@@ -201,7 +201,7 @@ impl Table {
 fn key(values: impl Iterator<Item = (Name, String)>) -> String {
     let folded = values.map(|(name, value)| {
         let value = match name {
-            Name::Address => address_key(&value),
+            Name::Address => address::normalise(&value).building,
             _ => value,
         };
         let kept = value.chars().filter(|c| c.is_alphanumeric());

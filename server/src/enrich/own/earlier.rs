@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use packet::{CallId, Confidence, Finding, Topic};
 use rusqlite::Connection;
 
-use crate::calls::address_key;
+use crate::address;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::LogError;
 
@@ -20,7 +20,7 @@ pub(super) fn at_this_address(
     location: &str,
     now_ms: i64,
 ) -> Result<Option<Finding>, LogError> {
-    let address = address_key(location);
+    let address = address::normalise(location).building;
     if address.is_empty() {
         return Ok(None);
     }

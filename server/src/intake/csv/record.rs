@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-pub(super) const RECORD_BYTES_MAX: usize = 32 << 10;
+pub(crate) const RECORD_BYTES_MAX: usize = 32 << 10;
 
 /// One record: where it begins, and its fields unless its quoting is broken.
 #[derive(Debug)]
