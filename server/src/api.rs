@@ -5,10 +5,12 @@ mod attachments;
 mod calls;
 mod devices;
 mod health;
+mod search;
 mod session;
 
 pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
+pub(crate) use search::disclose as disclose_found;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/search"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
     ("post", "/v1/calls/{id}/attachments"),
@@ -55,6 +58,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/eido", post(calls::report_eido))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/search", get(search::search))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
         .route("/v1/attachments/{blob}", get(attachments::content))

@@ -9,6 +9,7 @@ use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
 use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,7 @@ use crate::log::{Appended, Happening, Log, LogError, LogOptions};
 use crate::metrics::Metrics;
 use crate::policy::{Act, Role};
 use crate::receipts::{self, ReceiptKind, Reports};
+use crate::search;
 use crate::triage::{Rules, Triage};
 use crate::turns::Turns;
 use crate::{api, console};
@@ -75,6 +77,8 @@ pub struct Center {
     /// Where devices connect.
     pub sync: SocketAddr,
     rules: Rules,
+    /// Changes when a saved search gave a notice, or somebody saw one.
+    pub notices: watch::Sender<u64>,
 }
 
 /// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
@@ -166,6 +170,7 @@ impl Center {
             token,
             sync,
             rules,
+            notices: watch::channel(0).0,
         });
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
@@ -191,6 +196,8 @@ impl Center {
             stop.clone(),
         ));
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        tasks.spawn(enrich::own::clips::run(center.clone(), stop.clone()));
+        tasks.spawn(search::watch::run(center.clone(), stop.clone()));
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::enrich::SourceConfig;
+use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
+use crate::enrich::own::clips::VideoConfig;
 use crate::identity::KeyExchange;
 
 /// What is wrong with the configuration, in one sentence that names the place.
@@ -54,6 +56,12 @@ pub struct Config {
     pub agencies: Vec<AgencyConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+    /// What looks at which place.
+    #[serde(default)]
+    pub cameras: Vec<Camera>,
+    /// Who makes recordings of them.
+    #[serde(default)]
+    pub video: Option<VideoConfig>,
 }
 
 /// `[limits]`: what bounds the center's memory when everybody comes at once.
@@ -174,6 +182,21 @@ impl Config {
             if let Some(twice) = agency.units.iter().find(|unit| !units.insert(*unit)) {
                 return field("agencies.units", &format!("{twice} stands twice"));
             }
+        }
+        if self.cameras.len() > CAMERAS_MAX {
+            return field("cameras", &format!("at most {CAMERAS_MAX}"));
+        }
+        let mut cameras = HashSet::new();
+        for camera in &self.cameras {
+            if !cameras.insert(&camera.name) {
+                return field("cameras.name", &format!("{} stands twice", camera.name));
+            }
+            if let Err(wanted) = camera.check() {
+                return field(&format!("cameras.{}", camera.name), &wanted);
+            }
+        }
+        if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
+            return field("video", &wanted);
         }
         self.sources.iter().try_for_each(|source| {
             source.check().map_err(|wanted| ConfigError::Field {

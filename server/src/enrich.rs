@@ -6,16 +6,16 @@
 //! an entry too, so that the officer sees who answered and who did not.
 
 mod answers;
-mod earlier;
 mod http;
+pub mod own;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packet::{
-    CallId, Caution, Compartment, DocumentId, Entry, Finding, Outcome, OutcomeState, Query,
-    QueryWhat,
+    CallId, Caution, Compartment, DocumentId, Entry, EntryId, Finding, Outcome, OutcomeState,
+    Query, QueryWhat,
 };
 use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc};
@@ -104,8 +104,8 @@ impl SourceConfig {
 enum Question {
     /// A call is new: everything that can be asked about it.
     Opened(CallId),
-    /// An officer or analyst asks.
-    Asked(CallId, Query),
+    /// An officer or analyst asks, by this entry.
+    Asked(CallId, EntryId, Query),
 }
 
 /// Takes questions from the log's writer, without waiting.
@@ -134,7 +134,9 @@ impl Questions {
                     call, opened: true, ..
                 } => Question::Opened(*call),
                 Happening::Change(change) if !change.given_back => match &change.entry {
-                    Entry::Query(query) => Question::Asked(change.document.call, query.clone()),
+                    Entry::Query(query) => {
+                        Question::Asked(change.document.call, change.id, query.clone())
+                    }
                     _ => continue,
                 },
                 _ => continue,
@@ -226,22 +228,16 @@ async fn answer(
 ) -> Result<(), LogError> {
     let (call, opened) = match &question {
         Question::Opened(call) => (*call, true),
-        Question::Asked(call, _) => (*call, false),
+        Question::Asked(call, ..) => (*call, false),
     };
     let mut known = known(center, call).await?;
     if opened && !known.open {
         return Ok(());
     }
-    if let Question::Asked(_, query) = &question {
+    if let Question::Asked(_, _, query) = &question {
         known = only(query, &known);
     }
-    if opened {
-        let finding = earlier::at_this_address(center, call, &known.location).await?;
-        center
-            .log
-            .write(move |ledger| write_earlier(ledger, call, finding))
-            .await?;
-    }
+    ask_own(center, question).await?;
     let asks = asks(&center.config.sources, &known);
     let one = |ask: Ask| ask_one(center, client, limits, call, ask);
     futures_util::future::join_all(asks.into_iter().map(one))
@@ -261,6 +257,30 @@ async fn answer(
             .await?;
     }
     Ok(())
+}
+
+/// What the center itself knows, at once.
+async fn ask_own(center: &Arc<Center>, question: Question) -> Result<(), LogError> {
+    let (reading, now_ms) = (center.clone(), clock::now_ms());
+    let (call, answers) = center
+        .log
+        .readers()
+        .read(move |connection| {
+            let cameras = &reading.config.cameras;
+            let (call, asked) = match &question {
+                Question::Opened(call) => (*call, own::Question::Opened),
+                Question::Asked(call, id, query) => (*call, own::Question::Asked(*id, query)),
+            };
+            let answers = own::ask(connection, cameras, call, asked, now_ms)?;
+            Ok((call, answers))
+        })
+        .await?;
+    let findings = answers.iter().map(|answer| answer.findings.len() as u64);
+    center.metrics.findings.inc_by(findings.sum());
+    center
+        .log
+        .write(move |ledger| own::write(ledger, call, answers))
+        .await
 }
 
 async fn known(center: &Arc<Center>, call: CallId) -> Result<Known, LogError> {
@@ -465,33 +485,6 @@ fn write_answer(
     for finding in brings.findings {
         ledger.append(document, Entry::Finding(finding))?;
     }
-    ledger.append(document, Entry::Outcome(outcome))?;
-    Ok(())
-}
-
-fn write_earlier(
-    ledger: &mut Ledger<'_>,
-    call: CallId,
-    finding: Option<Finding>,
-) -> Result<(), LogError> {
-    let document = DocumentId::new(call, Compartment::Call);
-    let state = if finding.is_some() {
-        OutcomeState::Answered
-    } else {
-        OutcomeState::NothingFound
-    };
-    if let Some(finding) = finding {
-        ledger.append(document, Entry::Finding(finding))?;
-    }
-    let outcome = Outcome {
-        source: earlier::SOURCE.into(),
-        query: "this address".into(),
-        state,
-        took_ms: None,
-        detail: None,
-        as_of_ms: None,
-        answers: None,
-    };
     ledger.append(document, Entry::Outcome(outcome))?;
     Ok(())
 }

@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod policy;
 pub mod problem;
 pub mod receipts;
+pub mod search;
 pub mod session;
 pub mod shifts;
 pub mod triage;

@@ -26,6 +26,11 @@ pub struct Metrics {
     pub refused: Counter,
     pub protocol_errors: Counter,
     pub bytes_up: Counter,
+    pub searches: Counter,
+    pub notices: Counter,
+    pub clips_attached: Counter,
+    pub clips_failed: Counter,
+    pub clips_waiting: Gauge,
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
@@ -67,6 +72,12 @@ impl Metrics {
             ),
             counter("bytes_up", "Bytes of frames from devices"),
         );
+        let (searches, notices, clips_attached, clips_failed) = (
+            counter("searches", "Searches over all packets"),
+            counter("notices", "Notices that saved searches gave"),
+            counter("clips_attached", "Recordings that were attached to a packet"),
+            counter("clips_failed", "Recordings that were asked for and did not come"),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -78,6 +89,7 @@ impl Metrics {
             "Devices that wait for their turn to catch up from the disk",
         );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
+        let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
         registry.register(
@@ -97,6 +109,11 @@ impl Metrics {
             refused,
             protocol_errors,
             bytes_up,
+            searches,
+            notices,
+            clips_attached,
+            clips_failed,
+            clips_waiting,
             devices,
             calls_carried,
             catch_ups_waiting,

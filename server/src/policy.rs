@@ -70,6 +70,10 @@ pub enum Act {
     SeePacket,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
+    /// Look through all packets, and keep searches.
+    Search,
+    /// … through what stands in this compartment: shown, and counted.
+    SearchIn(Compartment),
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -85,6 +89,7 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -96,8 +101,8 @@ impl Act {
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice, Search,
+        SearchIn, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -108,13 +113,22 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (
+            Role::Analyst,
+            SeeBoard
+            | SeePacket
+            | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call),
+        )
         | (
             Role::Dispatch,
             ReportCall
             | ListCalls
             | SeePacket
             | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call)
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
@@ -134,7 +148,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         (Role::Analyst, Write(kind)) => {
             matches!(
                 kind,
-                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
             )
         }
         _ => false,
@@ -171,7 +185,7 @@ mod tests {
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer]),
+        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
@@ -191,6 +205,12 @@ mod tests {
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("Search", &[Role::Analyst, Role::Dispatch]),
+        ("search in safety", &[Role::Analyst, Role::Dispatch]),
+        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("search in records", &[]),
+        ("search in juvenile", &[]),
+        ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
@@ -215,6 +235,7 @@ mod tests {
             Act::SeeBoard,
             Act::SeePacket,
             Act::FetchAttachment,
+            Act::Search,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
@@ -222,6 +243,7 @@ mod tests {
             Act::RevokeDevice,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

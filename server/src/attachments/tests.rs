@@ -41,6 +41,8 @@ impl Bench {
                 officers: vec![],
             }],
             sources: vec![],
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();

@@ -65,6 +65,8 @@ impl Bench {
                 }],
             }],
             sources: vec![],
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();
