@@ -24,7 +24,7 @@ pub(crate) mod place;
 pub mod saved;
 mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod watch;
 
 use packet::{Compartment, MentionWhat};

@@ -140,6 +140,12 @@ impl Rank {
         matches!(self, Self::CautionAsks | Self::Caution)
     }
 
+    /// What may hurt, and is no caution yet.
+    #[must_use]
+    pub fn is_danger(self) -> bool {
+        (Self::Weapon..=Self::Violence).contains(&self)
+    }
+
     /// Of an entry that holds; `None`: it is no line. Of cautions the caller knows more.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
         match entry {

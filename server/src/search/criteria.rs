@@ -47,6 +47,28 @@ pub struct SearchRequest {
     pub state: String,
 }
 
+impl SearchRequest {
+    /// Nothing is asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        [
+            &self.words,
+            &self.person,
+            &self.plate,
+            &self.phone,
+            &self.address,
+            &self.latitude,
+            &self.longitude,
+            &self.radius_m,
+            &self.from,
+            &self.to,
+            &self.state,
+        ]
+        .iter()
+        .all(|part| part.trim().is_empty())
+    }
+}
+
 /// What is wrong with a search.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {wanted}")]
@@ -142,6 +164,35 @@ impl Criteria {
         Ok(())
     }
 
+    /// As somebody would ask it.
+    #[must_use]
+    pub fn request(&self) -> SearchRequest {
+        let of_circle = |part: fn(&Circle) -> String| {
+            self.circle.as_ref().map(part).unwrap_or_default()
+        };
+        let time = |ms: Option<i64>| {
+            let at = ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            at.map(|at| at.to_string()).unwrap_or_default()
+        };
+        SearchRequest {
+            words: self.words.clone(),
+            person: self.person.clone(),
+            plate: self.plate.clone(),
+            phone: self.phone.clone(),
+            address: self.address.clone(),
+            latitude: of_circle(|circle| in_degrees(circle.latitude_e6)),
+            longitude: of_circle(|circle| in_degrees(circle.longitude_e6)),
+            radius_m: of_circle(|circle| circle.radius_m.to_string()),
+            from: time(self.from_ms),
+            to: time(self.to_ms),
+            state: match self.open {
+                None => String::new(),
+                Some(true) => "open".into(),
+                Some(false) => "closed".into(),
+            },
+        }
+    }
+
     /// What is looked for in entries, in FTS5's language.
     pub(super) fn terms(&self) -> Vec<String> {
         [
@@ -234,6 +285,10 @@ impl Criteria {
             .collect();
         said.join("; ")
     }
+}
+
+fn in_degrees(e6: i32) -> String {
+    format!("{:.6}", f64::from(e6) / 1e6)
 }
 
 /// SQL and its parameters. Every value is a parameter.
@@ -418,6 +473,7 @@ mod tests {
         assert_eq!(criteria.circle.unwrap().radius_m, RADIUS_M_DEFAULT);
         let saved = serde_json::to_string(&criteria).unwrap();
         assert_eq!(serde_json::from_str::<Criteria>(&saved).unwrap(), criteria);
+        assert_eq!(of(criteria.request()).unwrap(), criteria);
         assert!(criteria.in_words().contains("within 250 m of 43.050000, -87.950000"));
     }
 }

@@ -179,7 +179,7 @@ pub fn notices(connection: &Connection, owner: &str) -> Result<Vec<Notice>, LogE
              (SELECT corrected FROM search_entries AS e WHERE e.seq = n.seq)
          FROM notices AS n JOIN saved_searches AS s ON s.search = n.search
          JOIN calls AS c ON c.call = n.call
-         WHERE owner = ?1 AND seen_ms IS NULL ORDER BY notice DESC LIMIT ?2",
+         WHERE owner = ?1 AND n.seen_ms IS NULL ORDER BY notice DESC LIMIT ?2",
     )?;
     let mut rows = statement.query(params![owner, NOTICES_SHOWN_MAX])?;
     let mut all = Vec::new();

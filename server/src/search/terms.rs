@@ -55,9 +55,20 @@ pub(super) fn person(text: &str) -> Option<String> {
     }
 }
 
-/// A plate as it is written: in one, or with a gap between letters and digits.
+/// A plate as it is written: in one, or with a gap between letters and digits; with or
+/// without its state's two letters behind it.
 pub(super) fn plate(text: &str) -> Option<String> {
-    let bare = bare_plate(text);
+    let is_state = |word: &str| word.len() == 2 && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let without = match text.trim().rsplit_once(' ') {
+        Some((plate, state)) if is_state(state) => plate,
+        _ => text,
+    };
+    let mut forms = written(&bare_plate(without));
+    forms.extend(written(&bare_plate(text)));
+    any_of(forms)
+}
+
+fn written(bare: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut last: Option<char> = None;
     for c in bare.chars() {
@@ -69,11 +80,11 @@ pub(super) fn plate(text: &str) -> Option<String> {
         }
         last = Some(c);
     }
-    any_of([bare.clone(), parts.join(" ")])
+    vec![bare.to_owned(), parts.join(" ")]
 }
 
 /// Letters and digits, in capitals.
-pub(crate) fn bare_plate(text: &str) -> String {
+fn bare_plate(text: &str) -> String {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_uppercase())
@@ -91,7 +102,7 @@ pub(super) fn phone(text: &str) -> Option<String> {
         10 => {
             let (area, rest) = digits.split_at(3);
             let (exchange, line) = rest.split_at(3);
-            any_of([
+            any_of(vec![
                 digits.to_owned(),
                 format!("1{digits}"),
                 format!("{area} {exchange} {line}"),
@@ -100,15 +111,19 @@ pub(super) fn phone(text: &str) -> Option<String> {
         }
         7 => {
             let (exchange, line) = digits.split_at(3);
-            any_of([digits.to_owned(), format!("{exchange} {line}")])
+            any_of(vec![digits.to_owned(), format!("{exchange} {line}")])
         }
         _ => None,
     }
 }
 
-fn any_of<const N: usize>(phrases: [String; N]) -> Option<String> {
-    let mut terms: Vec<String> = phrases.iter().filter_map(|phrase| quoted(phrase)).collect();
-    terms.dedup();
+fn any_of(phrases: Vec<String>) -> Option<String> {
+    let mut terms: Vec<String> = Vec::new();
+    for term in phrases.iter().filter_map(|phrase| quoted(phrase)) {
+        if !terms.contains(&term) {
+            terms.push(term);
+        }
+    }
     (!terms.is_empty()).then(|| format!("({})", terms.join(" OR ")))
 }
 
@@ -175,6 +190,7 @@ mod tests {
     fn plates_and_phones_are_found_as_people_write_them() {
         assert_eq!(plate("abc-123").as_deref(), Some("(\"ABC123\" OR \"ABC 123\")"));
         assert_eq!(plate("123456").as_deref(), Some("(\"123456\")"));
+        assert!(plate("ABC123 WI").unwrap_or_default().starts_with("(\"ABC123\" OR"));
         assert_eq!(plate("--"), None);
         let phone_of = |text| phone(text).unwrap_or_default();
         assert!(phone_of("(414) 555-0123").contains("\"414 555 0123\""));
