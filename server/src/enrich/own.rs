@@ -64,6 +64,13 @@ pub struct Answer {
     pub answers: Option<EntryId>,
 }
 
+/// Whether it only says again what other packets say: it is not looked up, or one packet
+/// would vouch for another.
+#[must_use]
+pub(crate) fn is_own(finding: &Finding) -> bool {
+    [earlier::SOURCE, near::SOURCE, cameras::SOURCE].contains(&finding.source.as_str())
+}
+
 /// Where a call is, as its last facts say.
 #[derive(Debug, Clone)]
 struct Place {

@@ -106,6 +106,15 @@ impl Point {
     }
 }
 
+/// How far and which way: `82 m NE`, or that it is the same place.
+pub(crate) fn way(metres: f64, bearing: f64) -> String {
+    if metres < 1.0 {
+        "at this place".into()
+    } else {
+        format!("{metres:.0} m {}", compass(bearing))
+    }
+}
+
 /// Such as `NE`.
 pub(crate) fn compass(bearing: f64) -> &'static str {
     const POINTS: [&str; 8] = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
@@ -146,6 +155,8 @@ mod tests {
         assert_eq!(compass(here.bearing_to(east)), "E");
         assert_eq!(compass(north.bearing_to(here)), "S");
         assert_eq!(compass(359.0), "N");
+        assert_eq!(way(82.4, 46.0), "82 m NE");
+        assert_eq!(way(0.4, 46.0), "at this place");
         let around = here.around(100);
         assert!(around.east - around.west > around.north - around.south);
     }

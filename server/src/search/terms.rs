@@ -7,6 +7,8 @@
 use packet::Entry;
 use serde_json::Value;
 
+use crate::enrich::own::is_own;
+
 /// How far apart the names of a person may stand.
 const NAMES_APART_MAX: usize = 3;
 
@@ -143,6 +145,7 @@ pub(super) fn of_entry(entry: &Entry) -> String {
         ],
         Entry::Note(note) => vec![note.text.clone(), note.by.clone()],
         Entry::Caution(caution) => vec![caution.text.clone(), caution.by.clone()],
+        Entry::Finding(finding) if is_own(finding) => vec![none],
         Entry::Finding(finding) => vec![
             finding.source.clone(),
             finding.title.clone(),

@@ -5,7 +5,7 @@ use packet::{Confidence, Finding, Topic};
 use serde::Deserialize;
 
 use super::{Answer, finding};
-use crate::search::place::{Point, compass};
+use crate::search::place::{Point, compass, way};
 
 /// As screens show it.
 pub const SOURCE: &str = "Cameras of the center";
@@ -114,7 +114,7 @@ pub(super) fn near(cameras: &[Camera], place: Point, now_ms: i64) -> Answer {
             metres,
             sees,
         } = seen;
-        let way = compass(place.bearing_to(camera.point()));
+        let way = way(*metres, place.bearing_to(camera.point()));
         let faces = if camera.view_deg >= 360.0 {
             "looks everywhere".to_owned()
         } else {
@@ -123,7 +123,7 @@ pub(super) fn near(cameras: &[Camera], place: Point, now_ms: i64) -> Answer {
         Finding {
             title: camera.name.clone(),
             text: format!(
-                "{metres:.0} m {way}, {faces}, {}",
+                "{way}, {faces}, {}",
                 if *sees {
                     "looks at this place"
                 } else {

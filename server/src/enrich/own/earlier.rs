@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{Answer, Place, finding, lines};
 use crate::log::{Ledger, LogError};
-use crate::search::place::{Point, compass};
+use crate::search::place::{Point, way};
 use crate::search::{self, terms_of};
 
 /// As screens show it.
@@ -157,7 +157,7 @@ fn near_by(
         .map(|(call, at)| (call, point.metres_to(at), point.bearing_to(at)))
         .filter(|(_, metres, _)| *metres <= f64::from(RADIUS_M))
         .map(|(call, metres, bearing)| Call {
-            nature: format!("{} ({metres:.0} m {})", call.nature, compass(bearing)),
+            nature: format!("{} ({})", call.nature, way(metres, bearing)),
             ..call
         });
     Ok(near.collect())

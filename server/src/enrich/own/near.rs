@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::{Answer, finding, lines};
 use crate::log::LogError;
-use crate::search::place::{Point, compass};
+use crate::search::place::{Point, way};
 
 /// As screens show it.
 pub const SOURCE: &str = "Open calls";
@@ -47,12 +47,13 @@ pub(super) fn open_calls(
                 latitude_e6: row.get(3)?,
                 longitude_e6: row.get(4)?,
             };
-            let (metres, way) = (point.metres_to(at), compass(point.bearing_to(at)));
+            let metres = point.metres_to(at);
+            let way = way(metres, point.bearing_to(at));
             let (nature, location): (String, String) = (row.get(0)?, row.get(1)?);
             let priority: u8 = row.get(2)?;
             Ok(Near {
                 metres,
-                line: format!("{metres:.0} m {way}: {nature}, {location}, priority {priority}"),
+                line: format!("{way}: {nature}, {location}, priority {priority}"),
             })
         },
     )?;

@@ -85,7 +85,7 @@ fn earlier_calls_here_in_the_building_and_near_by_say_what_came_of_them() {
         titles(near),
         [("3 open calls within 500 m", Confidence::Nearby)]
     );
-    assert!(near.findings[0].text.starts_with("0 m "));
+    assert!(near.findings[0].text.starts_with("at this place: "));
     assert_eq!(answers.len(), 2, "no camera is configured");
 }
 
@@ -174,6 +174,17 @@ fn the_same_plate_phone_or_person_meets_its_earlier_calls() {
     assert_eq!(answers[2].findings[0].confidence, Confidence::Partial);
     assert_eq!(answers[3].findings[0].confidence, Confidence::Partial);
     assert!(answers[1].findings[0].text.contains("Report taken"));
+    // What was found of other packets is not itself found.
+    let written = answers.clone();
+    bench.write(move |ledger| write(ledger, call, written)).unwrap();
+    let elsewhere = bench.report(report(4, "STOP", "4 A ST"));
+    let plate = mention(MentionWhat::Plate, "ABC123");
+    let there = bench.read(|c| ask(c, &[], elsewhere, Question::Mentioned(&plate), NOW_MS));
+    assert_eq!(
+        there[0].findings[0].title,
+        "2 earlier calls with plate ABC123, 1 with violence"
+    );
+    assert!(there[0].findings[1].title.starts_with("1 earlier call whose words"));
     // The same by itself, when the words come later.
     let later = mention(MentionWhat::Plate, "ABC-123");
     let again = bench.read(|c| ask(c, &[], call, Question::Mentioned(&later), NOW_MS));
