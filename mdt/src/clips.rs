@@ -53,11 +53,7 @@ pub(crate) async fn ask(
 }
 
 /// No window goes beyond now: what is to come cannot be had.
-fn window(
-    window: &str,
-    received_ms: Option<i64>,
-    now_ms: i64,
-) -> Result<(i64, i64), FormError> {
+fn window(window: &str, received_ms: Option<i64>, now_ms: i64) -> Result<(i64, i64), FormError> {
     let ms = |minutes: i64| SignedDuration::from_mins(minutes).as_millis() as i64;
     match (window, received_ms) {
         ("call", Some(received_ms)) => {
@@ -80,10 +76,7 @@ mod tests {
     fn a_window_ends_now_at_the_latest() {
         let now_ms = 1_000 * MINUTE_MS;
         let long_ago = window("call", Some(now_ms - 30 * MINUTE_MS), now_ms).unwrap();
-        assert_eq!(
-            long_ago,
-            (now_ms - 35 * MINUTE_MS, now_ms - 25 * MINUTE_MS)
-        );
+        assert_eq!(long_ago, (now_ms - 35 * MINUTE_MS, now_ms - 25 * MINUTE_MS));
         let just_now = window("call", Some(now_ms - MINUTE_MS), now_ms).unwrap();
         assert_eq!(just_now, (now_ms - 6 * MINUTE_MS, now_ms));
         let last = window("now", None, now_ms).unwrap();

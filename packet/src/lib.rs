@@ -17,7 +17,9 @@
 //! * [`document`]: what is known of a document's history, and the document itself.
 //! * [`glance`]: the few lines that a packet opens on.
 //! * [`admission`]: whether the center takes a device's change.
+//! * [`lookup`]: how plates, places and words are compared, at the center and offline.
 //! * [`signature`]: a device's signature and the center's MAC over a change.
+//! * [`subject`]: what a query is about, in the form in which it is looked up.
 
 pub mod admission;
 pub mod change;
@@ -25,8 +27,10 @@ pub mod document;
 pub mod entry;
 pub mod glance;
 pub mod ids;
+pub mod lookup;
 pub mod sabotage;
 pub mod signature;
+pub mod subject;
 
 pub use admission::{Admission, Offer, Proof, Refusal, admit};
 pub use change::{Composed, Draft, Inspected, change_hash, compose, inspect};
@@ -41,3 +45,4 @@ pub use ids::{
     Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,
     IdError,
 };
+pub use subject::{Subject, SubjectError};

@@ -1,6 +1,7 @@
 //! The doors over HTTP: dispatch and integrators on the console's port, devices on
 //! the sync port. One file a verb; each asks [`crate::policy::decide`] first.
 
+mod arrivals;
 mod attachments;
 mod calls;
 mod devices;
@@ -8,6 +9,7 @@ mod health;
 mod search;
 mod session;
 
+pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
 pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
 pub(crate) use search::disclose as disclose_found;
@@ -43,6 +45,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/attachments/{blob}/thumbnail"),
     ("post", "/v1/enrolment-codes"),
     ("delete", "/v1/devices/{device}"),
+    ("get", "/v1/metrics/before-arrival"),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
     ("get", "/metrics"),
@@ -68,6 +71,7 @@ pub fn router(center: Arc<Center>) -> Router {
         )
         .route("/v1/enrolment-codes", post(devices::new_code))
         .route("/v1/devices/{device}", delete(devices::revoke))
+        .route("/v1/metrics/before-arrival", get(arrivals::before_arrival))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))

@@ -14,8 +14,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, AcceptLimits, Listener};
+use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
+use crate::cads::{self, CadError, Cads};
 use crate::calls::{self, Reported};
 use crate::clock;
 use crate::config::{Config, ConfigError};
@@ -50,6 +52,8 @@ pub enum CenterError {
     Log(#[from] LogError),
     #[error("the triage table {path} cannot be used: {reason}")]
     Triage { path: String, reason: String },
+    #[error(transparent)]
+    Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
     Listen {
         what: &'static str,
@@ -72,10 +76,14 @@ pub struct Center {
     pub turns: Turns,
     /// Where attachments are looked at.
     pub workbench: Workbench,
+    /// What is known of arrivals.
+    pub book: arrivals::Book,
     /// The API's bearer token.
     pub token: String,
     /// Where devices connect.
     pub sync: SocketAddr,
+    /// What each dispatch system's words mean.
+    pub cads: Cads,
     rules: Rules,
     /// Changes when a saved search gave a notice, or somebody saw one.
     pub notices: watch::Sender<u64>,
@@ -122,6 +130,7 @@ impl Center {
     ) -> Result<Running, CenterError> {
         config.check()?;
         let rules = rules(&config)?;
+        let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
             path: data.display().to_string(),
@@ -167,8 +176,10 @@ impl Center {
             reports,
             turns,
             workbench: Workbench::default(),
+            book: arrivals::Book::default(),
             token,
             sync,
+            cads,
             rules,
             notices: watch::channel(0).0,
         });
@@ -198,8 +209,10 @@ impl Center {
         tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
         tasks.spawn(enrich::own::clips::run(center.clone(), stop.clone()));
         tasks.spawn(search::watch::run(center.clone(), stop.clone()));
+        cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
         let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
@@ -241,12 +254,22 @@ impl Center {
         })
     }
 
+    /// Puts a report into the center's own words, and triages it.
+    pub(crate) fn understand(&self, report: &mut CallReport) -> Triage {
+        let coded = self.cads.translate(report);
+        let mut triage = self.triage(report);
+        if let Some(coded) = coded {
+            coded.speak(&mut triage);
+        }
+        triage
+    }
+
     /// Takes what dispatch says of a call.
     ///
     /// # Errors
     /// When it does not fit into entries, or the log cannot take it.
-    pub async fn report(&self, report: CallReport, by: &str) -> Result<Reported, LogError> {
-        let triage = self.triage(&report);
+    pub async fn report(&self, mut report: CallReport, by: &str) -> Result<Reported, LogError> {
+        let triage = self.understand(&mut report);
         let who = by.to_owned();
         self.log
             .write(move |ledger| {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::cads::CadConfig;
 use crate::enrich::SourceConfig;
 use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
 use crate::enrich::own::clips::VideoConfig;
@@ -54,6 +55,9 @@ pub struct Config {
     #[serde(default)]
     pub limits: LimitsConfig,
     pub agencies: Vec<AgencyConfig>,
+    /// The dispatch systems; one that needs no section of its own may be heard without.
+    #[serde(default)]
+    pub cads: Vec<CadConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
     /// What looks at which place.
@@ -135,6 +139,7 @@ impl Config {
         if let Some(folder) = path.parent() {
             config.data = folder.join(&config.data);
             config.triage = config.triage.map(|triage| folder.join(triage));
+            config.cads.iter_mut().for_each(|cad| cad.move_to(folder));
         }
         config.check()?;
         Ok(config)
@@ -198,6 +203,21 @@ impl Config {
         if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
             return field("video", &wanted);
         }
+        let mut dispatched = HashSet::new();
+        for cad in &self.cads {
+            if !agencies.contains(&cad.agency) {
+                return field(
+                    "cads.agency",
+                    &format!("{} is none of the agencies", cad.agency),
+                );
+            }
+            if !dispatched.insert(&cad.agency) {
+                return field("cads.agency", &format!("{} stands twice", cad.agency));
+            }
+            if let Err((wrong, wanted)) = cad.check() {
+                return field(&format!("cads.{}.{wrong}", cad.agency), &wanted);
+            }
+        }
         self.sources.iter().try_for_each(|source| {
             source.check().map_err(|wanted| ConfigError::Field {
                 field: format!("sources.{}", source.name),
@@ -249,6 +269,16 @@ mod tests {
             ("\"1B\"", "\"1A\"", "1A stands twice"),
             ("name = \"Test RTCC\"", "nam = \"x\"", "unknown field `nam`"),
             ("[[agencies]]", "[[agency]]", "agency"),
+            (
+                "[[agencies]]",
+                "[[cads]]\nagency = \"so\"\n[[agencies]]",
+                "cads.agency: so is none",
+            ),
+            (
+                "[[agencies]]",
+                "[[cads]]\nagency = \"pd\"\n[[cads]]\nagency = \"pd\"\n[[agencies]]",
+                "cads.agency: pd stands twice",
+            ),
         ] {
             let bad = GOOD.replacen(from, to, 1);
             assert_ne!(bad, GOOD, "{from}");

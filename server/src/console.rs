@@ -1,5 +1,5 @@
-//! The analysts' console: a board of live calls, one page for each packet, and one to
-//! look through all of them.
+//! The analysts' console: a board of live calls, one page for each packet, one to look
+//! through all of them, and one for how much of it was there before the officers were.
 //!
 //! Pages are rendered here and kept up to date over one WebSocket each, by regions
 //! (see [`view`]). The board is read and rendered by one task for all who watch it
@@ -11,6 +11,7 @@
 //! record ([`disclosure`]). Who may speak to the console at all: [`access`].
 
 mod access;
+mod arrivals;
 pub mod assets;
 mod attachments;
 mod board;
@@ -98,6 +99,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
     let mut router = Router::new()
         .route("/", get(pages::board))
+        .route("/before-arrival", get(arrivals::page))
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))

@@ -6,8 +6,13 @@
 //! an entry too, so that the officer sees who answered and who did not.
 
 mod answers;
+mod fill;
 mod http;
+mod map;
 pub mod own;
+pub mod schedule;
+mod secret;
+mod xml;
 
 use std::collections::HashMap;
 use std::sync::Arc;

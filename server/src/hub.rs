@@ -192,6 +192,12 @@ impl Hub {
         (state.sessions.len(), state.calls.len())
     }
 
+    /// Whether this device is connected.
+    #[must_use]
+    pub fn is_connected(&self, device: DeviceNumber) -> bool {
+        self.lock().device_sessions.contains_key(&device)
+    }
+
     /// The devices of this unit that are connected.
     #[must_use]
     pub fn devices_of(&self, unit: &str) -> Vec<DeviceNumber> {

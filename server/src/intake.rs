@@ -13,9 +13,15 @@
 pub mod csv;
 pub mod eido;
 pub mod json;
+mod local_time;
+mod narrative;
 mod reading;
 pub mod report;
+mod row;
 #[cfg(test)]
 pub(crate) mod shared_files;
 
-pub use report::{CallReport, CallStatus, IntakeError};
+pub use local_time::LocalTime;
+pub use report::{CallReport, CallStatus, IntakeError, UnitReport};
+pub use row::RowFault;
+pub(crate) use row::{COLUMNS, REQUIRED, Rows, Texts};

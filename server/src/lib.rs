@@ -12,15 +12,19 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
+pub mod address;
 pub mod api;
+pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
+pub mod cads;
 pub mod calls;
 pub mod center;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod contacts;
 pub mod devices;
 pub mod enrich;
 pub mod hub;
@@ -28,6 +32,7 @@ pub mod identity;
 pub mod intake;
 pub mod log;
 pub mod metrics;
+pub mod plot;
 pub mod policy;
 pub mod problem;
 pub mod receipts;

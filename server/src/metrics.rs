@@ -4,16 +4,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
 use packet::Kind;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::arrivals::Arrival;
 use crate::log::Committed;
 
 /// Longest delay that the histogram tells apart, in microseconds: ten minutes.
 const DELAY_US_MAX: u64 = 600_000_000;
+
+/// The call's priority.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPriority {
+    priority: u8,
+}
+
+/// An arrival, and what was on the device: `everything` that was asked, `complete`, or `not`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfArrival {
+    priority: u8,
+    had: &'static str,
+}
+
+/// Why not everything was there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfReason {
+    priority: u8,
+    why: &'static str,
+}
 
 /// Counters live as long as the process.
 #[derive(Debug)]
@@ -37,6 +60,9 @@ pub struct Metrics {
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
+    lead_s: Family<OfPriority, Buckets>,
+    arrivals: Family<OfArrival, Counter>,
+    not_everything: Family<OfReason, Counter>,
 }
 
 /// From the log's commit of a note or caution to its receipt from a device, which
@@ -75,8 +101,14 @@ impl Metrics {
         let (searches, notices, clips_attached, clips_failed) = (
             counter("searches", "Searches over all packets"),
             counter("notices", "Notices that saved searches gave"),
-            counter("clips_attached", "Recordings that were attached to a packet"),
-            counter("clips_failed", "Recordings that were asked for and did not come"),
+            counter(
+                "clips_attached",
+                "Recordings that were attached to a packet",
+            ),
+            counter(
+                "clips_failed",
+                "Recordings that were asked for and did not come",
+            ),
         );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -96,6 +128,24 @@ impl Metrics {
             "note_to_device_seconds",
             "From the log's commit of a note or caution to a device's receipt of it",
             delay_s.clone(),
+        );
+        let lead_s = Family::new_with_constructor(lead_buckets as fn() -> Buckets);
+        registry.register(
+            "arrival_lead_seconds",
+            "From when all that was known was on the primary unit's device to its arrival; calls that had it",
+            lead_s.clone(),
+        );
+        let arrivals = Family::default();
+        registry.register(
+            "arrivals",
+            "Arrivals of primary units, by what their devices had",
+            arrivals.clone(),
+        );
+        let not_everything = Family::default();
+        registry.register(
+            "arrivals_without",
+            "Why not everything that was asked was answered and there at an arrival",
+            not_everything.clone(),
         );
         let delay_us = Histogram::new_with_bounds(1, DELAY_US_MAX, 3).unwrap_or_else(|_| {
             Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"))
@@ -120,6 +170,9 @@ impl Metrics {
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),
+            lead_s,
+            arrivals,
+            not_everything,
         })
     }
 
@@ -136,6 +189,28 @@ impl Metrics {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .saturating_record(us);
+    }
+
+    /// A call's primary unit came to the scene.
+    pub fn arrived(&self, priority: u8, arrival: &Arrival) {
+        let had = match arrival.lead_ms() {
+            _ if arrival.is_everything() => "everything",
+            Some(_) => "complete",
+            None => "not",
+        };
+        let labels = OfArrival { priority, had };
+        self.arrivals.get_or_create(&labels).inc();
+        if let Some(lead_ms) = arrival.lead_ms() {
+            #[allow(clippy::cast_precision_loss)] // milliseconds of days
+            let lead_s = lead_ms as f64 / 1_000.0;
+            let labels = OfPriority { priority };
+            self.lead_s.get_or_create(&labels).observe(lead_s);
+        }
+        for why in &arrival.why {
+            let why = why.kind();
+            let labels = OfReason { priority, why };
+            self.not_everything.get_or_create(&labels).inc();
+        }
     }
 
     /// Note to device since the last time it was asked with `reset`.
@@ -164,6 +239,11 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// From one second to a bit over an hour.
+fn lead_buckets() -> Buckets {
+    Buckets::new(exponential_buckets(1.0, 2.0, 13))
 }
 
 /// The resident memory of this process, where the system says it; else 0.

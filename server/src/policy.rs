@@ -68,6 +68,8 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// How much was on the devices before the officers arrived: calls by number, no contents.
+    SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
     /// Look through all packets, and keep searches.
@@ -102,7 +104,8 @@ pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
         NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice, Search,
-        SearchIn, SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn,
+        Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -117,6 +120,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             Role::Analyst,
             SeeBoard
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
             | Search
             | SearchIn(Compartment::Safety | Compartment::Call),
@@ -126,6 +130,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             ReportCall
             | ListCalls
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
             | Search
             | SearchIn(Compartment::Safety | Compartment::Call)
@@ -201,6 +206,7 @@ mod tests {
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
         (
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
@@ -234,6 +240,7 @@ mod tests {
             Act::Restore,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::SeeArrivals,
             Act::FetchAttachment,
             Act::Search,
             Act::ReportCall,

@@ -15,7 +15,7 @@
 //! * [`find`] answers with a page of packets.
 //! * [`saved`] keeps searches under a name, [`watch`] tells their owners when a new entry
 //!   matches, each once.
-//! * [`place`] is how addresses meet, and distances.
+//! * [`place`] is distances and ways. How addresses meet: [`crate::address`].
 
 pub mod criteria;
 pub mod find;

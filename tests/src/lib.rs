@@ -8,6 +8,7 @@
 //! * [`TestApi`] is dispatch, or an analyst's browser.
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
+//! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
 //! * [`KernelLink`] is one that the kernel makes slow, where it may.
 //! * [`until`] waits for something to become so; nothing here sleeps and hopes.
@@ -24,6 +25,7 @@ mod hostile;
 mod kernel_link;
 mod ledger;
 mod picture;
+mod postgres;
 pub mod power;
 mod served;
 mod slow_link;
@@ -37,6 +39,7 @@ pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
 pub use kernel_link::KernelLink;
 pub use ledger::{LedgerCopy, LoggedEntry};
 pub use picture::{lying_png, noise_png};
+pub use postgres::Postgres;
 pub use served::{ServedCenter, forerunner_binary};
 pub use slow_link::SlowLink;
 pub use wait::{PATIENCE, shared_file, until};

@@ -52,17 +52,31 @@ impl ServedCenter {
 
     /// For an agency with these units, and so many officers more ([`crate::MORE_BADGES`]).
     pub async fn start_with(units: &[String], more_officers: usize) -> Self {
+        Self::start_as(units, more_officers, "").await
+    }
+
+    /// With these sections more in its configuration.
+    pub async fn start_also(sections: &str) -> Self {
+        Self::start_as(&UNITS.map(str::to_owned), 0, sections).await
+    }
+
+    async fn start_as(units: &[String], more_officers: usize, also: &str) -> Self {
         let binary = forerunner_binary();
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        configure(&dir, units, more_officers, any, any);
+        let configure = |sync, console| {
+            let data = dir.path().join("data");
+            let text = config_text_of(units, more_officers, &data, sync, console) + also;
+            std::fs::write(dir.path().join("center.toml"), text).unwrap();
+        };
+        configure(any, any);
         let (child, ready) = serve(&binary, &dir).await;
         // What the system has given is kept from now on: devices come back there.
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let console = text("console");
         let address = console.strip_prefix("http://").unwrap().parse().unwrap();
         let sync = text("sync").parse().unwrap();
-        configure(&dir, units, more_officers, sync, address);
+        configure(sync, address);
         Self {
             child: Some(child),
             binary,
@@ -105,23 +119,6 @@ impl ServedCenter {
         let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
         ended.expect("it ends when it is told to").unwrap()
     }
-}
-
-fn configure(
-    dir: &TempDir,
-    units: &[String],
-    more_officers: usize,
-    sync: SocketAddr,
-    console: SocketAddr,
-) {
-    let text = config_text_of(
-        units,
-        more_officers,
-        &dir.path().join("data"),
-        sync,
-        console,
-    );
-    std::fs::write(dir.path().join("center.toml"), text).unwrap();
 }
 
 async fn serve(binary: &Path, dir: &TempDir) -> (Child, Value) {

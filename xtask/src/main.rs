@@ -43,7 +43,7 @@ cargo xtask COMMAND
   bindings python [--check]   generate bindings/python from mobile-core; with
                               --check, only say whether the committed one is current
 
-What is missing on this machine (Chromium, Node, Python, a C compiler) is named,
+What is missing on this machine (Chromium, Node, Python, PostgreSQL, a C compiler) is named,
 and on Debian as root installed, by `test` and `ci` before they start.
 ";
 

@@ -5,7 +5,7 @@
 //! else is told the commands: a task runner that calls `sudo` surprises people.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::Failure;
@@ -42,6 +42,12 @@ const REQUIREMENTS: &[Requirement] = &[
         parts: &Part::ALL,
         is_there: || process::find("perl").is_some(),
         packages: &["perl"],
+    },
+    Requirement {
+        what: "PostgreSQL (the tests start one of their own)",
+        parts: &[Part::Rust],
+        is_there: || Path::new("/usr/lib/postgresql").is_dir(),
+        packages: &["postgresql"],
     },
     Requirement {
         what: "Chromium",

@@ -147,6 +147,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         key_exchange: server::identity::KeyExchange::default(),
         limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
+        cads: vec![],
         sources: vec![
             source(
                 "Records",

@@ -3,9 +3,7 @@
 
 use askama::Template;
 
-use super::{
-    ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, PriorityView,
-};
+use super::{ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, PriorityView};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]

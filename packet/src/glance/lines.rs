@@ -79,9 +79,7 @@ impl<'a> About<'a> {
         }
         for said in entries {
             if let Entry::Caution(caution) = said.entry
-                && !about
-                    .corrections
-                    .contains_key(&(said.compartment, said.id))
+                && !about.corrections.contains_key(&(said.compartment, said.id))
             {
                 about.cautions.push(&caution.text);
             }
@@ -105,7 +103,17 @@ impl<'a> About<'a> {
         }
         let (text, source, fresh) = match (correction, said.entry) {
             (Some((Correction { text: None, .. }, _)), _) => return None,
-            (Some((Correction { text: Some(text), by, .. }, at_ms)), _) => {
+            (
+                Some((
+                    Correction {
+                        text: Some(text),
+                        by,
+                        ..
+                    },
+                    at_ms,
+                )),
+                _,
+            ) => {
                 let corrected = format!("Corrected: {text}");
                 (corrected, by.clone(), Fresh::Written(*at_ms))
             }

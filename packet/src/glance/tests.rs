@@ -307,16 +307,14 @@ fn any_finding() -> impl Strategy<Value = Entry> {
         "[a-z]{1,4}",
         prop::option::of(NOW_MS - 1..NOW_MS + 2),
     )
-        .prop_map(
-            |(topic, confidence, answered_ms, title, ends_ms)| {
-                Entry::Finding(Finding {
-                    confidence,
-                    answered_ms,
-                    ends_ms,
-                    ..finding(topic, &title)
-                })
-            },
-        )
+        .prop_map(|(topic, confidence, answered_ms, title, ends_ms)| {
+            Entry::Finding(Finding {
+                confidence,
+                answered_ms,
+                ends_ms,
+                ..finding(topic, &title)
+            })
+        })
 }
 
 /// What can stand at any place of a packet; `of` is one of the first forty entries.

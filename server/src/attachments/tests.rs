@@ -40,6 +40,7 @@ impl Bench {
                 units: vec!["4A12".into(), "5B1".into()],
                 officers: vec![],
             }],
+            cads: vec![],
             sources: vec![],
             cameras: vec![],
             video: None,
@@ -70,7 +71,7 @@ impl Bench {
             priority: None,
             narrative: vec![],
             plates: vec![],
-            units: units.iter().map(ToString::to_string).collect(),
+            units: units.iter().map(|unit| (*unit).into()).collect(),
             status: CallStatus::Open,
         };
         self.center().report(report, "Dispatch").await.unwrap().call

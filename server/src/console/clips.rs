@@ -37,7 +37,9 @@ pub(super) async fn ask(
     allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
     let unprocessable = |why: String| refused(StatusCode::UNPROCESSABLE_ENTITY, why);
     let Ok(Form(sent)) = sent else {
-        return Ok(unprocessable("A camera, a time and minutes are wanted.".into()));
+        return Ok(unprocessable(
+            "A camera, a time and minutes are wanted.".into(),
+        ));
     };
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
@@ -53,18 +55,20 @@ pub(super) async fn ask(
         purpose: None,
         reason: None,
     });
-    Ok(match console.center.write(call, query, ANALYST_NAME).await {
-        Ok(_) => {
-            let done = "Asked for. How far it is stands among the sources.";
-            answer(StatusCode::OK, true, done.into())
-        }
-        Err(LogError::Unknown { .. }) => not_known(),
-        Err(LogError::Entry(e)) => unprocessable(e.to_string()),
-        Err(e) => {
-            tracing::error!(error = %e, "a recording was not asked for");
-            refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(&e))
-        }
-    })
+    Ok(
+        match console.center.write(call, query, ANALYST_NAME).await {
+            Ok(_) => {
+                let done = "Asked for. How far it is stands among the sources.";
+                answer(StatusCode::OK, true, done.into())
+            }
+            Err(LogError::Unknown { .. }) => not_known(),
+            Err(LogError::Entry(e)) => unprocessable(e.to_string()),
+            Err(e) => {
+                tracing::error!(error = %e, "a recording was not asked for");
+                refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(&e))
+            }
+        },
+    )
 }
 
 /// Held against what a query may ask, so that a mistake is told here and not by the packet.

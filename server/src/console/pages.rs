@@ -58,7 +58,9 @@ pub(super) async fn packet(
     };
     disclosure::packet(&console, &known.stretches(0)).await;
     let page = PacketPage {
-        clip_from: console.times.for_box(packet.facts.received_ms - CLIP_BEFORE_MS),
+        clip_from: console
+            .times
+            .for_box(packet.facts.received_ms - CLIP_BEFORE_MS),
         header: console.header(open_calls),
         packet,
     };

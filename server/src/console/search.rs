@@ -64,8 +64,14 @@ async fn shown(
 ) -> Result<SearchPage, LogError> {
     let (results, wrong) = match criteria_of(console, &asked) {
         Ok(None) => (None, String::new()),
-        Ok(Some(criteria)) => (Some(results(console, &criteria, after).await?), String::new()),
-        Err(wrong) => (None, format!("{}: {} is wanted.", wrong.field, wrong.wanted)),
+        Ok(Some(criteria)) => (
+            Some(results(console, &criteria, after).await?),
+            String::new(),
+        ),
+        Err(wrong) => (
+            None,
+            format!("{}: {} is wanted.", wrong.field, wrong.wanted),
+        ),
     };
     let notices = read_notices(console).await?;
     record_notices(console, &notices).await;
@@ -119,7 +125,11 @@ async fn results(
 }
 
 fn view(console: &Console, found: Found) -> ResultsView {
-    let packets = if found.total == 1 { "packet" } else { "packets" };
+    let packets = if found.total == 1 {
+        "packet"
+    } else {
+        "packets"
+    };
     ResultsView {
         total: if found.at_least {
             format!("At least {} {packets}", found.total)
@@ -221,9 +231,7 @@ pub(super) async fn save(
     })
 }
 
-async fn read_form<T: serde::de::DeserializeOwned>(
-    body: &str,
-) -> Result<Form<T>, FormRejection> {
+async fn read_form<T: serde::de::DeserializeOwned>(body: &str) -> Result<Form<T>, FormRejection> {
     use axum::extract::FromRequest;
     let request = axum::http::Request::post("/")
         .header("content-type", "application/x-www-form-urlencoded")

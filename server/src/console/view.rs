@@ -14,8 +14,9 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`BoardPage`] | `/live?page=board` | [`HeaderView`] `#header`, [`BoardView`] `#board` |
-//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
 //! | `GET /search` [`SearchPage`] | `/live?page=search` | `#header`, [`NoticesView`] `#notices` |
+//! | `GET /before-arrival` [`ArrivalsPage`] | none | |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that it is not updating.
@@ -39,12 +40,14 @@
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
+mod arrivals;
 mod board;
 mod entry;
 mod glance;
 mod packet;
 mod search;
 
+pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
 pub use board::{BoardPage, BoardView, CallRowView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
@@ -52,11 +55,13 @@ pub use entry::{
 };
 pub use glance::{GlanceView, LineView, Tone};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, NotesView, PacketPage, PacketView, ShownThroughView,
-    SourceOutcome, SourceView, SourcesView, UnitView, UnitsView,
+    CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
+    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
 };
 
-pub use search::{FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage};
+pub use search::{
+    FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,
+};
 
 use askama::Template;
 

@@ -33,9 +33,10 @@ use packet::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::address::{self, Address};
 use crate::log::{Ledger, LogError};
 use crate::search::index;
-use crate::search::place::{self, Address, Point};
+use crate::search::place::Point;
 use cameras::Camera;
 
 /// Most plates, phones and persons of one packet that are looked up.
@@ -130,7 +131,7 @@ fn asked(
         QueryWhat::Person => MentionWhat::Person,
         QueryWhat::Address => {
             let elsewhere = Place {
-                address: place::address(&query.value),
+                address: address::normalise(&query.value),
                 point: None,
                 ..place.clone()
             };
@@ -216,16 +217,21 @@ fn cut(text: &str, chars_max: usize) -> String {
 }
 
 fn place_of(connection: &Connection, call: CallId) -> Result<Option<Place>, LogError> {
-    let location: Option<String> = connection
-        .prepare_cached("SELECT location FROM calls WHERE call = ?1")?
-        .query_row([call.0.cast_signed()], |row| row.get(0))
+    let address = connection
+        .prepare_cached("SELECT address, apartment FROM calls WHERE call = ?1")?
+        .query_row([call.0.cast_signed()], |row| {
+            Ok(Address {
+                building: row.get(0)?,
+                unit: row.get(1)?,
+            })
+        })
         .optional()?;
-    let Some(location) = location else {
+    let Some(address) = address else {
         return Ok(None);
     };
     Ok(Some(Place {
         call,
-        address: place::address(&location),
+        address,
         point: index::point_of(connection, call)?,
     }))
 }

@@ -25,13 +25,13 @@ mod people;
 mod pidf_lo;
 mod place;
 mod text;
+mod units;
 
 use self::component::{Component, Components, Shape};
 use self::incident::Subject;
+use super::narrative;
 use super::reading::{self, Node};
-use super::report::{
-    AGENCY_CHARS_MAX, CallReport, IntakeError, UNIT_CHARS_MAX, UNITS_MAX, checked_text,
-};
+use super::report::{AGENCY_CHARS_MAX, CallReport, IntakeError, checked_text};
 
 const VERSION: &str = "1.0";
 
@@ -70,9 +70,9 @@ pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
         longitude,
         district: subject.district,
         priority: subject.priority,
-        narrative: text::fit(lines)?,
+        narrative: narrative::fit(lines),
         plates: Vec::new(),
-        units: units(&root)?,
+        units: units::read(&root)?,
         status: subject.status,
     })
 }
@@ -98,32 +98,6 @@ fn agency(root: &Node<'_>, eido: &Component<'_>) -> Result<String, IntakeError> 
         None => agencies.follow(&eido.updated_by)?,
     };
     agency.id.text(AGENCY_CHARS_MAX)
-}
-
-fn units(root: &Node<'_>) -> Result<Vec<String>, IntakeError> {
-    let resources = Components::of(
-        root,
-        "emergencyResourceComponent",
-        &[
-            ("agentReference", Shape::List),
-            ("emergencyResourceTypeCommonRegistryText", Shape::Text),
-            ("primaryUnitStatusRegistryText", Shape::Text),
-            ("resourceAttributeRegistryText", Shape::List),
-            ("secondaryUnitStatusRegistryText", Shape::List),
-        ],
-    )?;
-    if resources.all.len() > UNITS_MAX {
-        return Err(IntakeError::field(
-            "emergencyResourceComponent",
-            format!("at most {UNITS_MAX} items"),
-            format!("{} items", resources.all.len()),
-        ));
-    }
-    let unit = |resource: &Component<'_>| match resource.node.get("emergencyResourceName")? {
-        Some(name) => name.text(UNIT_CHARS_MAX),
-        None => resource.id.text(UNIT_CHARS_MAX),
-    };
-    resources.all.iter().map(unit).collect()
 }
 
 /// Text that may be empty, which then is as if it was not there.

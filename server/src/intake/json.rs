@@ -7,18 +7,22 @@
 //!  "narrative": ["2 rounds, rear lot"], "units": ["T2"], "status": "open"}
 //! ```
 //!
-//! A closed call says `"status": {"closed": {"disposition": "Advised"}}`. Unknown
+//! A closed call says `"status": {"closed": {"disposition": "Advised"}}`. A unit may say
+//! what it does: `{"unit": "T2", "status": "en_route"}` (`assigned`, `en_route`,
+//! `on_scene`, `clear`), and since when (`"at"`, else `updated`). A unit that is not named
+//! is not spoken of: it leaves the call when it is said to be `clear`. Unknown
 //! fields are refused by name: a misspelt `narative` would lose what the officer
 //! needs most.
 
 use jiff::Timestamp;
+use packet::UnitState;
 
 use super::reading::{self, Node};
 use super::report::{
     AGENCY_CHARS_MAX, CallReport, CallStatus, DISPOSITION_CHARS_MAX, DISTRICT_CHARS_MAX,
     IntakeError, LATITUDE_DEGREES_MAX, LOCATION_CHARS_MAX, LONGITUDE_DEGREES_MAX,
     NARRATIVE_CHARS_MAX, NARRATIVE_ITEMS_MAX, NATURE_CHARS_MAX, NUMBER_CHARS_MAX, PLATE_CHARS_MAX,
-    PLATES_MAX, PRIORITY_MAX, UNIT_CHARS_MAX, UNITS_MAX,
+    PLATES_MAX, PRIORITY_MAX, UNIT_CHARS_MAX, UNITS_MAX, UnitReport, unit_state,
 };
 
 const FIELDS: [&str; 14] = [
@@ -66,7 +70,7 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<CallReport, IntakeError> {
         priority: call.get("priority")?.map(|at| priority(&at)).transpose()?,
         narrative: texts("narrative", NARRATIVE_ITEMS_MAX, NARRATIVE_CHARS_MAX)?,
         plates: texts("plates", PLATES_MAX, PLATE_CHARS_MAX)?,
-        units: texts("units", UNITS_MAX, UNIT_CHARS_MAX)?,
+        units: units(&call)?,
         status: call
             .get("status")?
             .map_or(Ok(CallStatus::Open), |at| status(&at))?,
@@ -105,6 +109,35 @@ fn priority(at: &Node<'_>) -> Result<u8, IntakeError> {
                 priority.to_string(),
             )
         })
+}
+
+fn units(call: &Node<'_>) -> Result<Vec<UnitReport>, IntakeError> {
+    let Some(list) = call.get("units")? else {
+        return Ok(Vec::new());
+    };
+    list.at_most(UNITS_MAX)?.iter().map(unit).collect()
+}
+
+fn unit(at: &Node<'_>) -> Result<UnitReport, IntakeError> {
+    if at.str().is_ok() {
+        return at.text(UNIT_CHARS_MAX).map(UnitReport::on_it);
+    }
+    at.only(&["unit", "status", "at"])?;
+    Ok(UnitReport {
+        unit: at.need("unit", "text")?.text(UNIT_CHARS_MAX)?,
+        status: at.get("status")?.map(|at| state(&at)).transpose()?,
+        at: at.get("at")?.map(|at| at.timestamp()).transpose()?,
+    })
+}
+
+fn state(at: &Node<'_>) -> Result<UnitState, IntakeError> {
+    let word = at.str()?;
+    unit_state(word).ok_or_else(|| {
+        at.error(
+            "assigned, en_route, on_scene or clear",
+            format!("'{}'", reading::excerpt(word)),
+        )
+    })
 }
 
 fn status(at: &Node<'_>) -> Result<CallStatus, IntakeError> {
@@ -163,7 +196,8 @@ mod tests {
             &call(json!({
                 "received": "2026-01-05T18:22:31-05:00", "updated": "2026-01-05T23:30:00Z",
                 "latitude": 43, "longitude": -87.9, "district": "5", "priority": 1,
-                "narrative": ["a", "b"], "plates": ["ABC1234"], "units": ["T2"],
+                "narrative": ["a", "b"], "plates": ["ABC1234"],
+                "units": ["T2", {"unit": "T3", "status": "on_scene", "at": "2026-01-05T23:29:00Z"}],
                 "status": {"closed": {"disposition": "Advised"}},
             })),
             NOW,
@@ -175,6 +209,10 @@ mod tests {
             (Some(43.0), Some(-87.9))
         );
         assert_eq!(report.narrative, ["a", "b"]);
+        assert_eq!(report.units[0], "T2".into());
+        let UnitReport { unit, status, at } = &report.units[1];
+        assert_eq!((unit.as_str(), *status), ("T3", Some(UnitState::OnScene)));
+        assert_eq!(*at, Some("2026-01-05T23:29:00Z".parse().unwrap()));
         assert_eq!(
             report.status,
             CallStatus::Closed {
@@ -186,7 +224,10 @@ mod tests {
     #[test]
     fn a_written_report_is_a_body_that_this_door_takes() {
         let report = parse(
-            &call(json!({"status": {"closed": {"disposition": "x"}}})),
+            &call(json!({
+                "status": {"closed": {"disposition": "x"}},
+                "units": ["T2", {"unit": "T3", "status": "clear"}, {"unit": "T4", "at": "2026-01-05T23:29:00Z"}],
+            })),
             NOW,
         )
         .unwrap();
@@ -224,6 +265,14 @@ mod tests {
     fn limits_and_types_name_the_item_at_fault() {
         assert_eq!(wrong(json!({"units": ["a", "b", 3]})).0, "units[2]");
         assert_eq!(wrong(json!({"units": vec!["a"; 21]})).0, "units");
+        for (unit, path) in [
+            (json!({"status": "clear"}), "units[0].unit"),
+            (json!({"unit": "a", "status": "gone"}), "units[0].status"),
+            (json!({"unit": "a", "at": "noon"}), "units[0].at"),
+            (json!({"unit": "a", "by": "b"}), "units[0].by"),
+        ] {
+            assert_eq!(wrong(json!({"units": [unit]})).0, path);
+        }
         assert_eq!(
             wrong(json!({"narrative": ["ok", "x".repeat(2001)]})).0,
             "narrative[1]"

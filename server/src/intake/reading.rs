@@ -121,11 +121,8 @@ impl<'a> Node<'a> {
         checked_text(self.str()?, chars_max).map_err(|(wanted, found)| self.error(wanted, found))
     }
 
-    pub(super) fn texts(
-        &self,
-        items_max: usize,
-        chars_max: usize,
-    ) -> Result<Vec<String>, IntakeError> {
+    /// The items of a list that has no more than these.
+    pub(super) fn at_most(&self, items_max: usize) -> Result<Vec<Node<'a>>, IntakeError> {
         let items = self.list()?;
         if items.len() > items_max {
             return Err(self.error(
@@ -133,6 +130,15 @@ impl<'a> Node<'a> {
                 format!("{} items", items.len()),
             ));
         }
+        Ok(items)
+    }
+
+    pub(super) fn texts(
+        &self,
+        items_max: usize,
+        chars_max: usize,
+    ) -> Result<Vec<String>, IntakeError> {
+        let items = self.at_most(items_max)?;
         items.iter().map(|item| item.text(chars_max)).collect()
     }
 

@@ -4,6 +4,7 @@
 //! door fits wherever a call that came in by another does.
 
 use jiff::Timestamp;
+use packet::UnitState;
 use serde::{Deserialize, Serialize};
 
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -45,8 +46,73 @@ pub struct CallReport {
     pub priority: Option<u8>,
     pub narrative: Vec<String>,
     pub plates: Vec<String>,
-    pub units: Vec<String>,
+    /// What is said of units. A unit that is not named is not spoken of: nobody loses a
+    /// packet because a message was short.
+    pub units: Vec<UnitReport>,
     pub status: CallStatus,
+}
+
+/// What dispatch says of one unit of a call. In JSON `"T2"`, or
+/// `{"unit": "T2", "status": "on_scene", "at": "2026-01-05T18:25:00-05:00"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "UnitForm", into = "UnitForm")]
+pub struct UnitReport {
+    pub unit: String,
+    /// `None`: it is on the call, and no more is said of it.
+    pub status: Option<UnitState>,
+    /// Since when; `None`: the report's `updated`.
+    pub at: Option<Timestamp>,
+}
+
+impl UnitReport {
+    #[must_use]
+    pub fn on_it(unit: impl Into<String>) -> Self {
+        Self {
+            unit: unit.into(),
+            status: None,
+            at: None,
+        }
+    }
+}
+
+impl From<&str> for UnitReport {
+    fn from(unit: &str) -> Self {
+        Self::on_it(unit)
+    }
+}
+
+/// The two ways to write a [`UnitReport`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum UnitForm {
+    Name(String),
+    Whole {
+        unit: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<UnitState>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+    },
+}
+
+impl From<UnitForm> for UnitReport {
+    fn from(form: UnitForm) -> Self {
+        match form {
+            UnitForm::Name(unit) => Self::on_it(unit),
+            UnitForm::Whole { unit, status, at } => Self { unit, status, at },
+        }
+    }
+}
+
+impl From<UnitReport> for UnitForm {
+    fn from(report: UnitReport) -> Self {
+        let UnitReport { unit, status, at } = report;
+        if status.is_none() && at.is_none() {
+            Self::Name(unit)
+        } else {
+            Self::Whole { unit, status, at }
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +157,17 @@ impl IntakeError {
             Self::Field { path, .. } => Some(path),
             Self::TooLarge { .. } | Self::NotJson(_) => None,
         }
+    }
+}
+
+/// A unit's state by the word that the JSON door and rows use for it.
+pub(crate) fn unit_state(word: &str) -> Option<UnitState> {
+    match word {
+        "assigned" => Some(UnitState::Assigned),
+        "en_route" => Some(UnitState::EnRoute),
+        "on_scene" => Some(UnitState::OnScene),
+        "clear" => Some(UnitState::Clear),
+        _ => None,
     }
 }
 
@@ -158,7 +235,13 @@ mod tests {
             priority: Some(2),
             narrative: vec!["smoke".to_owned()],
             plates: vec![],
-            units: vec!["T2".to_owned()],
+            units: vec![
+                "T2".into(),
+                UnitReport {
+                    status: Some(UnitState::OnScene),
+                    ..UnitReport::on_it("T3")
+                },
+            ],
             status: CallStatus::Closed {
                 disposition: "Advised".to_owned(),
             },

@@ -177,6 +177,22 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// A piece of the work at hand that may fail by itself: an error takes back what the
+    /// piece did and nothing else.
+    ///
+    /// # Errors
+    /// The piece's own, or the store's.
+    pub fn attempt<T, E: From<LogError>>(
+        &mut self,
+        piece: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let around = std::mem::take(&mut self.touched);
+        let done = self.in_savepoint(piece);
+        let by_piece = std::mem::replace(&mut self.touched, around);
+        self.touched.extend(by_piece);
+        done
+    }
+
     /// Parsing it each time would cost more than what it does.
     fn run(&self, statement: &str) -> Result<(), LogError> {
         self.transaction.prepare_cached(statement)?.execute([])?;

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Surroundings;
+use crate::address;
 
 /// Each step takes the store from the version that is its index to the next.
 const MIGRATIONS: &[&str] = &[
@@ -208,17 +210,60 @@ CREATE VIEW audit_by_person AS
     JOIN carriers AS carrier ON carrier.carrier = each.value;
 ",
     "
+-- What dispatch has said of each unit of a call, the last word by time.
+CREATE TABLE heard_units (
+    call INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    on_ms INTEGER NOT NULL,
+    is_on INTEGER NOT NULL,
+    doing_ms INTEGER,
+    -- packet::UnitState as a number.
+    doing INTEGER,
+    PRIMARY KEY (call, unit)
+) STRICT, WITHOUT ROWID;
+",
+    "
+-- Files of a CAD's folder that were read, as they were then.
+CREATE TABLE cad_files (
+    agency TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    PRIMARY KEY (agency, name)
+) STRICT, WITHOUT ROWID;
+-- The highest key that was read of a CAD's view …
+CREATE TABLE cad_positions (agency TEXT PRIMARY KEY, key INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- … and the rows near it, which are asked for again.
+CREATE TABLE cad_rows (
+    agency TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (agency, key, digest)
+) STRICT, WITHOUT ROWID;
+",
+    "
+-- When a device was in session: one row a session. NULL: it lasts, or the center did not see its end.
+CREATE TABLE contacts (
+    device INTEGER NOT NULL,
+    began_ms INTEGER NOT NULL,
+    heard_ms INTEGER,
+    PRIMARY KEY (device, began_ms)
+) STRICT, WITHOUT ROWID;
+-- 0: it began before this was kept.
+ALTER TABLE shifts ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX shifts_by_unit ON shifts (unit, began_ms);
+CREATE INDEX calls_by_received ON calls (received_ms);
+",
+    "
+-- `address` is the building's key by Publication 28 (crate::address) from here on; the apartment
+-- within it, '' where none is said.
+ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
+UPDATE calls SET address = address_building(location), apartment = address_unit(location);
+",
+    "
 -- What is looked things up in, kept in the commit of each change (server::search::index).
-CREATE TABLE call_index (
-    call INTEGER PRIMARY KEY,
-    -- The address without the unit in it: the apartments of a building meet here.
-    building TEXT NOT NULL,
-    apartment TEXT NOT NULL,
-    -- What came of it, once it is closed.
-    disposition TEXT NOT NULL
-) STRICT;
-CREATE INDEX call_index_by_building ON call_index (building);
-CREATE INDEX calls_by_received ON calls (received_ms, call);
+-- What came of a call, as its last facts say.
+CREATE TABLE call_outcomes (call INTEGER PRIMARY KEY, disposition TEXT NOT NULL) STRICT;
 -- Millionths of a degree: a call is a point.
 CREATE VIRTUAL TABLE call_places USING rtree_i32 (call, south, north, west, east);
 CREATE TABLE search_entries (
@@ -292,6 +337,7 @@ const STATEMENTS_MAX: usize = 256;
 /// Opens with the key, checks that it fits, and brings the tables up to date.
 pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
     let mut connection = connect(path, key).map_err(|e| why_not_opened(&e))?;
+    know_addresses(&connection).map_err(|e| e.to_string())?;
     migrate(&mut connection).map_err(|e| e.to_string())?;
     let cache = connection.pragma_update(None, "cache_size", -CACHE_KIB);
     cache.map_err(|e| e.to_string())?;
@@ -320,6 +366,17 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
+}
+
+/// Lets a migration recompute the keys of what is stored.
+fn know_addresses(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("address_building", 1, flags, |arguments| {
+        Ok(address::normalise(&arguments.get::<String>(0)?).building)
+    })?;
+    connection.create_scalar_function("address_unit", 1, flags, |arguments| {
+        Ok(address::normalise(&arguments.get::<String>(0)?).unit)
+    })
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -359,4 +416,47 @@ pub(super) fn incarnation(
 /// 62 random bits: SQLite's integers are signed, and zero means that a device has none.
 pub(super) fn fresh_incarnation(random: [u8; 8]) -> u64 {
     (u64::from_be_bytes(random) >> 2) | 1
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The first version whose addresses are by Publication 28.
+    const ADDRESSES: usize = 6;
+
+    #[test]
+    fn a_store_from_before_publication_28_gets_its_keys_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("center.db");
+        {
+            let mut old = connect(&path, &[7; 32]).unwrap();
+            let transaction = old.transaction().unwrap();
+            for step in &MIGRATIONS[..ADDRESSES - 1] {
+                transaction.execute_batch(step).unwrap();
+            }
+            transaction
+                .pragma_update(None, "user_version", ADDRESSES - 1)
+                .unwrap();
+            transaction
+                .execute(
+                    "INSERT INTO calls (call, agency, number, report, updated_ms, seen_ms, received_ms, open, priority, nature, location, address)
+                     VALUES (1, 'pd', '1', '', 0, 0, 0, 1, 3, 'FIGHT', '5237 North 35th Street Apt 4, Milwaukee', '5237 NORTH 35TH STREET APT 4')",
+                    [],
+                )
+                .unwrap();
+            transaction.commit().unwrap();
+        }
+        let store = open(&path, &[7; 32]).unwrap();
+        let (address, unit): (String, String) = store
+            .query_row("SELECT address, apartment FROM calls", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(
+            (address.as_str(), unit.as_str()),
+            ("5237 N 35TH ST", "APT 4")
+        );
+    }
 }

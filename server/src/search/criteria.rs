@@ -10,8 +10,9 @@ use packet::Compartment;
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
-use super::place::{self, Point};
+use super::place::Point;
 use super::{sql_list, terms};
+use crate::address;
 
 /// Longest text of one part, in characters.
 pub const PART_CHARS_MAX: usize = 200;
@@ -155,10 +156,23 @@ impl Criteria {
         if !is_readable(&self.phone, terms::phone(&self.phone)) {
             return wrong("phone", "7 or 10 digits");
         }
-        if self.from_ms.zip(self.to_ms).is_some_and(|(from, to)| from > to) {
+        if !self.address.is_empty() && address::normalise(&self.address).building.is_empty() {
+            return wrong("address", "an address, such as 5237 N 35TH ST");
+        }
+        if self
+            .from_ms
+            .zip(self.to_ms)
+            .is_some_and(|(from, to)| from > to)
+        {
             return wrong("to", "a time after from");
         }
-        if *self == Self::default() || *self == (Self { open: self.open, ..Self::default() }) {
+        if *self == Self::default()
+            || *self
+                == (Self {
+                    open: self.open,
+                    ..Self::default()
+                })
+        {
             return wrong("words", "something to look for, in any of the parts");
         }
         Ok(())
@@ -167,9 +181,8 @@ impl Criteria {
     /// As somebody would ask it.
     #[must_use]
     pub fn request(&self) -> SearchRequest {
-        let of_circle = |part: fn(&Circle) -> String| {
-            self.circle.as_ref().map(part).unwrap_or_default()
-        };
+        let of_circle =
+            |part: fn(&Circle) -> String| self.circle.as_ref().map(part).unwrap_or_default();
         let time = |ms: Option<i64>| {
             let at = ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
             at.map(|at| at.to_string()).unwrap_or_default()
@@ -224,15 +237,14 @@ impl Criteria {
     pub(super) fn condition_of_call(&self, compartments: &[Compartment]) -> Condition {
         let mut condition = Condition::default();
         // What the call itself says stands in these two.
-        if !compartments.contains(&Compartment::Call) && !compartments.contains(&Compartment::Safety)
+        if !compartments.contains(&Compartment::Call)
+            && !compartments.contains(&Compartment::Safety)
         {
             condition.and("0".into());
         }
         if !self.address.is_empty() {
-            let building = condition.put(place::address(&self.address).building.into());
-            condition.and(format!(
-                "c.call IN (SELECT call FROM call_index WHERE building = {building})"
-            ));
+            let building = condition.put(address::normalise(&self.address).building.into());
+            condition.and(format!("c.address = {building}"));
         }
         if let Some(circle) = &self.circle {
             condition.within(circle);
@@ -259,16 +271,33 @@ impl Criteria {
             Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
         };
         let parts = [
-            ("words", (!self.words.is_empty()).then(|| self.words.clone())),
-            ("person", (!self.person.is_empty()).then(|| self.person.clone())),
-            ("plate", (!self.plate.is_empty()).then(|| self.plate.clone())),
-            ("phone", (!self.phone.is_empty()).then(|| self.phone.clone())),
-            ("address", (!self.address.is_empty()).then(|| self.address.clone())),
+            (
+                "words",
+                (!self.words.is_empty()).then(|| self.words.clone()),
+            ),
+            (
+                "person",
+                (!self.person.is_empty()).then(|| self.person.clone()),
+            ),
+            (
+                "plate",
+                (!self.plate.is_empty()).then(|| self.plate.clone()),
+            ),
+            (
+                "phone",
+                (!self.phone.is_empty()).then(|| self.phone.clone()),
+            ),
+            (
+                "address",
+                (!self.address.is_empty()).then(|| self.address.clone()),
+            ),
             (
                 "within",
                 self.circle.map(|circle| {
-                    let (latitude, longitude) =
-                        (f64::from(circle.latitude_e6) / 1e6, f64::from(circle.longitude_e6) / 1e6);
+                    let (latitude, longitude) = (
+                        f64::from(circle.latitude_e6) / 1e6,
+                        f64::from(circle.longitude_e6) / 1e6,
+                    );
                     format!("{} m of {latitude:.6}, {longitude:.6}", circle.radius_m)
                 }),
             ),
@@ -276,7 +305,8 @@ impl Criteria {
             ("to", self.to_ms.map(time)),
             (
                 "state",
-                self.open.map(|open| if open { "open" } else { "closed" }.to_owned()),
+                self.open
+                    .map(|open| if open { "open" } else { "closed" }.to_owned()),
             ),
         ];
         let said: Vec<String> = parts
@@ -324,8 +354,8 @@ impl Condition {
             i64::from(circle.longitude_e6),
         ]
         .map(|value| self.put(value.into()));
-        let [north, east, square] = [north, east, f64::from(circle.radius_m).powi(2)]
-            .map(|value| self.put(value.into()));
+        let [north, east, square] =
+            [north, east, f64::from(circle.radius_m).powi(2)].map(|value| self.put(value.into()));
         self.and(format!(
             "c.call IN (SELECT call FROM call_places
              WHERE south >= {low} AND north <= {high} AND west >= {left} AND east <= {right}
@@ -439,24 +469,92 @@ mod tests {
         let field = |request| of(request).unwrap_err().field;
         let request = SearchRequest::default;
         assert_eq!(field(request()), "words");
-        assert_eq!(field(SearchRequest { state: "open".into(), ..request() }), "words");
-        assert_eq!(field(SearchRequest { words: "--".into(), ..request() }), "words");
-        assert_eq!(field(SearchRequest { words: "a ".repeat(13), ..request() }), "words");
-        assert_eq!(field(SearchRequest { phone: "555".into(), ..request() }), "phone");
-        assert_eq!(field(SearchRequest { latitude: "91".into(), ..request() }), "latitude");
-        assert_eq!(field(SearchRequest { latitude: "NaN".into(), ..request() }), "latitude");
-        assert_eq!(field(SearchRequest { latitude: "43".into(), ..request() }), "longitude");
-        assert_eq!(field(SearchRequest { radius_m: "50".into(), ..request() }), "latitude");
-        assert_eq!(field(SearchRequest { from: "yesterday".into(), ..request() }), "from");
         assert_eq!(
-            field(SearchRequest { person: "x".repeat(201), ..request() }),
+            field(SearchRequest {
+                state: "open".into(),
+                ..request()
+            }),
+            "words"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                words: "--".into(),
+                ..request()
+            }),
+            "words"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                words: "a ".repeat(13),
+                ..request()
+            }),
+            "words"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                phone: "555".into(),
+                ..request()
+            }),
+            "phone"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                latitude: "91".into(),
+                ..request()
+            }),
+            "latitude"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                latitude: "NaN".into(),
+                ..request()
+            }),
+            "latitude"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                latitude: "43".into(),
+                ..request()
+            }),
+            "longitude"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                radius_m: "50".into(),
+                ..request()
+            }),
+            "latitude"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                from: "yesterday".into(),
+                ..request()
+            }),
+            "from"
+        );
+        assert_eq!(
+            field(SearchRequest {
+                person: "x".repeat(201),
+                ..request()
+            }),
             "person"
         );
         assert_eq!(
-            field(SearchRequest { from: "2026-02-02".into(), to: "2026-02-01".into(), ..request() }),
+            field(SearchRequest {
+                from: "2026-02-02".into(),
+                to: "2026-02-01".into(),
+                ..request()
+            }),
             "to"
         );
-        assert_eq!(field(SearchRequest { words: "a".into(), state: "shut".into(), ..request() }), "state");
+        assert_eq!(
+            field(SearchRequest {
+                words: "a".into(),
+                state: "shut".into(),
+                ..request()
+            }),
+            "state"
+        );
     }
 
     #[test]
@@ -469,11 +567,18 @@ mod tests {
             ..SearchRequest::default()
         })
         .unwrap();
-        assert_eq!(criteria.to_ms.unwrap() - criteria.from_ms.unwrap(), 86_400_000 - 1);
+        assert_eq!(
+            criteria.to_ms.unwrap() - criteria.from_ms.unwrap(),
+            86_400_000 - 1
+        );
         assert_eq!(criteria.circle.unwrap().radius_m, RADIUS_M_DEFAULT);
         let saved = serde_json::to_string(&criteria).unwrap();
         assert_eq!(serde_json::from_str::<Criteria>(&saved).unwrap(), criteria);
         assert_eq!(of(criteria.request()).unwrap(), criteria);
-        assert!(criteria.in_words().contains("within 250 m of 43.050000, -87.950000"));
+        assert!(
+            criteria
+                .in_words()
+                .contains("within 250 m of 43.050000, -87.950000")
+        );
     }
 }

@@ -115,7 +115,7 @@ pub fn find(
     let most = condition.put(Value::Integer(i64::try_from(limit + 1).unwrap_or(i64::MAX)));
     let mut statement = connection.prepare(&format!(
         "SELECT c.call, agency, number, nature, location, priority, open, received_ms, coalesce(disposition, '')
-         FROM calls AS c LEFT JOIN call_index AS i ON i.call = c.call
+         FROM calls AS c LEFT JOIN call_outcomes AS i ON i.call = c.call
          WHERE {} ORDER BY c.received_ms DESC, c.call DESC LIMIT {most}",
         condition.sql()
     ))?;
@@ -209,7 +209,9 @@ fn add_entries(
         }
     }
     for packet in packets {
-        packet.entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
+        packet
+            .entries
+            .sort_by_key(|entry| std::cmp::Reverse(entry.seq));
     }
     Ok(at_least)
 }
@@ -230,8 +232,7 @@ pub(super) fn entry(
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
     let unreadable = |e: String| LogError::Store(format!("change {seq}: {e}"));
-    let document =
-        DocumentId::from_bytes(&document).map_err(|e| unreadable(e.to_string()))?;
+    let document = DocumentId::from_bytes(&document).map_err(|e| unreadable(e.to_string()))?;
     let entry = inspect(&bytes)
         .map_err(|e| unreadable(e.to_string()))?
         .written

@@ -1,4 +1,4 @@
-//! What is looked things up in: words, addresses and places, beside the log.
+//! What is looked things up in: words and places, beside the log.
 //!
 //! It is written in the commit of the change that it is about, so that it is never behind
 //! and never ahead of the log, and a backup has it. An entry's words go into a full-text
@@ -12,7 +12,7 @@
 use packet::{Compartment, DocumentId, Entry, EntryId, Facts, inspect};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::place::{self, Point};
+use super::place::Point;
 use super::terms;
 use crate::log::LogError;
 
@@ -70,18 +70,13 @@ pub(super) fn kind(entry: &Entry) -> String {
     format!("{:?}", entry.kind()).to_lowercase()
 }
 
-/// The call's address, place and outcome, as its last facts say.
+/// The call's place and outcome, as its last facts say. Its address stands in `calls`.
 fn locate(connection: &Connection, document: DocumentId, facts: &Facts) -> Result<(), LogError> {
     let call = document.call.0.cast_signed();
-    let address = place::address(&facts.location);
     connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO call_index (call, building, apartment, disposition) VALUES (?1, ?2, ?3, ?4)",
-        )?
+        .prepare_cached("INSERT OR REPLACE INTO call_outcomes (call, disposition) VALUES (?1, ?2)")?
         .execute(params![
             call,
-            address.building,
-            address.apartment,
             facts.disposition.as_deref().unwrap_or_default()
         ])?;
     connection
@@ -161,8 +156,7 @@ fn add_some(connection: &Connection, after: i64, through: i64) -> Result<i64, Lo
         let unreadable = |e: String| LogError::Store(format!("change {seq}: {e}"));
         let document = DocumentId::from_bytes(&row.get::<_, Vec<u8>>(1)?)
             .map_err(|e| unreadable(e.to_string()))?;
-        let change =
-            inspect(&row.get::<_, Vec<u8>>(2)?).map_err(|e| unreadable(e.to_string()))?;
+        let change = inspect(&row.get::<_, Vec<u8>>(2)?).map_err(|e| unreadable(e.to_string()))?;
         let entry = &change.written.entry;
         add(connection, seq.unsigned_abs(), document, change.id, entry)?;
         count += 1;

@@ -1,42 +1,6 @@
-//! Where a call is: how its address is compared, and how far apart two places are.
-
-use crate::calls::address_key;
+//! Where a call is, and how far apart two places are.
 
 const METRES_A_DEGREE: f64 = 111_320.0;
-/// What stands before a unit's number within a building (USPS Publication 28, appendix C2).
-const UNIT_WORDS: [&str; 13] = [
-    "APT", "APARTMENT", "BSMT", "FL", "FLOOR", "LOT", "LOWR", "RM", "ROOM", "STE", "SUITE", "UNIT",
-    "UPPR",
-];
-
-/// An address as it is looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
-    /// The building: its apartments have the same.
-    pub(crate) building: String,
-    /// The unit in it; empty where the address names none.
-    pub(crate) apartment: String,
-}
-
-/// The one place where addresses are taken apart.
-pub(crate) fn address(location: &str) -> Address {
-    let key = address_key(location);
-    let words: Vec<&str> = key.split(' ').collect();
-    let is_unit = |word: &&str| word.starts_with('#') || UNIT_WORDS.contains(word);
-    // A building has a number or name before its unit.
-    let at = words.iter().skip(1).position(is_unit).map(|at| at + 1);
-    let (building, unit) = words.split_at(at.unwrap_or(words.len()));
-    let apartment: Vec<&str> = unit
-        .iter()
-        .filter(|word| !UNIT_WORDS.contains(word))
-        .map(|word| word.trim_start_matches('#'))
-        .filter(|word| !word.is_empty())
-        .collect();
-    Address {
-        building: building.join(" "),
-        apartment: apartment.join(" "),
-    }
-}
 
 /// A point, in millionths of a degree, WGS 84.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +39,10 @@ impl Point {
     pub(crate) fn around(self, radius_m: u32) -> Around {
         let (north, east) = self.scale();
         let radius = f64::from(radius_m);
-        let (high, wide) = ((radius / north).ceil() as i64, (radius / east).ceil() as i64);
+        let (high, wide) = (
+            (radius / north).ceil() as i64,
+            (radius / east).ceil() as i64,
+        );
         let (latitude, longitude) = (i64::from(self.latitude_e6), i64::from(self.longitude_e6));
         Around {
             south: latitude - high,
@@ -126,23 +93,6 @@ pub(crate) fn compass(bearing: f64) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_apartments_of_a_building_meet() {
-        for (location, apartment) in [
-            ("5237 N 35TH ST,MKE", ""),
-            ("5237 n 35th st apt 4, MKE", "4"),
-            ("5237 N 35TH ST #4", "4"),
-            ("5237 N 35TH ST # 4", "4"),
-            ("5237 N 35TH ST UNIT 12B", "12B"),
-        ] {
-            let address = address(location);
-            assert_eq!(address.building, "5237 N 35TH ST", "{location}");
-            assert_eq!(address.apartment, apartment, "{location}");
-        }
-        assert_eq!(address("FLOOR AV").building, "FLOOR AV");
-        assert_eq!(address("").building, "");
-    }
 
     #[test]
     fn distances_and_ways_are_those_of_the_map() {

@@ -41,7 +41,12 @@ fn word(word: &str) -> Option<String> {
 
 fn quoted(text: &str) -> Option<String> {
     let has_word = text.chars().any(char::is_alphanumeric);
-    has_word.then(|| format!("\"{}\"", text.replace('"', " ").trim_end_matches('*').trim()))
+    has_word.then(|| {
+        format!(
+            "\"{}\"",
+            text.replace('"', " ").trim_end_matches('*').trim()
+        )
+    })
 }
 
 /// The names of one person, in any order, near each other.
@@ -180,7 +185,10 @@ mod tests {
         for (typed, wanted) in [
             ("red ford", Some("\"red\" AND \"ford\"")),
             ("\"red ford\" gun*", Some("\"red ford\" AND \"gun\"*")),
-            ("a NEAR(b) OR words:c", Some("\"a\" AND \"NEAR(b)\" AND \"OR\" AND \"words:c\"")),
+            (
+                "a NEAR(b) OR words:c",
+                Some("\"a\" AND \"NEAR(b)\" AND \"OR\" AND \"words:c\""),
+            ),
             ("\"", None),
             ("-- * ()", None),
             ("\"unclosed phrase", Some("\"unclosed phrase\"")),
@@ -191,9 +199,16 @@ mod tests {
 
     #[test]
     fn plates_and_phones_are_found_as_people_write_them() {
-        assert_eq!(plate("abc-123").as_deref(), Some("(\"ABC123\" OR \"ABC 123\")"));
+        assert_eq!(
+            plate("abc-123").as_deref(),
+            Some("(\"ABC123\" OR \"ABC 123\")")
+        );
         assert_eq!(plate("123456").as_deref(), Some("(\"123456\")"));
-        assert!(plate("ABC123 WI").unwrap_or_default().starts_with("(\"ABC123\" OR"));
+        assert!(
+            plate("ABC123 WI")
+                .unwrap_or_default()
+                .starts_with("(\"ABC123\" OR")
+        );
         assert_eq!(plate("--"), None);
         let phone_of = |text| phone(text).unwrap_or_default();
         assert!(phone_of("(414) 555-0123").contains("\"414 555 0123\""));

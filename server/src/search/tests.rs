@@ -89,7 +89,11 @@ impl Bench {
     fn calls(&self, criteria: &Criteria) -> Vec<CallId> {
         let found = self.find(criteria);
         assert_eq!(found.total, found.packets.len() as u64);
-        found.packets.into_iter().map(|packet| packet.call).collect()
+        found
+            .packets
+            .into_iter()
+            .map(|packet| packet.call)
+            .collect()
     }
 }
 
@@ -234,14 +238,21 @@ fn an_address_finds_its_apartments_a_circle_what_is_in_it_and_a_time_what_came_t
         ..at(4, "5237 N 35TH ST APT 2", 2.0)
     };
     assert_eq!(bench.report(moved), beyond);
-    assert_eq!(bench.calls(&address("5237 N 35TH ST")), [beyond, flat, house]);
+    assert_eq!(
+        bench.calls(&address("5237 N 35TH ST")),
+        [beyond, flat, house]
+    );
 }
 
 #[test]
 fn what_the_asker_may_not_see_is_neither_shown_nor_counted() {
     let mut bench = Bench::new();
     let call = bench.report(report(1, "TRESPASS", "1 A ST"));
-    for compartment in [Compartment::Intel, Compartment::Juvenile, Compartment::Records] {
+    for compartment in [
+        Compartment::Intel,
+        Compartment::Juvenile,
+        Compartment::Records,
+    ] {
         bench.append_to(DocumentId::new(call, compartment), note("zebra"));
     }
     let found = bench.find(&words("zebra"));
@@ -268,7 +279,11 @@ fn a_hidden_hit_does_not_take_the_place_of_one_that_may_be_seen() {
         bench.append_to(DocumentId::new(call, Compartment::Intel), note("zebra"));
     }
     let found = bench.find(&words("zebra"));
-    let texts: Vec<&str> = found.packets[0].entries.iter().map(|e| e.text.as_str()).collect();
+    let texts: Vec<&str> = found.packets[0]
+        .entries
+        .iter()
+        .map(|e| e.text.as_str())
+        .collect();
     assert_eq!(texts, ["zebra in the yard\nK. Lund"]);
 }
 
@@ -320,7 +335,7 @@ fn forget_index(bench: &mut Bench) {
     bench
         .write(|ledger| {
             ledger.sql().execute_batch(
-                "DELETE FROM search_entries; DELETE FROM call_index; DELETE FROM call_places;
+                "DELETE FROM search_entries; DELETE FROM call_outcomes; DELETE FROM call_places;
                  INSERT INTO entry_words (entry_words) VALUES ('delete-all');
                  INSERT INTO meta SELECT 'unindexed_through', max(seq) FROM changes HAVING max(seq) IS NOT NULL;",
             )?;

@@ -141,10 +141,10 @@ fn look(connection: &Connection, after: i64) -> Result<Look, LogError> {
     let after = after.max(known).max(since.unwrap_or(head));
     let through = head.min(after + CHANGES_PER_LOOK_MAX);
     let searches: Vec<(i64, String, i64)> = connection
-        .prepare_cached("SELECT search, criteria, after_seq FROM saved_searches WHERE after_seq < ?1")?
-        .query_map([through], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
+        .prepare_cached(
+            "SELECT search, criteria, after_seq FROM saved_searches WHERE after_seq < ?1",
+        )?
+        .query_map([through], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     // Until people sign in every owner is an analyst.
     let compartments = compartments_of(Role::Analyst);
@@ -256,7 +256,9 @@ fn tell(ledger: &mut Ledger<'_>, look: &Look) -> Result<u64, LogError> {
             if room == 0 {
                 ledger
                     .sql()
-                    .prepare_cached("UPDATE saved_searches SET untold = untold + 1 WHERE search = ?1")?
+                    .prepare_cached(
+                        "UPDATE saved_searches SET untold = untold + 1 WHERE search = ?1",
+                    )?
                     .execute([search])?;
                 continue;
             }

@@ -11,7 +11,7 @@ use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, inspect};
 use server::shifts::{self, Shift};
 use sync::codec::{self, Unpacked};
 use sync::device::Store as Operation;
-use sync::frame::{DownFrame, UpFrame};
+use sync::frame::{DownFrame, LateFrame, UpFrame};
 use sync::limits::OFFERS_IN_FLIGHT_MAX;
 
 use super::fault::{Fault, Invariant, Step, must};
@@ -499,7 +499,10 @@ impl World {
         let read = self.officers[index].books.up.read(bytes);
         for joined in read.map_err(Fault::of_world)? {
             match joined {
-                Joined::Frame(UpFrame::Delivered(messages)) => {
+                Joined::Frame(
+                    UpFrame::Delivered(messages)
+                    | UpFrame::DeliveredLate(LateFrame { messages, .. }),
+                ) => {
                     self.check_delivered(index, messages)?;
                     says.push_str(&format!(" delivered:{messages}"));
                 }

@@ -25,7 +25,9 @@ impl Bench {
 #[tokio::test]
 async fn a_search_shows_what_matches_and_it_and_each_packet_are_on_record() {
     let bench = Bench::start().await;
-    let call = bench.report("1", "BURGLARY", "glass breaking in the cellar").await;
+    let call = bench
+        .report("1", "BURGLARY", "glass breaking in the cellar")
+        .await;
     bench.report("2", "NOISE", "loud music").await;
     let (status, html) = bench.get("/search").await;
     assert_eq!(status, StatusCode::OK);
@@ -33,7 +35,12 @@ async fn a_search_shows_what_matches_and_it_and_each_packet_are_on_record() {
     assert_eq!(bench.audit("Search").await.len(), 0, "nothing was asked");
     let (status, html) = bench.get("/search?words=cellar&state=").await;
     assert_eq!(status, StatusCode::OK);
-    for words in ["1 packet<", "BURGLARY", "glass breaking", "City Police, call 1"] {
+    for words in [
+        "1 packet<",
+        "BURGLARY",
+        "glass breaking",
+        "City Police, call 1",
+    ] {
         assert!(html.contains(words), "{words} is missing in {html}");
     }
     assert!(!html.contains("loud music"));
@@ -58,7 +65,10 @@ async fn a_saved_search_tells_every_page_at_once_until_it_was_seen() {
     let call = bench.report("1", "TRESPASS", "a zebra in the yard").await;
     let mut page = bench.socket("page=search", None).await.unwrap();
     let mut board = bench.socket("page=board", None).await.unwrap();
-    let mut packet = bench.socket(&format!("page=call&id={call}"), None).await.unwrap();
+    let mut packet = bench
+        .socket(&format!("page=call&id={call}"), None)
+        .await
+        .unwrap();
     for socket in [&mut page, &mut board, &mut packet] {
         until(socket, "id=\"header\"").await;
     }
@@ -66,7 +76,10 @@ async fn a_saved_search_tells_every_page_at_once_until_it_was_seen() {
         .post("/search/saved", "name=&words=zebra".into())
         .await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(html.contains("name: a name of 1 to 80 characters"), "{html}");
+    assert!(
+        html.contains("name: a name of 1 to 80 characters"),
+        "{html}"
+    );
     let (status, _) = bench
         .post("/search/saved", "name=%3Cb%3Ezebras&words=zebra".into())
         .await;
@@ -92,27 +105,46 @@ async fn a_saved_search_tells_every_page_at_once_until_it_was_seen() {
     let seen = html.split("/search/notices/").nth(2).unwrap();
     let seen = seen.split('/').next().unwrap().to_owned();
     let path = format!("/search/notices/{seen}/seen");
-    assert_eq!(bench.post(&path, String::new()).await.0, StatusCode::NO_CONTENT);
-    until(&mut page, "id=\"notices\" hx-swap-oob=\"true\" class=\"none\"").await;
-    assert_eq!(bench.post(&path, String::new()).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        bench.post(&path, String::new()).await.0,
+        StatusCode::NO_CONTENT
+    );
+    until(
+        &mut page,
+        "id=\"notices\" hx-swap-oob=\"true\" class=\"none\"",
+    )
+    .await;
+    assert_eq!(
+        bench.post(&path, String::new()).await.0,
+        StatusCode::NOT_FOUND
+    );
 
     let (_, html) = bench.get("/search").await;
     let id = html.split("/search/saved/").nth(1).unwrap();
     let id = id.split('/').next().unwrap();
     let path = format!("/search/saved/{id}/forget");
-    assert_eq!(bench.post(&path, String::new()).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        bench.post(&path, String::new()).await.0,
+        StatusCode::NO_CONTENT
+    );
     assert!(bench.get("/search").await.1.contains("None yet."));
 }
 
 #[tokio::test]
 async fn what_comes_from_elsewhere_saves_and_sees_nothing() {
     let bench = Bench::start().await;
-    for path in ["/search/saved", "/search/notices/seen", "/search/saved/1/forget"] {
+    for path in [
+        "/search/saved",
+        "/search/notices/seen",
+        "/search/saved/1/forget",
+    ] {
         let request = Request::post(path)
             .header(header::HOST, HOST)
             .header(header::ORIGIN, "http://elsewhere.example")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let response = bench.request(request.body("name=a&words=b".into()).unwrap()).await;
+        let response = bench
+            .request(request.body("name=a&words=b".into()).unwrap())
+            .await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
     }
 }
@@ -155,7 +187,11 @@ async fn a_packet_opens_on_what_matters_most_and_a_camera_opens_by_a_tap() {
     let (_, html) = bench.get(&format!("/calls/{call}")).await;
     let start = html.find("id=\"glance\"").unwrap();
     let glance = &html[start..start + html[start..].find("</section>").unwrap()];
-    let at = |words: &str| glance.find(words).unwrap_or_else(|| panic!("{words}: {glance}"));
+    let at = |words: &str| {
+        glance
+            .find(words)
+            .unwrap_or_else(|| panic!("{words}: {glance}"))
+    };
     assert!(at("Large dog") < at("A. Person is wanted"));
     assert!(at("A. Person is wanted") < at("Ramp 4"));
     assert!(glance.contains("href=\"https://cameras.example/4\""));
@@ -170,9 +206,15 @@ async fn an_analyst_asks_for_a_recording_and_a_mistake_is_told_beside_the_box() 
     let call = bench.report("1", "TRESPASS", "a man").await;
     let path = format!("/calls/{call}/clips");
     for (body, words) in [
-        ("camera=&from=2026-11-28T12%3A00&minutes=5", "wanted: CAMERA"),
+        (
+            "camera=&from=2026-11-28T12%3A00&minutes=5",
+            "wanted: CAMERA",
+        ),
         ("camera=Ramp+4&from=noon&minutes=5", "time cannot be read"),
-        ("camera=Ramp+4&from=2026-11-28T12%3A00&minutes=16", "1 to 900 seconds"),
+        (
+            "camera=Ramp+4&from=2026-11-28T12%3A00&minutes=16",
+            "1 to 900 seconds",
+        ),
         ("camera=Ramp+4", "are wanted"),
     ] {
         let (status, html) = bench.post(&path, body.into()).await;
@@ -189,9 +231,15 @@ async fn an_analyst_asks_for_a_recording_and_a_mistake_is_told_beside_the_box() 
     });
     let query = query.unwrap();
     assert_eq!(query.what, QueryWhat::Clip);
-    assert!(query.value.starts_with("Ramp 4 @ 2026-11-28T"), "{}", query.value);
+    assert!(
+        query.value.starts_with("Ramp 4 @ 2026-11-28T"),
+        "{}",
+        query.value
+    );
     assert_eq!(bench.audit("write query").await.len(), 1);
     assert_eq!(Entry::Query(query.clone()).kind(), Kind::Query);
-    let unknown = bench.post("/calls/00000000000000ab/clips", good.into()).await;
+    let unknown = bench
+        .post("/calls/00000000000000ab/clips", good.into())
+        .await;
     assert_eq!(unknown.0, StatusCode::NOT_FOUND);
 }

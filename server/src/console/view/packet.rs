@@ -31,6 +31,7 @@ pub struct PacketView {
     pub notes: NotesView,
     pub sources: SourcesView,
     pub units: UnitsView,
+    pub timeline: TimelineView,
     pub shown_through: ShownThroughView,
 }
 
@@ -138,6 +139,25 @@ pub struct UnitView {
     /// Such as `MDT online` or `no device online since 12:01:10`.
     pub devices: String,
     pub is_online: bool,
+}
+
+/// The call's way, moment by moment.
+#[derive(Debug, Clone, Template)]
+#[template(path = "timeline.html")]
+pub struct TimelineView {
+    /// What the arrival came to, in words; empty before there was one.
+    pub verdict: String,
+    /// The first first.
+    pub moments: Vec<MomentView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MomentView {
+    /// By the center's clock.
+    pub time: String,
+    /// From the opening of the packet, such as `+1:07`.
+    pub after: String,
+    pub what: String,
 }
 
 /// What the page shows so far. The browser sends it back when the page is visible.
@@ -416,6 +436,14 @@ mod tests {
                         is_online: true,
                     }],
                 },
+                timeline: TimelineView {
+                    verdict: HOSTILE.into(),
+                    moments: vec![MomentView {
+                        time: "12:00:00".into(),
+                        after: "+0:00".into(),
+                        what: HOSTILE.into(),
+                    }],
+                },
                 shown_through: ShownThroughView {
                     through: "88".into(),
                 },
@@ -444,6 +472,7 @@ mod tests {
             "notes",
             "sources",
             "units",
+            "timeline",
             "shown-through",
         ] {
             let id = format!("id=\"{region}\" hx-swap-oob=\"true\"");

@@ -80,7 +80,9 @@ impl VideoConfig {
         }
         let has_scheme = self.url.starts_with("https://") || self.url.starts_with("http://");
         if !has_scheme || self.url.ends_with('/') {
-            return Err("a url that begins with https:// or http:// and ends without a slash".into());
+            return Err(
+                "a url that begins with https:// or http:// and ends without a slash".into(),
+            );
         }
         Ok(())
     }
@@ -164,7 +166,9 @@ async fn run_on(center: &Arc<Center>) {
             });
         }
         let wait_ms = due.next_ms.map_or(IDLE_MS, |next_ms| {
-            u64::try_from(next_ms - clock::now_ms()).unwrap_or(0).clamp(10, IDLE_MS)
+            u64::try_from(next_ms - clock::now_ms())
+                .unwrap_or(0)
+                .clamp(10, IDLE_MS)
         });
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}

@@ -67,16 +67,12 @@ impl Call {
 }
 
 /// What happened at this address, in its building and near by before.
-pub(super) fn at(
-    connection: &Connection,
-    place: &Place,
-    now_ms: i64,
-) -> Result<Answer, LogError> {
+pub(super) fn at(connection: &Connection, place: &Place, now_ms: i64) -> Result<Answer, LogError> {
     let building = &place.address.building;
     let mut findings = Vec::new();
     if !building.is_empty() {
-        let here = in_building(connection, place, "i.apartment = ?3")?;
-        let beside = in_building(connection, place, "i.apartment <> ?3")?;
+        let here = in_building(connection, place, "c.apartment = ?3")?;
+        let beside = in_building(connection, place, "c.apartment <> ?3")?;
         findings.extend(told(&here, "here", Confidence::Exact, building, now_ms));
         findings.extend(told(
             &beside,
@@ -99,20 +95,16 @@ pub(super) fn at(
     Ok(Answer::new(SOURCE, query, findings))
 }
 
-fn in_building(
-    connection: &Connection,
-    place: &Place,
-    unit: &str,
-) -> Result<Vec<Call>, LogError> {
+fn in_building(connection: &Connection, place: &Place, unit: &str) -> Result<Vec<Call>, LogError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM call_index AS i JOIN calls AS c ON c.call = i.call
-         WHERE i.building = ?1 AND c.call <> ?2 AND {unit} ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
+        "SELECT {COLUMNS} FROM calls AS c LEFT JOIN call_outcomes AS i ON i.call = c.call
+         WHERE c.address = ?1 AND c.call <> ?2 AND {unit} ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
         params![
             place.address.building,
             place.call.0.cast_signed(),
-            place.address.apartment
+            place.address.unit
         ],
         read,
     )?;
@@ -128,9 +120,9 @@ fn near_by(
     let around = point.around(RADIUS_M);
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, south, west FROM call_places AS p
-         JOIN calls AS c ON c.call = p.call JOIN call_index AS i ON i.call = p.call
+         JOIN calls AS c ON c.call = p.call LEFT JOIN call_outcomes AS i ON i.call = p.call
          WHERE south >= ?1 AND north <= ?2 AND west >= ?3 AND east <= ?4
-         AND c.call <> ?5 AND i.building <> ?6 AND c.received_ms >= ?7
+         AND c.call <> ?5 AND c.address <> ?6 AND c.received_ms >= ?7
          ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
@@ -250,7 +242,7 @@ fn naming(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, e.kind IN ('mention', 'query') FROM entry_words AS w
          JOIN search_entries AS e ON e.seq = w.rowid
-         JOIN calls AS c ON c.call = e.call LEFT JOIN call_index AS i ON i.call = e.call
+         JOIN calls AS c ON c.call = e.call LEFT JOIN call_outcomes AS i ON i.call = e.call
          WHERE w.entry_words MATCH ?1 AND e.compartment IN ({within}) AND e.corrected = 0
          AND e.call <> ?2 ORDER BY w.rowid DESC LIMIT {LOOKED_AT_MAX}"
     ))?;

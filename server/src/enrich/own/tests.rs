@@ -103,7 +103,10 @@ fn what_is_long_ago_is_told_of_this_place_and_not_of_next_door() {
     });
     let call = bench.report(placed(9, "TROUBLE", "1 A ST", 0.0, 0.0));
     let answers = opened(&bench, &[], call);
-    assert_eq!(titles(&answers[0]), [("1 earlier call here", Confidence::Exact)]);
+    assert_eq!(
+        titles(&answers[0]),
+        [("1 earlier call here", Confidence::Exact)]
+    );
     assert_eq!(answers[1].findings, []);
 }
 
@@ -156,7 +159,12 @@ fn the_same_plate_phone_or_person_meets_its_earlier_calls() {
     let asked: Vec<&str> = answers.iter().map(|answer| answer.query.as_str()).collect();
     assert_eq!(
         asked,
-        ["3 A ST", "plate ABC123", "phone 4145550123", "person SMITH, JOHN"]
+        [
+            "3 A ST",
+            "plate ABC123",
+            "phone 4145550123",
+            "person SMITH, JOHN"
+        ]
     );
     assert_eq!(
         titles(&answers[1]),
@@ -176,7 +184,9 @@ fn the_same_plate_phone_or_person_meets_its_earlier_calls() {
     assert!(answers[1].findings[0].text.contains("Report taken"));
     // What was found of other packets is not itself found.
     let written = answers.clone();
-    bench.write(move |ledger| write(ledger, call, written)).unwrap();
+    bench
+        .write(move |ledger| write(ledger, call, written))
+        .unwrap();
     let elsewhere = bench.report(report(4, "STOP", "4 A ST"));
     let plate = mention(MentionWhat::Plate, "ABC123");
     let there = bench.read(|c| ask(c, &[], elsewhere, Question::Mentioned(&plate), NOW_MS));
@@ -184,7 +194,11 @@ fn the_same_plate_phone_or_person_meets_its_earlier_calls() {
         there[0].findings[0].title,
         "2 earlier calls with plate ABC123, 1 with violence"
     );
-    assert!(there[0].findings[1].title.starts_with("1 earlier call whose words"));
+    assert!(
+        there[0].findings[1]
+            .title
+            .starts_with("1 earlier call whose words")
+    );
     // The same by itself, when the words come later.
     let later = mention(MentionWhat::Plate, "ABC-123");
     let again = bench.read(|c| ask(c, &[], call, Question::Mentioned(&later), NOW_MS));
@@ -219,7 +233,9 @@ fn a_query_is_answered_with_its_own_id_and_written_with_its_outcome() {
     let answers = bench.read(|c| ask(c, &[], call, Question::Asked(id, &query), NOW_MS));
     assert_eq!(answers[0].answers, Some(id));
     assert_eq!(answers[0].findings[0].answers, Some(id));
-    bench.write(move |ledger| write(ledger, call, answers)).unwrap();
+    bench
+        .write(move |ledger| write(ledger, call, answers))
+        .unwrap();
     let document = DocumentId::new(call, Compartment::Call);
     let logged = bench.read(|c| crate::log::document(c, document));
     let last = &logged.last().unwrap().inspected.written.entry;
@@ -262,7 +278,10 @@ fn cameras_that_look_at_the_place_come_first_by_distance_each_with_its_stream() 
         camera("out of reach", 0.0, 400.0, 270.0),
     ];
     let answers = opened(&bench, &cameras, call);
-    let cameras = answers.iter().find(|a| a.source == cameras::SOURCE).unwrap();
+    let cameras = answers
+        .iter()
+        .find(|a| a.source == cameras::SOURCE)
+        .unwrap();
     assert_eq!(
         titles(cameras),
         [
@@ -276,7 +295,11 @@ fn cameras_that_look_at_the_place_come_first_by_distance_each_with_its_stream() 
     assert_eq!(edge.link.as_deref(), Some("https://cameras.example/edge"));
     assert_eq!(edge.text, "60 m N, faces SE, looks at this place");
     assert_eq!(edge.topic, Topic::Camera);
-    assert!(cameras.findings[3].text.ends_with("does not look at this place"));
+    assert!(
+        cameras.findings[3]
+            .text
+            .ends_with("does not look at this place")
+    );
 }
 
 #[test]
@@ -284,13 +307,55 @@ fn a_camera_that_cannot_be_is_named_with_what_was_wanted() {
     let good = camera("a", 0.0, 0.0, 0.0);
     good.check().unwrap();
     for (bad, says) in [
-        (Camera { latitude: 91.0, ..good.clone() }, "latitude"),
-        (Camera { latitude: f64::NAN, ..good.clone() }, "latitude"),
-        (Camera { direction_deg: -1.0, ..good.clone() }, "direction_deg"),
-        (Camera { view_deg: 0.0, ..good.clone() }, "view_deg"),
-        (Camera { range_m: 0.0, ..good.clone() }, "range_m"),
-        (Camera { stream: "javascript:alert(1)".into(), ..good.clone() }, "stream"),
-        (Camera { name: " ".into(), ..good }, "name"),
+        (
+            Camera {
+                latitude: 91.0,
+                ..good.clone()
+            },
+            "latitude",
+        ),
+        (
+            Camera {
+                latitude: f64::NAN,
+                ..good.clone()
+            },
+            "latitude",
+        ),
+        (
+            Camera {
+                direction_deg: -1.0,
+                ..good.clone()
+            },
+            "direction_deg",
+        ),
+        (
+            Camera {
+                view_deg: 0.0,
+                ..good.clone()
+            },
+            "view_deg",
+        ),
+        (
+            Camera {
+                range_m: 0.0,
+                ..good.clone()
+            },
+            "range_m",
+        ),
+        (
+            Camera {
+                stream: "javascript:alert(1)".into(),
+                ..good.clone()
+            },
+            "stream",
+        ),
+        (
+            Camera {
+                name: " ".into(),
+                ..good
+            },
+            "name",
+        ),
     ] {
         let why = bad.check().unwrap_err();
         assert!(why.contains(says), "{why}");

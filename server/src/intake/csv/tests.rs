@@ -2,7 +2,10 @@
 use std::io::{BufReader, Cursor, Read};
 
 use super::record::RECORD_BYTES_MAX;
+use packet::UnitState;
+
 use super::*;
+use crate::intake::report::{CallStatus, UnitReport};
 use crate::intake::shared_files::shared_file;
 
 const HEADER: &str = "id,time,location,latitude,longitude,district,nature,status\n";
@@ -27,7 +30,7 @@ fn faults(file: &str) -> (Vec<(u64, String)>, usize) {
     let rows = rows(file);
     let good = rows.iter().filter(|row| row.is_ok()).count();
     let bad = rows.into_iter().filter_map(Result::err);
-    (bad.map(|bad| (bad.line, bad.field)).collect(), good)
+    (bad.map(|bad| (bad.line, bad.fault.field)).collect(), good)
 }
 
 #[test]
@@ -72,6 +75,50 @@ fn columns_may_come_in_any_order_with_strangers_among_them_and_without_the_optio
 }
 
 #[test]
+fn the_columns_of_a_live_cad_say_when_how_urgent_and_who() {
+    let all = rows(
+        "id,time,updated,location,nature,priority,plates,units\n\
+         7,2018-05-01 00:00:14,2018-05-01T00:09:00-05:00,1 A ST,FIGHT,2,ABC123; XYZ9,\"4A12, 4A13=on_scene;K9 2=clear\"\n",
+    );
+    let call = all[0].as_ref().unwrap();
+    assert_eq!(call.received, "2018-05-01T05:00:14Z".parse().unwrap());
+    assert_eq!(call.updated, "2018-05-01T05:09:00Z".parse().unwrap());
+    assert_eq!(call.priority, Some(2));
+    assert_eq!(call.plates, ["ABC123", "XYZ9"]);
+    let unit = |name: &str, status| UnitReport {
+        status,
+        ..name.into()
+    };
+    assert_eq!(
+        call.units,
+        [
+            unit("4A12", None),
+            unit("4A13", Some(UnitState::OnScene)),
+            unit("K9 2", Some(UnitState::Clear))
+        ]
+    );
+    for (from, to, column) in [
+        (",2,ABC", ",6,ABC", "priority"),
+        (",2,ABC", ",P1,ABC", "priority"),
+        ("=clear", "=gone", "units"),
+        ("K9 2=clear", "=clear", "units"),
+        ("ABC123; XYZ9", "ABC123 XYZ9 1234567", "plates"),
+        ("2018-05-01T00:09", "noon", "updated"),
+    ] {
+        let file = "id,time,updated,location,nature,priority,plates,units\n\
+            7,2018-05-01 00:00:14,2018-05-01T00:09:00-05:00,1 A ST,FIGHT,2,ABC123; XYZ9,\"4A12;K9 2=clear\"\n";
+        let broken = file.replace(from, to);
+        assert_ne!(broken, file);
+        assert_eq!(faults(&broken), (vec![(2, column.to_owned())], 0), "{to}");
+    }
+    let many = format!(
+        "id,time,location,nature,units\n7,2018-05-01 00:00:14,A,B,{}\n",
+        "a;".repeat(21)
+    );
+    assert_eq!(faults(&many), (vec![(2, "units".to_owned())], 0));
+}
+
+#[test]
 fn a_call_still_in_service_is_open() {
     let all = rows(format!(
         "{HEADER}{}",
@@ -85,7 +132,7 @@ fn each_kind_of_bad_row_is_named_with_its_line_and_the_rest_goes_on() {
     for (from, to, field) in [
         ("7,", ",", "id"),
         ("2018-05-01 00:00:14", "2018-13-01 00:00:14", "time"),
-        ("2018-05-01 00:00:14", "2018-05-01T00:00:14Z", "time"),
+        ("2018-05-01 00:00:14", "2018-05-01T00:00:14+99", "time"),
         ("2018-05-01 00:00:14", "", "time"),
         ("\"1 A ST,MKE\"", "", "location"),
         ("FIGHT", "\" \"", "nature"),
@@ -142,7 +189,7 @@ fn other_bytes_than_utf_8_are_a_bad_row() {
     file[at] = 0xff;
     file.extend_from_slice(GOOD.as_bytes());
     let all = rows(&file);
-    assert_eq!(all[0].as_ref().unwrap_err().field, "nature");
+    assert_eq!(all[0].as_ref().unwrap_err().fault.field, "nature");
     assert!(all[1].is_ok());
 }
 
@@ -178,8 +225,8 @@ fn a_line_without_end_is_read_past_in_bounded_memory() {
         .chain(GOOD.as_bytes());
     let mut calls = CallRows::open(BufReader::new(file), "mpd", chicago()).unwrap();
     let bad = calls.next().unwrap().unwrap_err();
-    assert_eq!((bad.line, bad.field.as_str()), (2, "row"));
-    assert!(bad.found.len() < 100);
+    assert_eq!((bad.line, bad.fault.field.as_str()), (2, "row"));
+    assert!(bad.fault.found.len() < 100);
     assert!(calls.next().unwrap().is_ok());
     assert!(calls.next().is_none());
 }
@@ -200,6 +247,7 @@ fn a_file_that_stops_being_readable_says_so_once_and_ends() {
         all[1]
             .as_ref()
             .unwrap_err()
+            .fault
             .found
             .contains("the disk is gone")
     );

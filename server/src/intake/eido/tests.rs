@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use serde_json::{Value, json};
 
+use packet::UnitState;
+
 use super::*;
 use crate::intake::report::CallStatus;
 use crate::intake::shared_files::shared_file;
@@ -114,7 +116,14 @@ fn an_incident_becomes_a_call() {
         (call.priority, call.district.as_deref()),
         (Some(2), Some("C4"))
     );
-    assert_eq!(call.units, ["C12"]);
+    let [unit] = &call.units[..] else {
+        panic!("{:?}", call.units)
+    };
+    assert_eq!(
+        (unit.unit.as_str(), unit.status),
+        ("C12", Some(UnitState::EnRoute))
+    );
+    assert_eq!(unit.at, Some(T.parse().unwrap()));
     assert_eq!(call.status, CallStatus::Open);
     assert_eq!(
         call.narrative,

@@ -1,7 +1,7 @@
-//! Notes as plain lines, and lines into the room that a call has for them.
+//! Notes as plain lines.
 
 use super::component::Components;
-use crate::intake::report::{IntakeError, NARRATIVE_CHARS_MAX, NARRATIVE_ITEMS_MAX};
+use crate::intake::report::IntakeError;
 
 /// Elements whose content is not text.
 const SILENT: [&str; 2] = ["script", "style"];
@@ -21,64 +21,6 @@ pub(super) fn notes(notes: &Components<'_>) -> Result<Vec<String>, IntakeError> 
     }
     dated.sort_by_key(|(at, _)| *at);
     Ok(dated.into_iter().map(|(_, text)| text).collect())
-}
-
-/// The lines as at most [`NARRATIVE_ITEMS_MAX`] items: long ones are cut in
-/// pieces, and many short ones share an item.
-pub(super) fn fit(lines: Vec<String>) -> Result<Vec<String>, IntakeError> {
-    let mut pieces: Vec<String> = lines.iter().flat_map(|line| cut(line)).collect();
-    if pieces.len() <= NARRATIVE_ITEMS_MAX {
-        return Ok(pieces);
-    }
-    let mut items: Vec<String> = Vec::new();
-    let mut room = 0;
-    for piece in pieces.drain(..) {
-        let chars = piece.chars().count() + 1;
-        match items.last_mut() {
-            Some(item) if chars <= room => {
-                item.push('\n');
-                item.push_str(&piece);
-                room -= chars;
-            }
-            _ => {
-                room = NARRATIVE_CHARS_MAX.saturating_sub(chars - 1);
-                items.push(piece);
-            }
-        }
-    }
-    if items.len() > NARRATIVE_ITEMS_MAX {
-        return Err(IntakeError::field(
-            "notesComponent",
-            format!(
-                "notes and descriptions in {NARRATIVE_ITEMS_MAX} pieces of {NARRATIVE_CHARS_MAX} characters"
-            ),
-            format!("{} pieces", items.len()),
-        ));
-    }
-    Ok(items)
-}
-
-/// Pieces of at most [`NARRATIVE_CHARS_MAX`] characters, between words if it can be.
-fn cut(line: &str) -> Vec<String> {
-    let mut pieces = Vec::new();
-    let mut rest = line.trim();
-    while !rest.is_empty() {
-        let end = rest
-            .char_indices()
-            .nth(NARRATIVE_CHARS_MAX)
-            .map_or(rest.len(), |(at, _)| at);
-        let end = if end == rest.len() {
-            end
-        } else {
-            rest[..end]
-                .rfind(char::is_whitespace)
-                .filter(|at| *at > 0)
-                .unwrap_or(end)
-        };
-        pieces.push(rest[..end].trim_end().to_owned());
-        rest = rest[end..].trim_start();
-    }
-    pieces
 }
 
 /// HTML as text. A `<` that begins no tag is a less-than sign: officers write
@@ -216,32 +158,5 @@ mod tests {
             plain(&html[..at]);
             plain(&html[at..]);
         }
-    }
-
-    #[test]
-    fn long_text_is_cut_between_words_and_none_is_lost() {
-        let line = "word ".repeat(1000);
-        let items = fit(vec![line.clone(), "x".repeat(5000)]).unwrap();
-        assert!(
-            items
-                .iter()
-                .all(|item| item.chars().count() <= NARRATIVE_CHARS_MAX)
-        );
-        assert_eq!(items.concat().replace(' ', "").len(), 4000 + 5000);
-        assert!(items[0].ends_with("word"));
-    }
-
-    #[test]
-    fn many_short_lines_share_the_items_and_too_much_is_refused() {
-        let lines: Vec<_> = (0..100).map(|n| format!("note {n}")).collect();
-        let items = fit(lines.clone()).unwrap();
-        assert_eq!(items.join("\n"), lines.join("\n"));
-        assert!(fit(vec!["é".repeat(NARRATIVE_CHARS_MAX); NARRATIVE_ITEMS_MAX]).is_ok());
-        let error = fit(vec![
-            "é".repeat(NARRATIVE_CHARS_MAX);
-            NARRATIVE_ITEMS_MAX + 1
-        ])
-        .unwrap_err();
-        assert_eq!(error.path(), Some("notesComponent"));
     }
 }

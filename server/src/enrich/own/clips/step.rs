@@ -208,11 +208,19 @@ async fn is_attached(center: &Arc<Center>, clip: &Clip, digits: &str) -> Result<
 
 /// Such as `Ramp 4 2026-11-28T18-00-00Z.mp4`: no slash, colon or control character is in it.
 fn file_name(request: &Request, media_type: &str) -> String {
-    let ending = if media_type == "video/mp4" { ".mp4" } else { "" };
+    let ending = if media_type == "video/mp4" {
+        ".mp4"
+    } else {
+        ""
+    };
     let name = format!("{} {}{ending}", request.camera, request.from);
-    let plain = name
-        .chars()
-        .map(|c| if c.is_alphanumeric() || " -.".contains(c) { c } else { '-' });
+    let plain = name.chars().map(|c| {
+        if c.is_alphanumeric() || " -.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    });
     plain.take(NAME_CHARS_MAX).collect()
 }
 

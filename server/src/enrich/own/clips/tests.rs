@@ -106,6 +106,7 @@ async fn center(data: &Path, video: Option<VideoConfig>) -> Running {
             units: vec![],
             officers: vec![],
         }],
+        cads: vec![],
         sources: vec![],
         cameras: vec![],
         video,
@@ -235,7 +236,9 @@ async fn a_recording_is_asked_for_waited_for_and_attached_with_its_hash_and_sour
     let running = center(folder.path(), Some(config)).await;
     let mut happenings = running.center.log.subscribe();
     while outcomes(&running, &asked).await.len() < 3 {
-        let _ = tokio::time::timeout(PATIENCE, happenings.recv()).await.unwrap();
+        let _ = tokio::time::timeout(PATIENCE, happenings.recv())
+            .await
+            .unwrap();
     }
     let attachments = self::entries(&running, asked.call).await;
     let attachments = attachments
@@ -248,7 +251,9 @@ async fn a_recording_is_asked_for_waited_for_and_attached_with_its_hash_and_sour
 #[tokio::test]
 async fn a_stop_of_the_center_loses_no_recording_and_asks_for_none_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let (before, config) = Video::new(&[json!({"state": "pending"})], &[b""]).start().await;
+    let (before, config) = Video::new(&[json!({"state": "pending"})], &[b""])
+        .start()
+        .await;
     let running = center(folder.path(), Some(config)).await;
     let asked = ask_for(&running, &clip()).await;
     until(&running, &asked, OutcomeState::Asked).await;
@@ -270,7 +275,11 @@ async fn why_not(video: Video, value: &str, state: OutcomeState) -> String {
     let asked = ask_for(&running, value).await;
     let outcome = until(&running, &asked, state).await;
     let entries = entries(&running, asked.call).await;
-    assert!(!entries.iter().any(|entry| matches!(entry, Entry::Attachment(_))));
+    assert!(
+        !entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Attachment(_)))
+    );
     running.stop().await;
     outcome.detail.unwrap()
 }
@@ -283,7 +292,10 @@ async fn what_cannot_be_had_is_said_and_why() {
 
     let large = json!({"state": "ready", "bytes": u64::from(ATTACHMENT_BYTES_MAX) + 1});
     let why = why_not(Video::new(&[large], &[b""]), &clip(), OutcomeState::Failed).await;
-    assert!(why.contains("too large") && why.contains("shorter window"), "{why}");
+    assert!(
+        why.contains("too large") && why.contains("shorter window"),
+        "{why}"
+    );
 
     let long = vec![0; ATTACHMENT_BYTES_MAX as usize + 1];
     let unsaid = Video::new(&[json!({"state": "ready"})], &[&long]);
@@ -311,7 +323,12 @@ async fn what_cannot_be_had_is_said_and_why() {
     let why = why_not(away, &clip(), OutcomeState::Failed).await;
     assert_eq!(why, "it answered 302");
 
-    let why = why_not(Video::new(&[json!({})], &[b""]), "Ramp 4", OutcomeState::Failed).await;
+    let why = why_not(
+        Video::new(&[json!({})], &[b""]),
+        "Ramp 4",
+        OutcomeState::Failed,
+    )
+    .await;
     assert!(why.starts_with("wanted: CAMERA @ FROM/TO"), "{why}");
 }
 
@@ -328,7 +345,9 @@ async fn a_center_without_a_video_system_says_so() {
 #[tokio::test]
 async fn what_does_not_fit_its_hash_is_fetched_again_and_in_the_end_given_up() {
     let folder = tempfile::tempdir().unwrap();
-    let (video, config) = Video::new(&[ready(b"film")], &[b"fi", b"film"]).start().await;
+    let (video, config) = Video::new(&[ready(b"film")], &[b"fi", b"film"])
+        .start()
+        .await;
     let running = center(folder.path(), Some(config)).await;
     let asked = ask_for(&running, &clip()).await;
     let retrying = until(&running, &asked, OutcomeState::Retrying).await;
@@ -357,7 +376,9 @@ async fn what_does_not_fit_its_hash_is_fetched_again_and_in_the_end_given_up() {
 #[tokio::test]
 async fn one_call_asks_for_so_many_recordings_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, config) = Video::new(&[json!({"state": "pending"})], &[b""]).start().await;
+    let (_, config) = Video::new(&[json!({"state": "pending"})], &[b""])
+        .start()
+        .await;
     let running = center(folder.path(), Some(config)).await;
     let mut last = ask_for(&running, &clip()).await;
     for _ in 0..PER_CALL_MAX {
@@ -370,7 +391,8 @@ async fn one_call_asks_for_so_many_recordings_and_no_more() {
 
 #[test]
 fn a_window_is_read_as_it_is_written_and_has_its_bounds() {
-    let request = Request::parse("Ramp @ 4 @ 2026-11-28T18:00:00Z/2026-11-28T12:15:00-06:00").unwrap();
+    let request =
+        Request::parse("Ramp @ 4 @ 2026-11-28T18:00:00Z/2026-11-28T12:15:00-06:00").unwrap();
     assert_eq!(request.camera, "Ramp @ 4");
     assert_eq!(Request::parse(&request.value()).unwrap(), request);
     for bad in [

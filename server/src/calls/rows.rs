@@ -1,0 +1,141 @@
+//! A call's row: what the board and the lists show, beside the log.
+
+use packet::{CallId, CallState, DocumentId, Entry, EntryId, Facts};
+use rusqlite::params;
+
+use super::officers;
+use crate::address;
+use crate::log::{Ledger, LogError};
+
+pub(super) fn is_open(facts: &Facts) -> bool {
+    facts.state == CallState::Open
+}
+
+pub(super) fn insert(
+    ledger: &Ledger<'_>,
+    call: CallId,
+    facts: &Facts,
+    report: &str,
+    updated_ms: i64,
+) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
+    ledger
+        .sql()
+        .prepare_cached(
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, apartment, seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            call.0.cast_signed(),
+            facts.agency,
+            facts.number,
+            report,
+            updated_ms,
+            facts.received_ms,
+            is_open(facts),
+            facts.priority,
+            facts.nature,
+            facts.location,
+            address.building,
+            address.unit,
+            ledger.now_ms()
+        ])?;
+    Ok(())
+}
+
+/// The current report's row.
+pub(super) fn update(
+    ledger: &Ledger<'_>,
+    call: CallId,
+    facts: &Facts,
+    report: &str,
+    updated_ms: i64,
+) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
+    ledger
+        .sql()
+        .prepare_cached(
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, apartment = ?9, seen_ms = ?10
+             WHERE call = ?1",
+        )?
+        .execute(params![
+            call.0.cast_signed(),
+            report,
+            updated_ms,
+            is_open(facts),
+            facts.priority,
+            facts.nature,
+            facts.location,
+            address.building,
+            address.unit,
+            ledger.now_ms()
+        ])?;
+    Ok(())
+}
+
+/// Nobody has to acknowledge the cautions of a call that is over.
+pub(super) fn closed(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
+    ledger
+        .sql()
+        .prepare_cached(
+            "UPDATE cautions SET settled_ms = ?2 WHERE call = ?1 AND settled_ms IS NULL",
+        )?
+        .execute(params![call.0.cast_signed(), ledger.now_ms()])?;
+    Ok(())
+}
+
+/// Keeps the board's counts beside a change that was just logged; and makes a call of
+/// a packet that an officer opened, with its own unit on it.
+pub(crate) fn count(
+    ledger: &mut Ledger<'_>,
+    seq: u64,
+    document: DocumentId,
+    id: EntryId,
+    entry: &Entry,
+    received_ms: i64,
+) -> Result<(), LogError> {
+    let call = document.call.0.cast_signed();
+    match entry {
+        Entry::Facts(facts) => {
+            if let packet::Author::Device(device) = id.actor.author() {
+                officers::opened_by(ledger, seq, document.call, facts, device)?;
+            }
+        }
+        Entry::Finding(_) => {
+            ledger
+                .sql()
+                .prepare_cached("UPDATE calls SET findings = findings + 1 WHERE call = ?1")?
+                .execute([call])?;
+        }
+        Entry::Caution(_) => {
+            ledger
+                .sql()
+                .prepare_cached("UPDATE calls SET cautions = cautions + 1 WHERE call = ?1")?
+                .execute([call])?;
+            ledger
+                .sql()
+                .prepare_cached(
+                    "INSERT INTO cautions (entry, call, received_ms) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![id.to_string(), call, received_ms])?;
+        }
+        Entry::Acknowledgement(packet::Acknowledgement { of, .. })
+        | Entry::Correction(packet::Correction { of, .. }) => {
+            ledger
+                .sql()
+                .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
+                .execute(params![of.to_string(), call, received_ms])?;
+        }
+        Entry::Attachment(attachment) => {
+            crate::attachments::named(ledger, document, id, attachment)?;
+        }
+        Entry::Note(_)
+        | Entry::Outcome(_)
+        | Entry::Query(_)
+        | Entry::UnitStatus(_)
+        | Entry::Mention(_)
+        | Entry::Link(_)
+        | Entry::Other { .. } => {}
+    }
+    Ok(())
+}
