@@ -9,6 +9,7 @@ use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
 use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,7 @@ use crate::plate_reads;
 use crate::policy::{Act, Role};
 use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
+use crate::search;
 use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
 use crate::triage::{Rules, Triage};
 use crate::turns::Turns;
@@ -91,6 +93,8 @@ pub struct Center {
     /// What each dispatch system's words mean.
     pub cads: Cads,
     rules: Rules,
+    /// Changes when a saved search gave a notice, or somebody saw one.
+    pub notices: watch::Sender<u64>,
 }
 
 /// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
@@ -190,6 +194,7 @@ impl Center {
             sync,
             cads,
             rules,
+            notices: watch::channel(0).0,
         });
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
@@ -215,6 +220,8 @@ impl Center {
             stop.clone(),
         ));
         tasks.spawn(enrich::run(center.clone(), sources, asked, stop.clone()));
+        tasks.spawn(enrich::own::clips::run(center.clone(), stop.clone()));
+        tasks.spawn(search::watch::run(center.clone(), stop.clone()));
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         // What ended while the center was down is withdrawn before anybody is told of it.

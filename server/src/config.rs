@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
+use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
+use crate::enrich::own::clips::VideoConfig;
 use crate::enrich::{self, SourceConfig};
 use crate::identity::KeyExchange;
 use crate::plate_reads::PlateReadsConfig;
@@ -67,6 +69,12 @@ pub struct Config {
     pub beats: Vec<BeatConfig>,
     #[serde(default)]
     pub plate_reads: PlateReadsConfig,
+    /// What looks at which place.
+    #[serde(default)]
+    pub cameras: Vec<Camera>,
+    /// Who makes recordings of them.
+    #[serde(default)]
+    pub video: Option<VideoConfig>,
 }
 
 /// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
@@ -221,6 +229,21 @@ impl Config {
             if let Some(twice) = agency.units.iter().find(|unit| !units.insert(*unit)) {
                 return field("agencies.units", &format!("{twice} stands twice"));
             }
+        }
+        if self.cameras.len() > CAMERAS_MAX {
+            return field("cameras", &format!("at most {CAMERAS_MAX}"));
+        }
+        let mut cameras = HashSet::new();
+        for camera in &self.cameras {
+            if !cameras.insert(&camera.name) {
+                return field("cameras.name", &format!("{} stands twice", camera.name));
+            }
+            if let Err(wanted) = camera.check() {
+                return field(&format!("cameras.{}", camera.name), &wanted);
+            }
+        }
+        if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
+            return field("video", &wanted);
         }
         if !(1..=PURPOSES_MAX).contains(&self.purposes.len()) {
             return field("purposes", "1 to 20 of them");

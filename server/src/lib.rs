@@ -41,6 +41,7 @@ mod postgres;
 pub mod premises;
 pub mod problem;
 pub mod receipts;
+pub mod search;
 pub mod session;
 pub mod shifts;
 pub mod standing;

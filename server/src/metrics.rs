@@ -56,6 +56,11 @@ pub struct Metrics {
     pub plate_reads_forgotten: Counter,
     pub hot_list_entries: Gauge,
     pub premises: Gauge,
+    pub searches: Counter,
+    pub notices: Counter,
+    pub clips_attached: Counter,
+    pub clips_failed: Counter,
+    pub clips_waiting: Gauge,
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
@@ -116,6 +121,18 @@ impl Metrics {
                 "Plate reads deleted for good after the hours that they are kept",
             ),
         );
+        let (searches, notices, clips_attached, clips_failed) = (
+            counter("searches", "Searches over all packets"),
+            counter("notices", "Notices that saved searches gave"),
+            counter(
+                "clips_attached",
+                "Recordings that were attached to a packet",
+            ),
+            counter(
+                "clips_failed",
+                "Recordings that were asked for and did not come",
+            ),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -127,6 +144,7 @@ impl Metrics {
             "Devices that wait for their turn to catch up from the disk",
         );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
+        let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
         let hot_list_entries = gauge("hot_list_entries", "Hot-list entries that are live");
         let premises = gauge("premises", "Premise cautions that are live");
@@ -173,6 +191,11 @@ impl Metrics {
             plate_reads_forgotten,
             hot_list_entries,
             premises,
+            searches,
+            notices,
+            clips_attached,
+            clips_failed,
+            clips_waiting,
             devices,
             calls_carried,
             catch_ups_waiting,

@@ -72,6 +72,10 @@ pub enum Act {
     SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
+    /// Look through all packets, and keep searches.
+    Search,
+    /// … through what stands in this compartment: shown, and counted.
+    SearchIn(Compartment),
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -98,6 +102,7 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -110,9 +115,9 @@ pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
         Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
-        Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
-        SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises,
-        SetPremise, SignOff, SignOn, Write,
+        Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice, Search,
+        SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket,
+        SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -124,7 +129,15 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (Role::Operator, Backup | Restore)
         | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
+        | (
+            Role::Analyst,
+            SeeBoard
+            | SeePacket
+            | SeeArrivals
+            | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call),
+        )
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
@@ -138,6 +151,8 @@ pub fn decide(role: Role, act: Act) -> bool {
             | SeePacket
             | SeeArrivals
             | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call)
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
@@ -215,6 +230,12 @@ mod tests {
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("Search", &[Role::Analyst, Role::Dispatch]),
+        ("search in safety", &[Role::Analyst, Role::Dispatch]),
+        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("search in records", &[]),
+        ("search in juvenile", &[]),
+        ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
@@ -252,6 +273,7 @@ mod tests {
             Act::SeePacket,
             Act::SeeArrivals,
             Act::FetchAttachment,
+            Act::Search,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
@@ -268,6 +290,7 @@ mod tests {
             Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

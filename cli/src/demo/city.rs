@@ -7,6 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use server::config::{AgencyConfig, Config, OfficerConfig};
+use server::enrich::own::cameras::Camera;
+use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
 use sim::{Faults, Sources};
@@ -166,6 +168,23 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
                 "/cameras?lat={latitude}&lon={longitude}",
             ),
         ],
+        cameras: sim::corner_cameras(SEED)
+            .into_iter()
+            .map(|camera| Camera {
+                name: camera.name,
+                latitude: camera.latitude,
+                longitude: camera.longitude,
+                direction_deg: camera.direction_deg,
+                view_deg: camera.view_deg,
+                range_m: camera.range_m,
+                stream: camera.stream,
+            })
+            .collect(),
+        video: Some(VideoConfig {
+            name: "City video (made up)".into(),
+            url: format!("http://{}/clips", sources.video),
+            timeout_ms: 5_000,
+        }),
     }
 }
 

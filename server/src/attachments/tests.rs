@@ -45,6 +45,8 @@ impl Bench {
             purposes: crate::config::default_purposes(),
             beats: vec![],
             plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();

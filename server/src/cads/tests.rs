@@ -64,6 +64,8 @@ impl Bench {
             purposes: crate::config::default_purposes(),
             beats: vec![],
             plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         };
         self.running = Some(Center::start(config).await.unwrap());
     }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod search;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +71,8 @@ impl Bench {
             purposes: crate::config::default_purposes(),
             beats: vec![],
             plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use packet::{CallId, Subject};
+use packet::{CallId, EntryId, Query, Subject};
 
 use super::Occasion;
 use super::known::known;
 use super::own;
 use super::plan::{Behalf, Planned, not_understood, plan};
-use super::write::{record_asked, set_asked, write_found, write_not_asked};
+use super::write::{record_asked, set_asked, write_not_asked};
 use crate::center::Center;
 use crate::clock;
 use crate::log::LogError;
@@ -22,6 +22,13 @@ const CLAIMS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// A question that the center asks by itself: the call, the source, what.
 type Claim = (CallId, String, String);
+
+/// What the center itself is asked.
+#[derive(Debug)]
+enum OfOwn {
+    Opened,
+    Asked(EntryId, Query),
+}
 
 /// What is to be asked on one behalf.
 #[derive(Debug)]
@@ -60,7 +67,10 @@ impl Planner {
                 let purposes = &self.center.config.purposes;
                 let behalf = Behalf::of_query(call, id, &query, device, purposes);
                 match Subject::parse(query.what, &query.value) {
-                    Ok(subject) => self.of_query(behalf, subject).await,
+                    Ok(subject) => {
+                        self.of_query(behalf, subject, OfOwn::Asked(id, query))
+                            .await
+                    }
                     Err(e) => {
                         let not_asked = not_understood(&query, &e);
                         let write = self
@@ -78,7 +88,12 @@ impl Planner {
         })
     }
 
-    async fn of_query(&self, behalf: Behalf, subject: Subject) -> Result<Option<Ready>, LogError> {
+    async fn of_query(
+        &self,
+        behalf: Behalf,
+        subject: Subject,
+        own: OfOwn,
+    ) -> Result<Option<Ready>, LogError> {
         let call = behalf.call;
         let priority = self.center.log.readers().read(move |connection| {
             let priority = connection
@@ -87,7 +102,7 @@ impl Planner {
             Ok(priority)
         });
         let priority = priority.await?;
-        self.prepare(behalf, priority, vec![subject], |_, _| true)
+        self.prepare(behalf, priority, vec![subject], own, |_, _| true)
             .await
             .map(Some)
     }
@@ -111,7 +126,7 @@ impl Planner {
             !answered.contains(&claim) && self.claim((call, claim.0, claim.1))
         };
         let priority = known.facts.priority;
-        self.prepare(behalf, priority, known.subjects, is_new)
+        self.prepare(behalf, priority, known.subjects, OfOwn::Opened, is_new)
             .await
             .map(Some)
     }
@@ -128,6 +143,7 @@ impl Planner {
         behalf: Behalf,
         priority: u8,
         subjects: Vec<Subject>,
+        own: OfOwn,
         is_new: impl Fn(&str, &str) -> bool,
     ) -> Result<Ready, LogError> {
         let config = &self.center.config;
@@ -138,24 +154,23 @@ impl Planner {
             let source = &config.sources[planned.source];
             is_new(&source.name, &planned.asker.shown)
         });
-        let lookups: Vec<_> = own::lookups(&subjects)
-            .filter(|(own, subject)| is_new(own.source(), &subject.shown()))
-            .map(|(own, subject)| (own, subject.clone()))
-            .collect();
-        let call = behalf.call;
+        let (call, center) = (behalf.call, self.center.clone());
         let found = self.center.log.readers().read(move |connection| {
-            let found = lookups
-                .iter()
-                .map(|(own, subject)| own.look(connection, call, subject, clock::now_ms()));
-            found.collect::<Result<Vec<_>, _>>()
+            let question = match &own {
+                OfOwn::Opened => own::Question::Opened,
+                OfOwn::Asked(id, query) => own::Question::Asked(*id, query),
+            };
+            let cameras = &center.config.cameras;
+            own::ask(connection, cameras, call, question, clock::now_ms())
         });
-        let found = found.await?;
+        let mut found = found.await?;
+        found.retain(|answer| is_new(answer.source, &answer.query));
+        let findings: usize = found.iter().map(|answer| answer.findings.len()).sum();
+        self.center.metrics.findings.inc_by(findings as u64);
         let center = self.center.clone();
         let (for_record, on_behalf) = (asks.clone(), behalf.clone());
         let write = self.center.log.write(move |ledger| {
-            for found in &found {
-                write_found(ledger, &on_behalf, found)?;
-            }
+            own::write(ledger, call, &found)?;
             for not_asked in &plan.not_asked {
                 write_not_asked(ledger, &on_behalf, not_asked)?;
             }

@@ -7,7 +7,6 @@ use packet::{CallId, Compartment, DocumentId, Entry, Finding, Outcome, OutcomeSt
 
 use super::config::SourceConfig;
 use super::map::Brings;
-use super::own::Found;
 use super::plan::{Asker, Behalf, NotAsked, Planned};
 use super::schedule::Told;
 use crate::audit::{self, Record};
@@ -195,42 +194,6 @@ fn record(
             ),
         },
     )
-}
-
-/// Writes what the center itself found.
-///
-/// # Errors
-/// As [`write_told`].
-pub fn write_found(
-    ledger: &mut Ledger<'_>,
-    behalf: &Behalf,
-    found: &Found,
-) -> Result<(), LogError> {
-    let document = DocumentId::new(behalf.call, Compartment::Call);
-    let state = if found.findings.is_empty() {
-        OutcomeState::NothingFound
-    } else {
-        OutcomeState::Answered
-    };
-    for finding in &found.findings {
-        let finding = Finding {
-            query: short(&found.shown),
-            answers: behalf.query,
-            ..finding.clone()
-        };
-        ledger.append(document, Entry::Finding(finding))?;
-    }
-    let outcome = Outcome {
-        source: found.own.source().into(),
-        query: short(&found.shown),
-        state,
-        took_ms: None,
-        detail: None,
-        as_of_ms: None,
-        answers: behalf.query,
-    };
-    ledger.append(document, Entry::Outcome(outcome))?;
-    Ok(())
 }
 
 /// Keeps whether all that is known of a call has been asked about: what has not is asked

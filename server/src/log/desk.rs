@@ -133,6 +133,7 @@ impl Desk {
         let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
         let incarnation =
             schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
+        crate::search::index::backfill(&mut connection)?;
         let recent = Arc::new(Recent::new(ledger::head(&connection)?));
         let documents = Documents::new(
             options.center,

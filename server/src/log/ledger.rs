@@ -445,8 +445,11 @@ impl<'a> Ledger<'a> {
         });
         // Told before what comes of it: that may be changes of its own, whose place is later.
         self.happenings.push(Happening::Change(change.clone()));
+        crate::search::index::add(self.transaction, seq, document, id, &change.entry)?;
         if given_back_by.is_some() {
             crate::calls::given_back(self, seq, document, &inspected)?;
+        } else if let Entry::Query(query) = &change.entry {
+            crate::enrich::own::clips::add(self, document, id, query)?;
         }
         crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
         crate::standing::logged(self, &change)?;

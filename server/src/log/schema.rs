@@ -386,6 +386,70 @@ CREATE TABLE beat_packets (
 ) STRICT;
 CREATE INDEX beat_packets_by_beat ON beat_packets (beat) WHERE retired_ms IS NULL;
 ",
+    "
+-- What is looked things up in, kept in the commit of each change (server::search::index).
+-- What came of a call, as its last facts say.
+CREATE TABLE call_outcomes (call INTEGER PRIMARY KEY, disposition TEXT NOT NULL) STRICT;
+-- Millionths of a degree: a call is a point.
+CREATE VIRTUAL TABLE call_places USING rtree_i32 (call, south, north, west, east);
+CREATE TABLE search_entries (
+    seq INTEGER PRIMARY KEY,
+    call INTEGER NOT NULL,
+    compartment INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    -- A later entry corrects or withdraws it.
+    corrected INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX search_entries_by_entry ON search_entries (call, compartment, entry);
+-- Without the words themselves: those are in the changes.
+CREATE VIRTUAL TABLE entry_words USING fts5 (words, content = '', tokenize = 'unicode61 remove_diacritics 2');
+-- What was logged before there was an index is added at the next opening.
+INSERT INTO meta SELECT 'unindexed_through', max(seq) FROM changes HAVING max(seq) IS NOT NULL;
+CREATE TABLE saved_searches (
+    -- Never given twice: a notice is on its way while a search is forgotten.
+    search INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- JSON: server::search::Criteria.
+    criteria TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    -- Entries through here were there when it was saved.
+    after_seq INTEGER NOT NULL,
+    -- Notices that there was no room for.
+    untold INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (owner, name)
+) STRICT;
+CREATE TABLE notices (
+    notice INTEGER PRIMARY KEY,
+    search INTEGER NOT NULL,
+    call INTEGER NOT NULL,
+    -- The entry; 0 for the call's facts, which come again with each update.
+    subject INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    seen_ms INTEGER,
+    UNIQUE (search, call, subject)
+) STRICT;
+CREATE INDEX notices_unseen ON notices (search) WHERE seen_ms IS NULL;
+-- Recordings that somebody asked a video system for.
+CREATE TABLE clips (
+    clip INTEGER PRIMARY KEY,
+    -- The query that asks.
+    document BLOB NOT NULL,
+    entry TEXT NOT NULL,
+    value TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL,
+    -- When it is looked at next; NULL: it has come to its end.
+    due_ms INTEGER,
+    -- As the video system calls it; NULL: it was not asked yet.
+    job TEXT,
+    -- Failures in a row.
+    failures INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (document, entry)
+) STRICT;
+CREATE INDEX clips_due ON clips (due_ms) WHERE due_ms IS NOT NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and

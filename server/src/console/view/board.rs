@@ -85,6 +85,7 @@ mod tests {
             center_name: "Real Time Crime Center".into(),
             open_calls: 1,
             connected_devices: 2,
+            notices: 0,
             now_ms: 3_000,
         }
     }
