@@ -64,8 +64,10 @@ use crate::stage::queue::Queue;
 pub const OFFICERS_MAX: usize = 5_000;
 /// Most calls of one run.
 pub const CALLS_MAX: usize = 200_000;
-/// After the last call the city goes on for this long at most.
+/// After the last call the city goes on for this long at most …
 const AFTER_MS_MAX: u64 = 24 * 3_600_000;
+/// … and so long after the last unit has left: what is on its way still comes.
+const AFTERGLOW_MS: u64 = 10 * 60_000;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -217,9 +219,11 @@ impl City {
 
     fn live(&mut self) -> Step {
         let last_ms = self.calls.all.last().map_or(0, |call| call.received_ms);
-        while self.left > 0
-            && let Some((at_ms, event)) = self.queue.next(last_ms + AFTER_MS_MAX)
-        {
+        let mut until_ms = last_ms + AFTER_MS_MAX;
+        while let Some((at_ms, event)) = self.queue.next(until_ms) {
+            if self.left == 0 {
+                until_ms = until_ms.min(self.now_ms + AFTERGLOW_MS);
+            }
             self.now_ms = at_ms;
             let wall_ms = self.calls.epoch_ms.saturating_add_unsigned(at_ms);
             self.center.set_clock(wall_ms);

@@ -88,6 +88,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
+use packet::sabotage::{Sabotage, is_on};
 
 use self::breaker::Breaker;
 pub use self::breaker::{BREAKER_FAILURES, BREAKER_OPEN_MS, BREAKER_OPEN_MS_MAX};
@@ -492,7 +493,12 @@ where
     fn start(&mut self, at: usize, now_ms: i64) {
         let source = &mut self.sources[at];
         while source.next_ms().is_some_and(|next| next <= now_ms) {
-            let Some((_, id)) = source.ready.pop_first() else {
+            let next = if is_on(Sabotage::IgnorePriority) {
+                source.ready.pop_last()
+            } else {
+                source.ready.pop_first()
+            };
+            let Some((_, id)) = next else {
                 return;
             };
             let Some(job) = self.jobs.get_mut(&id) else {

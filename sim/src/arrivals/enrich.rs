@@ -41,6 +41,7 @@ impl Enrich {
             .iter()
             .map(|source| Limits {
                 timeout_ms: source.timeout_ms,
+                per_minute_max: source.per_minute_max,
                 ..Limits::default()
             })
             .collect();

@@ -9,7 +9,7 @@
 use fastrand::Rng;
 use server::intake::CallReport;
 
-use super::model::{LTE, Model};
+use super::model::{LTE, Model, NARROW, THIRD_GENERATION};
 use crate::chance::hash;
 use crate::stage::network::Network;
 
@@ -78,7 +78,7 @@ pub(super) struct Coverage {
     seed: u64,
     /// Below the first level there is none; below each further one this kind.
     dead_below: f64,
-    slow_below: Vec<(f64, Network)>,
+    slow_below: [(f64, Network); 2],
 }
 
 impl Coverage {
@@ -99,16 +99,14 @@ impl Coverage {
                 _ => levels.get(at).copied().unwrap_or(f64::INFINITY),
             }
         };
-        let mut share = model.dead_share;
-        let dead_below = level(share);
-        let slow = model.slow_cells.iter().map(|cell| {
-            share += cell.share;
-            (level(share), cell.network)
-        });
+        let (dead, narrow) = (model.dead_share, model.dead_share + model.narrow_share);
         Self {
             seed,
-            slow_below: slow.collect(),
-            dead_below,
+            dead_below: level(dead),
+            slow_below: [
+                (level(narrow), NARROW),
+                (level(narrow + model.slow_share), THIRD_GENERATION),
+            ],
         }
     }
 
@@ -211,7 +209,8 @@ mod tests {
         let places = places();
         let model = Model {
             dead_share: 0.0,
-            slow_cells: vec![],
+            narrow_share: 0.0,
+            slow_share: 0.0,
             ..Model::default()
         };
         let coverage = Coverage::new(7, &model, &places);

@@ -28,13 +28,8 @@ pub struct SourceModel {
     /// How long an outage lasts, in the mean (exponential).
     pub down_min: f64,
     pub timeout_ms: u32,
-}
-
-/// A kind of cell, and what share of the places where calls come from lies in such a one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CellShare {
-    pub(crate) network: Network,
-    pub(crate) share: f64,
+    /// Most questions that it takes in a minute.
+    pub per_minute_max: u32,
 }
 
 /// All of it.
@@ -43,8 +38,9 @@ pub struct Model {
     pub sources: Vec<SourceModel>,
     /// The share of the places where calls come from that has no link at all.
     pub dead_share: f64,
-    /// Of the rest, the slowest first; what is left over is [`LTE`].
-    pub(crate) slow_cells: Vec<CellShare>,
+    /// … that has 9,600 bit/s, and 3G; what is left over has LTE.
+    pub narrow_share: f64,
+    pub slow_share: f64,
     /// From the receipt of a call to its dispatch, in the mean, by priority from 1 on:
     /// log-normal, [`DISPATCH_SIGMA`].
     pub dispatch_min: [f64; 5],
@@ -56,8 +52,8 @@ pub struct Model {
 }
 
 pub(crate) const LTE: Network = network("LTE", 5_000_000, 40, 1, false);
-const THIRD_GENERATION: Network = network("3G", 700_000, 120, 2, false);
-const NARROW: Network = network("9,600 bit/s", 9_600, 300, 3, false);
+pub(super) const THIRD_GENERATION: Network = network("3G", 700_000, 120, 2, false);
+pub(super) const NARROW: Network = network("9,600 bit/s", 9_600, 300, 3, false);
 
 /// Of the time from receipt to dispatch: what makes the mean a fourth longer than the median.
 pub(super) const DISPATCH_SIGMA: f64 = 0.7;
@@ -86,11 +82,11 @@ pub(super) const UNITS_KNOWN: usize = 3;
 
 impl Default for Model {
     fn default() -> Self {
-        let slow = |network, share| CellShare { network, share };
         Self {
             sources: sources(),
             dead_share: 0.18,
-            slow_cells: vec![slow(NARROW, 0.07), slow(THIRD_GENERATION, 0.15)],
+            narrow_share: 0.07,
+            slow_share: 0.15,
             dispatch_min: [2.7, 6.6, 10.5, 16.5, 16.5],
             assigned_at_arrival: false,
             device_on_h: 48.0,
@@ -116,6 +112,7 @@ const fn source(
         up_h,
         down_min,
         timeout_ms: 8_000,
+        per_minute_max: 600,
     }
 }
 

@@ -229,15 +229,11 @@ fn models(city: &City, report: &Report) -> Vec<Modelled> {
         row(
             "Coverage",
             format!(
-                "no link at {:.0} % of the places where calls come from; {}; LTE elsewhere. In \
-                 this run {} of the time from assignment to arrival had no link.",
+                "no link at {:.0} % of the places where calls come from, 9,600 bit/s at {:.0} %, 3G \
+                 at {:.0} %, LTE elsewhere. In this run {} of the time from assignment to arrival had no link.",
                 100.0 * model.dead_share,
-                model
-                    .slow_cells
-                    .iter()
-                    .map(|cell| format!("{} at {:.0} %", cell.network.name, 100.0 * cell.share))
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                100.0 * model.narrow_share,
+                100.0 * model.slow_share,
                 format_args!("{:.1} %", 100.0 * report.modelled.travel_without_link_share),
             ),
         ),
