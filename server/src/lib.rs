@@ -12,7 +12,6 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
-pub mod address;
 pub mod api;
 pub mod arrivals;
 pub mod attachments;
@@ -31,6 +30,7 @@ pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod log;
+pub mod mentions;
 pub mod metrics;
 pub mod plot;
 pub mod policy;
@@ -40,3 +40,5 @@ pub mod session;
 pub mod shifts;
 pub mod triage;
 pub mod turns;
+
+pub use packet::address;

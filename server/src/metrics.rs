@@ -52,6 +52,8 @@ pub struct Metrics {
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
+    /// 1 while the file of triage rules is wrong and older ones stand.
+    pub triage_rules_wrong: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -103,6 +105,10 @@ impl Metrics {
             "catch_ups_waiting",
             "Devices that wait for their turn to catch up from the disk",
         );
+        let triage_rules_wrong = gauge(
+            "triage_rules_wrong",
+            "1 while the file of triage rules is wrong and older rules stand",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
@@ -144,6 +150,7 @@ impl Metrics {
             devices,
             calls_carried,
             catch_ups_waiting,
+            triage_rules_wrong,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -79,6 +79,8 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -97,8 +99,8 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
+        AssignUnit, Backup, Carry, Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed,
+        ListCalls, NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
         SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
@@ -108,7 +110,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
         | (
@@ -161,6 +163,7 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -216,6 +219,7 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,

@@ -23,7 +23,6 @@
 //! places that are not in Cedarport (see [`sources`]), so that the replay of a
 //! real city's calls has findings to show. These are as made up as the rest.
 
-mod address;
 mod agencies;
 mod cameras;
 mod chance;
@@ -36,7 +35,6 @@ mod premises;
 pub mod sources;
 pub mod world;
 
-pub use address::normalise;
 pub use agencies::{Agency, Officer, Unit, agencies};
 pub use evening::{ReplayCall, evening};
 pub use sources::{Faults, Sources, start};
