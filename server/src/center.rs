@@ -26,9 +26,9 @@ use crate::enrich;
 use crate::hot_list;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
+use crate::intake::CallReport;
 use crate::intake::eido::Eido;
-use crate::intake::{CallReport, CallStatus};
-use crate::log::{Appended, Happening, Log, LogError, LogOptions};
+use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
 use crate::plate_reads;
 use crate::policy::{Act, Role};
@@ -36,7 +36,7 @@ use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
 use crate::search;
 use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
-use crate::triage::{Rules, Triage};
+use crate::triage::{Entity, LiveRules, Rules, Triage, explain};
 use crate::turns::Turns;
 use crate::{api, console};
 
@@ -58,8 +58,8 @@ pub enum CenterError {
     Keys(String),
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("the triage table {path} cannot be used: {reason}")]
-    Triage { path: String, reason: String },
+    #[error("the triage table cannot be used: {0}")]
+    Triage(String),
     #[error(transparent)]
     Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
@@ -92,7 +92,7 @@ pub struct Center {
     pub sync: SocketAddr,
     /// What each dispatch system's words mean.
     pub cads: Cads,
-    rules: Rules,
+    rules: Arc<LiveRules>,
     /// Changes when a saved search gave a notice, or somebody saw one.
     pub notices: watch::Sender<u64>,
 }
@@ -137,7 +137,8 @@ impl Center {
         console_listener: L,
     ) -> Result<Running, CenterError> {
         config.check()?;
-        let rules = rules(&config)?;
+        let rules = LiveRules::open(config.triage.as_deref()).map_err(CenterError::Triage)?;
+        let rules = Arc::new(rules);
         let sources = enrich::Sources::open(&config)?;
         let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
@@ -162,7 +163,11 @@ impl Center {
         };
         let log = {
             let (hub, questions, metrics) = (hub.clone(), questions.clone(), metrics.clone());
-            Log::open(&data.join("center.db"), &options, move |happenings| {
+            let reader = rules.clone();
+            let surroundings =
+                Surroundings::default().reading(move |words| reader.current().entities(words));
+            let path = data.join("center.db");
+            Log::open_in(&path, &options, &surroundings, move |happenings| {
                 count(&metrics, happenings);
                 hub.publish(happenings);
                 questions.publish(happenings);
@@ -227,6 +232,8 @@ impl Center {
         // What ended while the center was down is withdrawn before anybody is told of it.
         end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
+        let rules = center.rules.clone();
+        tasks.spawn(rules.watch(center.metrics.clone(), stop.clone()));
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
@@ -242,31 +249,34 @@ impl Center {
         })
     }
 
+    /// The rules of triage that are in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.current()
+    }
+
+    /// What is wrong with the file of triage rules, and each change of that.
+    #[must_use]
+    pub fn rules_fault(&self) -> tokio::sync::watch::Receiver<Option<String>> {
+        self.rules.fault()
+    }
+
     /// Triage of a report, by the center's table.
     #[must_use]
     pub fn triage(&self, report: &CallReport) -> Triage {
-        self.rules.triage(report)
+        self.rules().triage(report)
     }
 
     /// What triage finds in words alone.
     #[must_use]
     pub fn triage_words(&self, words: &str) -> Triage {
-        self.rules.triage(&CallReport {
-            agency: String::new(),
-            number: String::new(),
-            received: jiff::Timestamp::UNIX_EPOCH,
-            updated: jiff::Timestamp::UNIX_EPOCH,
-            nature: String::new(),
-            location: String::new(),
-            latitude: None,
-            longitude: None,
-            district: None,
-            priority: None,
-            narrative: vec![words.to_owned()],
-            plates: Vec::new(),
-            units: Vec::new(),
-            status: CallStatus::Open,
-        })
+        self.rules().triage(&explain::of_words("", words))
+    }
+
+    /// All that a text names, each with the words that it was read from.
+    #[must_use]
+    pub fn entities(&self, text: &str) -> Vec<Entity> {
+        self.rules().entities(text)
     }
 
     /// Puts a report into the center's own words, and triages it.
@@ -430,18 +440,6 @@ impl Running {
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
     }
-}
-
-fn rules(config: &Config) -> Result<Rules, CenterError> {
-    let Some(path) = &config.triage else {
-        return Ok(Rules::default());
-    };
-    let failed = |reason: String| CenterError::Triage {
-        path: path.display().to_string(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    Rules::parse(&text).map_err(|e| failed(e.to_string()))
 }
 
 /// The API's token: made at the first start, in a file that only the center's user reads.

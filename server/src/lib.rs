@@ -12,7 +12,6 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
-pub mod address;
 pub mod api;
 pub mod arrivals;
 pub mod attachments;
@@ -33,6 +32,7 @@ pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod log;
+pub mod mentions;
 pub mod metrics;
 pub mod plate_reads;
 pub mod plot;
@@ -47,3 +47,5 @@ pub mod shifts;
 pub mod standing;
 pub mod triage;
 pub mod turns;
+
+pub use packet::address;

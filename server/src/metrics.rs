@@ -64,6 +64,8 @@ pub struct Metrics {
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
+    /// 1 while the file of triage rules is wrong and older ones stand.
+    pub triage_rules_wrong: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -143,6 +145,10 @@ impl Metrics {
             "catch_ups_waiting",
             "Devices that wait for their turn to catch up from the disk",
         );
+        let triage_rules_wrong = gauge(
+            "triage_rules_wrong",
+            "1 while the file of triage rules is wrong and older rules stand",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
@@ -199,6 +205,7 @@ impl Metrics {
             devices,
             calls_carried,
             catch_ups_waiting,
+            triage_rules_wrong,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -94,6 +94,8 @@ pub enum Act {
     SetPremise,
     EndPremise,
     SeePremises,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -114,10 +116,10 @@ impl Act {
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession,
-        Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice, Search,
-        SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket,
-        SeePremises, SetPremise, SignOff, SignOn, Write,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
+        Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists,
+        SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -126,7 +128,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
         | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (
@@ -196,6 +198,7 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -269,6 +272,7 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,

@@ -13,7 +13,9 @@
 
 mod entities;
 mod entity;
+pub mod explain;
 mod lexicon;
+pub mod live;
 mod looks;
 mod persons;
 mod phones;
@@ -33,7 +35,8 @@ use self::words::Narrative;
 
 pub use self::entities::ENTITIES_MAX;
 pub use self::entity::{Entity, EntityWhat, Person, Plate, Vehicle};
-pub use self::rules::{Rules, TriageError};
+pub use self::live::LiveRules;
+pub use self::rules::{Rules, TriageError, Verdict};
 
 /// What is shown of one sentence at most.
 const WORDS_CHARS_MAX: usize = 160;
@@ -49,9 +52,6 @@ pub struct Triage {
     /// Every finding that spoke on the priority, the most urgent first.
     pub reasons: Vec<String>,
     pub cautions: Vec<Caution>,
-    /// What the narrative names. Its places are those of the report's narratives, one after
-    /// another with a line's end between them.
-    pub entities: Vec<Entity>,
     /// Plates to run: whole ones of the narrative that are not among the report's own.
     pub plates: Vec<Plate>,
 }
@@ -135,7 +135,6 @@ impl Rules {
             category: category.unwrap_or(CATEGORY_UNSORTED).to_owned(),
             reasons: votes.into_iter().map(|vote| vote.reason).collect(),
             cautions,
-            entities,
             plates,
         }
     }

@@ -24,7 +24,6 @@
 //! places that are not in Cedarport (see [`sources`]), so that the replay of a
 //! real city's calls has findings to show. These are as made up as the rest.
 
-mod address;
 mod agencies;
 pub mod arrivals;
 mod cameras;
@@ -40,7 +39,6 @@ pub mod sources;
 mod stage;
 pub mod world;
 
-pub use address::normalise;
 pub use agencies::{Agency, Officer, Unit, agencies};
 pub use corners::{CornerCamera, corner_cameras};
 pub use evening::{ReplayCall, evening};

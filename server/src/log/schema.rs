@@ -450,6 +450,18 @@ CREATE TABLE clips (
 ) STRICT;
 CREATE INDEX clips_due ON clips (due_ms) WHERE due_ms IS NOT NULL;
 ",
+    "
+-- What packets name, beside their Mention entries (crate::mentions tells the columns).
+CREATE TABLE mentions (
+    call INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    value TEXT NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (call, what, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_by_key ON mentions (what, key);
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -549,9 +561,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The first version whose addresses are by Publication 28.
-    const ADDRESSES: usize = 6;
-
     #[test]
     fn a_store_from_before_publication_28_gets_its_keys_anew() {
         let folder = tempfile::tempdir().unwrap();
@@ -559,11 +568,15 @@ mod tests {
         {
             let mut old = connect(&path, &[7; 32]).unwrap();
             let transaction = old.transaction().unwrap();
-            for step in &MIGRATIONS[..ADDRESSES - 1] {
+            let before = MIGRATIONS
+                .iter()
+                .position(|step| step.contains("address_building"));
+            let before = before.unwrap();
+            for step in &MIGRATIONS[..before] {
                 transaction.execute_batch(step).unwrap();
             }
             transaction
-                .pragma_update(None, "user_version", ADDRESSES - 1)
+                .pragma_update(None, "user_version", before)
                 .unwrap();
             transaction
                 .execute(

@@ -106,7 +106,8 @@ fn persons_with_looks(
             None => name.tokens,
         };
         let person = Person {
-            name: Some(name.name),
+            first: name.name.first,
+            last: name.name.last,
             born: name.born,
             description: look.as_ref().and_then(look_words),
         };

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use packet::Subject;
+
 use crate::address::Address;
 
 /// One thing that a text names.
@@ -19,7 +21,7 @@ pub struct Entity {
 pub enum EntityWhat {
     Plate(Plate),
     Vehicle(Vehicle),
-    /// Ten digits, `414-555-0118`.
+    /// Ten digits, `4145550118`.
     Phone(String),
     Person(Person),
     Address(Address),
@@ -53,15 +55,51 @@ pub struct Vehicle {
 /// A person: a name, a look, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Person {
-    /// In capitals, the given name first: `JAMAR T OWENS`; or the one name that is said.
-    pub name: Option<String>,
+    /// Given names and initials, in capitals: `JAMAR T`.
+    pub first: Option<String>,
+    /// The family name, in capitals.
+    pub last: Option<String>,
     /// `1990-08-08`, where the text says it.
     pub born: Option<String>,
     /// Sex, race, age, build, clothing: verbatim.
     pub description: Option<String>,
 }
 
+impl Person {
+    /// The name as far as it is said: `JAMAR T OWENS`.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        match (&self.first, &self.last) {
+            (Some(first), Some(last)) => Some(format!("{first} {last}")),
+            (first, last) => first.clone().or_else(|| last.clone()),
+        }
+    }
+}
+
 impl Entity {
+    /// What sources are asked about it; `None` for what is not looked up: a vehicle, a
+    /// weapon, a danger, and a person whose family name is not said.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        match &self.what {
+            EntityWhat::Plate(plate) => Some(Subject::Plate {
+                plate: plate.plate.clone(),
+                state: plate.state.clone(),
+            }),
+            EntityWhat::Phone(digits) => Some(Subject::Phone(digits.clone())),
+            EntityWhat::Person(person) => Some(Subject::Person {
+                last: person.last.clone()?,
+                first: person.first.clone().unwrap_or_default(),
+                born: person.born.clone(),
+            }),
+            EntityWhat::Address(Address { building, unit }) => {
+                let whole = format!("{building} {unit}");
+                Some(Subject::Address(whole.trim_end().to_owned()))
+            }
+            EntityWhat::Vehicle(_) | EntityWhat::Weapon(_) | EntityWhat::Danger(_) => None,
+        }
+    }
+
     pub(super) fn new(text: &str, bytes: Range<usize>, what: EntityWhat) -> Self {
         Self {
             what,

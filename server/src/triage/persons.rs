@@ -85,9 +85,18 @@ const BUSINESSES: [&str; 36] = [
 
 pub(super) struct FoundName {
     pub(super) tokens: Range<usize>,
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) born: Option<String>,
 }
+
+/// One name, or two and more.
+pub(super) struct Name {
+    pub(super) first: Option<String>,
+    pub(super) last: Option<String>,
+}
+
+/// Where a name stands, and what it is.
+type Named = (Range<usize>, Name);
 
 /// The names of a text, in its order; none of `taken` tokens.
 pub(super) fn find(text: &Text<'_>, lexicon: &Lexicon, taken: &[Range<usize>]) -> Vec<FoundName> {
@@ -124,7 +133,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn name(&self, at: usize) -> Option<(Range<usize>, String)> {
+    fn name(&self, at: usize) -> Option<Named> {
         let title = self.lexicon.persons.titles.has(self.text, at);
         if !self.is_word(at) || self.is_staff(at) || title {
             return None;
@@ -137,19 +146,23 @@ impl Finder<'_> {
     }
 
     /// `MR NGUYEN`, `MS. PAIGE ARNETT`.
-    fn titled(&self, at: usize) -> Option<(Range<usize>, String)> {
+    fn titled(&self, at: usize) -> Option<Named> {
         let (_, from) = self.lexicon.persons.titles.ahead(self.text, at)?;
         let near = self.text.gap(at).trim_matches(['.', ' ']).is_empty();
         if !near || is_common(self.text.upper(at)) || !self.is_capital(at) {
             return None;
         }
         let full = self.first_last(at).map(|(tokens, name)| (tokens.end, name));
-        let (end, name) = full.unwrap_or_else(|| (at + 1, self.plain(at)));
+        let alone = || Name {
+            first: None,
+            last: Some(self.plain(at)),
+        };
+        let (end, name) = full.unwrap_or_else(|| (at + 1, alone()));
         Some((from..end, name))
     }
 
     /// `SMITH,LINDA`, `O'BRIEN, SEAN P`.
-    fn last_first(&self, at: usize) -> Option<(Range<usize>, String)> {
+    fn last_first(&self, at: usize) -> Option<Named> {
         let comma = self.text.gap(at + 1).trim() == ",";
         let (last, first) = (self.text.upper(at), self.text.upper(at + 1));
         let written = SURNAMES.contains(last) || last.contains(['-', '\'']);
@@ -162,7 +175,11 @@ impl Finder<'_> {
         }
         let end = self.middle(at + 2);
         let given: Vec<String> = (at + 1..end).map(|at| self.plain(at)).collect();
-        Some((at..end, format!("{} {}", given.join(" "), self.plain(at))))
+        let name = Name {
+            first: Some(given.join(" ")),
+            last: Some(self.plain(at)),
+        };
+        Some((at..end, name))
     }
 
     /// Behind a given name: initials and more given names.
@@ -178,7 +195,7 @@ impl Finder<'_> {
     }
 
     /// `DWIGHT L HARMON`, `Richard Alan Boyce`.
-    fn first_last(&self, at: usize) -> Option<(Range<usize>, String)> {
+    fn first_last(&self, at: usize) -> Option<Named> {
         let announced = self.is_announced(at);
         let first = self.text.upper(at);
         let given = GIVEN.contains(first);
@@ -209,8 +226,11 @@ impl Finder<'_> {
                 && (SURNAMES.contains(self.text.upper(end + 1)) || self.born(end + 2).is_some());
             let middle = initial || (GIVEN.contains(upper) && next_is_last);
             if !middle && last && self.is_believed(at, end, announced) {
-                names.push(self.plain(end));
-                return Some((at..end + 1, names.join(" ")));
+                let name = Name {
+                    first: Some(names.join(" ")),
+                    last: Some(self.plain(end)),
+                };
+                return Some((at..end + 1, name));
             }
             if !middle {
                 return None;
@@ -235,7 +255,7 @@ impl Finder<'_> {
     }
 
     /// `HUSBAND DAVID`, `NAMED CODY`, `B/M JEROME`.
-    fn announced(&self, at: usize) -> Option<(Range<usize>, String)> {
+    fn announced(&self, at: usize) -> Option<Named> {
         let upper = self.text.upper(at);
         let words = &self.lexicon.persons;
         let near = !self.text.begins_clause(at) || self.text.gap(at).trim() == ",";
@@ -257,7 +277,13 @@ impl Finder<'_> {
             && self.text.upper(at - 1) != "NAMES";
         // A comma parts a list too: `SON, DAUGHTER`.
         let apposed = self.text.gap(at).trim() == "," && self.text.gap(at + 1).trim() != ",";
-        (short && !apposed && (known || unknown)).then(|| (from..at + 1, self.plain(at)))
+        (short && !apposed && (known || unknown)).then(|| {
+            let name = Name {
+                first: Some(self.plain(at)),
+                last: None,
+            };
+            (from..at + 1, name)
+        })
     }
 
     /// `B/M JEROME`: where the look begins that stands right ahead.
@@ -333,7 +359,7 @@ impl Finder<'_> {
         self.text.upper(at).to_owned()
     }
 
-    fn with_birth(&self, tokens: Range<usize>, name: String) -> FoundName {
+    fn with_birth(&self, tokens: Range<usize>, name: Name) -> FoundName {
         match self.born(tokens.end) {
             Some((born, end)) => FoundName {
                 tokens: tokens.start..end,

@@ -35,7 +35,7 @@ const GROUPS: [usize; 3] = [3, 3, 4];
 
 pub(super) struct FoundPhone {
     pub(super) bytes: Range<usize>,
-    /// `414-555-0118`
+    /// `4145550118`
     pub(super) number: String,
 }
 
@@ -113,7 +113,7 @@ fn phone(text: &str, start: usize) -> Option<FoundPhone> {
     let bracket = usize::from(text[..start].ends_with('(') && text[start..at].contains(')'));
     Some(FoundPhone {
         bytes: start - bracket..at,
-        number: format!("{}-{}-{}", &number[..3], &number[3..6], &number[6..]),
+        number,
     })
 }
 
@@ -155,7 +155,7 @@ mod tests {
             "PHONE NUMBER 4145550118.",
             "X:414-555-0118",
         ] {
-            assert_eq!(numbers(text), ["414-555-0118"], "{text}");
+            assert_eq!(numbers(text), ["4145550118"], "{text}");
         }
         let found = find("RP (414) 555-0118, CELL");
         assert_eq!(

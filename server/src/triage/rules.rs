@@ -23,6 +23,16 @@ pub struct TriageError {
     pub message: String,
 }
 
+/// Whether a phrase that stands in the words counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Counts,
+    /// The words deny it: `NO WEAPONS`.
+    Denied,
+    /// The rule itself excepts it: `NAIL GUN`.
+    Excepted,
+}
+
 /// A table of rules, ready to be asked.
 #[derive(Debug)]
 pub struct Rules {
@@ -234,17 +244,37 @@ impl Rules {
 
     /// What of the narrative speaks, in its order: neither excepted nor denied.
     pub(super) fn hits(&self, narrative: &Narrative<'_>) -> Vec<Hit> {
+        let judged = self.judged(narrative).into_iter();
+        judged
+            .filter(|(_, verdict)| *verdict == Verdict::Counts)
+            .map(|(hit, _)| hit)
+            .collect()
+    }
+
+    /// Every phrase of a rule in the narrative, in its order, and whether it counts.
+    pub(super) fn judged(&self, narrative: &Narrative<'_>) -> Vec<(Hit, Verdict)> {
         let excepted = self.excepted.hits(narrative);
-        let mut hits = self.phrases.hits(narrative);
-        hits.retain(|hit| {
+        let hits = self.phrases.hits(narrative);
+        let judge = |hit: &Hit| {
             let inside = |other: &Hit| {
                 other.rule == hit.rule
                     && other.tokens.start <= hit.tokens.start
                     && hit.tokens.end <= other.tokens.end
             };
-            !excepted.iter().any(inside) && !self.denial.denies(narrative, hit, &self.phrases)
-        });
-        hits
+            if excepted.iter().any(inside) {
+                Verdict::Excepted
+            } else if self.denial.denies(narrative, hit, &self.phrases) {
+                Verdict::Denied
+            } else {
+                Verdict::Counts
+            }
+        };
+        hits.into_iter()
+            .map(|hit| {
+                let verdict = judge(&hit);
+                (hit, verdict)
+            })
+            .collect()
     }
 }
 

@@ -271,11 +271,10 @@ impl Marked {
                 &mark.words,
             );
         }
-        for (kind, marks) in [
-            ("phones", &self.phones),
-            ("weapons", &self.weapons),
-            ("dangers", &self.dangers),
-        ] {
+        for mark in &self.phones {
+            add("phones", mark.is.replace('-', ""), &mark.words);
+        }
+        for (kind, marks) in [("weapons", &self.weapons), ("dangers", &self.dangers)] {
             for mark in marks {
                 add(kind, mark.is.clone(), &mark.words);
             }
@@ -374,7 +373,7 @@ fn items(entity: &Entity) -> Vec<Item> {
 
 fn person_items(person: &Person, item: &dyn Fn(&str, String) -> Item) -> Vec<Item> {
     let mut items = Vec::new();
-    if let Some(name) = &person.name {
+    if let Some(name) = person.name() {
         items.push(item("names", name.clone()));
         items.extend(
             person

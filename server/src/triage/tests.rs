@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::address;
 use crate::intake::shared_files::shared_file;
 use crate::intake::{CallStatus, csv::CallRows};
 
@@ -288,26 +289,26 @@ fn the_built_in_table_knows_the_natures_of_a_real_fortnight() {
 }
 
 #[test]
-fn dev_score() {
-    let path =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/narratives/seen.toml");
-    let narratives = score::Narratives::read(&path).unwrap();
-    let score = score::score(&Rules::default(), &narratives);
-    for mistake in &score.mistakes {
-        println!(
-            "{} {} [{}] {:?} IN {:?}",
-            if mistake.missed { "MISSED" } else { "WRONG" },
-            mistake.kind,
-            mistake.value,
-            mistake.words,
-            mistake.text
-        );
+fn a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again() {
+    let test = "a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again";
+    let Some(path) = shared_file("data/milwaukee_calls_2018-05-01_to_14.csv", test) else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut spellings = std::collections::BTreeSet::new();
+    let mut keys = std::collections::BTreeSet::new();
+    for line in text.lines().skip(1) {
+        let location = line.split('"').nth(1).unwrap_or_default();
+        if location.is_empty() {
+            continue;
+        }
+        let key = address::normalise(location).building;
+        assert_eq!(address::normalise(&key).building, key, "{location}");
+        spellings.insert(location.to_owned());
+        keys.insert(key);
     }
-    for (kind, tally) in score::KINDS.iter().zip(score.tallies) {
-        println!(
-            "{kind:16} {tally:?} p {:.3} r {:.3}",
-            tally.precision().unwrap_or(9.0),
-            tally.recall().unwrap_or(9.0)
-        );
-    }
+    println!("{} spellings, {} places", spellings.len(), keys.len());
+    // Most places have one spelling: much fewer keys would be places that fell together.
+    assert!(keys.len() < spellings.len());
+    assert!(keys.len() * 100 > spellings.len() * 95);
 }
