@@ -13,7 +13,8 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`DeskView`] without a packet | `/live` | [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
-//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`CautionsView`] `#cautions`, [`StatusView`] `#my-status`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /beat` [`DeskView`] with [`BeatView`] | `/live` | the same; `GET /beat/found?words=…` answers a search with [`FoundsView`] |
+//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`CautionsView`] `#cautions`, [`KnownView`] `#known`, [`StatusView`] `#my-status`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that the program on this laptop
@@ -40,10 +41,12 @@
 //! All styles and scripts are files (see `assets`): the page works under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
+mod beat;
 mod desk;
 mod entry;
 mod packet;
 
+pub use beat::{BeatNameView, BeatView, FoundView, FoundsView, KnownView};
 pub use desk::{AlertView, AlertsView, CallView, CallsView, ConnectionView, DeskView, HeaderView};
 pub use entry::{
     AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, LinkRecord, MineRecord,
-    PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, LinkRecord,
+    MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
 };
 
 use crate::core::lock;
@@ -197,6 +197,20 @@ impl Officer {
     pub fn packet(&self, call: String) -> Result<Option<PacketRecord>, FfiError> {
         let packet = self.runtime.block_on(self.core.packet(call_id(&call)?))?;
         Ok(packet.map(Into::into))
+    }
+
+    /// The entries on this device that have all these words in them, with or without a link.
+    pub fn find(&self, words: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let found = self.runtime.block_on(self.core.find(&words))?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// What the beats on this device know about the place and the plates of a packet.
+    pub fn known_about(&self, call: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let known = self
+            .runtime
+            .block_on(self.core.known_about(call_id(&call)?))?;
+        Ok(known.into_iter().map(Into::into).collect())
     }
 
     /// Returns the entry's id, when it is durable on this device.

@@ -17,9 +17,11 @@ mod attachments;
 mod board;
 mod disclosure;
 mod forms;
+mod hot_list;
 mod live;
 mod packet;
 mod pages;
+mod premises;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -96,6 +98,11 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
+        .route("/calls/{id}/premises", post(forms::premise))
+        .route("/hot-list", get(hot_list::page).post(hot_list::add))
+        .route("/hot-list/{id}/clear", post(hot_list::clear))
+        .route("/premises", get(premises::page))
+        .route("/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

@@ -239,7 +239,9 @@ pub fn expire(ledger: &mut Ledger<'_>, at_most: usize) -> Result<usize, LogError
     for id in &over {
         ledger
             .sql()
-            .prepare_cached("UPDATE premises SET ended_ms = ends_ms, ended_by = 'its end has come' WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE premises SET ended_ms = ends_ms, ended_by = 'its own date' WHERE id = ?1",
+            )?
             .execute([id])?;
         beats::premise_ended(ledger, *id)?;
     }

@@ -22,11 +22,14 @@ pub struct TestCenter {
     pub sync: SocketAddr,
     pub console: SocketAddr,
     dir: TempDir,
+    /// What its configuration says besides.
+    more: String,
 }
 
-async fn start(dir: &TempDir, sync: SocketAddr, console: SocketAddr) -> Running {
+async fn start(dir: &TempDir, more: &str, sync: SocketAddr, console: SocketAddr) -> Running {
     let path = dir.path().join("center.toml");
-    std::fs::write(&path, config_text(&dir.path().join("data"), sync, console)).unwrap();
+    let config = config_text(&dir.path().join("data"), sync, console) + more;
+    std::fs::write(&path, config).unwrap();
     Center::start(Config::read(&path).unwrap()).await.unwrap()
 }
 
@@ -37,9 +40,18 @@ impl TestCenter {
 
     /// Devices reach it at this address of the machine.
     pub async fn start_at(address: IpAddr) -> Self {
+        Self::start_as(address, "").await
+    }
+
+    /// Its configuration has these sections besides.
+    pub async fn start_with(more: &str) -> Self {
+        Self::start_as(Ipv4Addr::LOCALHOST.into(), more).await
+    }
+
+    async fn start_as(address: IpAddr, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = start(&dir, (address, 0).into(), any).await;
+        let running = start(&dir, more, (address, 0).into(), any).await;
         let base = format!("http://{}", running.console);
         let api = TestApi::new(base, running.center.token.clone());
         let (sync, console) = (running.sync, running.console);
@@ -49,6 +61,7 @@ impl TestCenter {
             sync,
             console,
             dir,
+            more: more.to_owned(),
         }
     }
 
@@ -72,7 +85,7 @@ impl TestCenter {
     /// At the same address, with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none());
-        self.running = Some(start(&self.dir, self.sync, self.console).await);
+        self.running = Some(start(&self.dir, &self.more, self.sync, self.console).await);
     }
 
     /// Backs it up, while it runs, and says where to.

@@ -8,9 +8,10 @@ use crate::present::Look;
 use crate::view::HeaderView;
 
 /// Of the open packet, in the order in which they are sent.
-const OF_A_PACKET: [&str; 9] = [
+const OF_A_PACKET: [&str; 10] = [
     "summary",
     "cautions",
+    "known",
     "my-status",
     "facts",
     "findings",
@@ -49,6 +50,7 @@ impl Regions {
                 let htmls = [
                     packet.summary.render()?,
                     packet.cautions.render()?,
+                    packet.known.render()?,
                     packet.status.render()?,
                     packet.facts.render()?,
                     packet.findings.render()?,

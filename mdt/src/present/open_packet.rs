@@ -3,19 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use mobile_core::{EntryView as Stored, Packet};
+use mobile_core::{EntryView as Stored, Found, Packet};
 use packet::{
     Author, CallState, Confidence, DocumentId, Entry, Facts, Finding, Outcome, OutcomeState,
     UnitState, UnitStatus,
 };
 
+use super::beat::found_view;
 use super::entry::{caution_asks, entry, is_refused, taps, when};
 use super::notes::{notes, status_word};
 use super::{Scene, priority};
 use crate::view::{
-    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView,
-    UnitsView,
+    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, KnownView,
+    PacketView, ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView,
+    UnitView, UnitsView,
 };
 
 pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
@@ -23,6 +24,7 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         id: packet.call.to_string(),
         summary: summary(scene, packet),
         cautions: cautions(scene, packet),
+        known: known(scene, &[]),
         status: status(scene, packet),
         facts: packet
             .facts
@@ -33,6 +35,14 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         units: units(scene, packet),
         sources: sources(scene, packet),
         shown_through: shown_through(packet),
+    }
+}
+
+/// What the beat knows about the packet.
+pub(super) fn known(scene: &Scene, known: &[Found]) -> KnownView {
+    let known = known.iter().filter_map(|found| found_view(scene, found));
+    KnownView {
+        known: known.collect(),
     }
 }
 

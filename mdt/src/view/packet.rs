@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use super::{ConfidenceView, EntryProgress, EntryView, FindingView, PriorityView};
+use super::{ConfidenceView, EntryProgress, EntryView, FindingView, KnownView, PriorityView};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]
@@ -12,6 +12,7 @@ pub struct PacketView {
     pub id: String,
     pub summary: SummaryView,
     pub cautions: CautionsView,
+    pub known: KnownView,
     pub status: StatusView,
     pub facts: FactsView,
     pub findings: FindingsView,

@@ -32,6 +32,10 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
+//!
+//! Two pages have no socket, and their forms lead back to them: `GET /hot-list`
+//! ([`HotListPage`]) and `GET /premises` ([`PremisesPage`]).
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
@@ -39,6 +43,7 @@
 mod arrivals;
 mod board;
 mod entry;
+mod listed;
 mod packet;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
@@ -47,6 +52,7 @@ pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,
 };
+pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
     ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
