@@ -22,6 +22,7 @@ pub mod assets;
 mod attachments;
 mod beat;
 mod begin;
+mod clips;
 mod error;
 mod forms;
 mod live;

@@ -8,6 +8,7 @@ mod beat;
 mod desk;
 mod digest;
 mod entry;
+mod glance;
 mod notes;
 mod open_packet;
 #[cfg(test)]

@@ -16,8 +16,9 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, LinkRecord,
-    MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
+    LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind,
+    SummaryRecord,
 };
 
 use crate::core::lock;
@@ -196,7 +197,10 @@ impl Officer {
 
     pub fn packet(&self, call: String) -> Result<Option<PacketRecord>, FfiError> {
         let packet = self.runtime.block_on(self.core.packet(call_id(&call)?))?;
-        Ok(packet.map(Into::into))
+        Ok(packet.map(|packet| {
+            let glance = self.core.glance(&packet);
+            PacketRecord::new(packet, glance)
+        }))
     }
 
     /// The entries on this device that have all these words in them, with or without a link.

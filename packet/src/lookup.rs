@@ -26,10 +26,6 @@ const SHORT: [(&str, &str); 21] = [
     ("TERRACE", "TER"),
     ("CIRCLE", "CIR"),
 ];
-/// What begins the part of an address that is inside a building (appendix C2).
-const INSIDE: [&str; 10] = [
-    "APT", "UNIT", "STE", "SUITE", "FL", "FLOOR", "RM", "ROOM", "LOWR", "UPPR",
-];
 /// What has at least so many characters, a digit among them, is also found across the
 /// marks that split it: `ABC123` in `ABC-123`, and the other way round.
 const SQUEEZED_CHARS_MIN: usize = 4;
@@ -137,16 +133,10 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A location's building: the words of its first line, without what is inside of it.
+/// A location's building, as [`crate::address`] writes it.
 #[must_use]
 pub fn place(location: &str) -> String {
-    let street = location.split([',', '#']).next().unwrap_or_default();
-    let outside = words(street);
-    let outside: Vec<_> = outside
-        .into_iter()
-        .take_while(|word| !INSIDE.contains(&word.as_str()))
-        .collect();
-    outside.join(" ")
+    crate::address::normalise(location).building
 }
 
 /// Whether a text of these words has all that is asked for, each as a word's beginning; one

@@ -9,11 +9,13 @@ mod health;
 mod hot_list;
 mod plate_reads;
 mod premises;
+mod search;
 mod session;
 
 pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
 pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
+pub(crate) use search::disclose as disclose_found;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/search"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
     ("post", "/v1/calls/{id}/attachments"),
@@ -79,6 +82,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/search", get(search::search))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
         .route("/v1/attachments/{blob}", get(attachments::content))

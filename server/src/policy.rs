@@ -72,6 +72,10 @@ pub enum Act {
     SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
+    /// Look through all packets, and keep searches.
+    Search,
+    /// … through what stands in this compartment: shown, and counted.
+    SearchIn(Compartment),
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -79,6 +83,8 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// Put a question to an agency's source.
+    AskSource,
     AddHotListEntry,
     ClearHotListEntry,
     /// A whole list in the place of what it had.
@@ -88,6 +94,8 @@ pub enum Act {
     SetPremise,
     EndPremise,
     SeePremises,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -96,6 +104,7 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -106,11 +115,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AddHotListEntry, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise, Enrol,
-        FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode, OpenSession, Readmit,
-        ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice, SeeApiDescription,
-        SeeArrivals, SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
-        SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
+        Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists,
+        SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -119,9 +128,18 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
+        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
+        | (
+            Role::Analyst,
+            SeeBoard
+            | SeePacket
+            | SeeArrivals
+            | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call),
+        )
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
@@ -135,6 +153,8 @@ pub fn decide(role: Role, act: Act) -> bool {
             | SeePacket
             | SeeArrivals
             | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call)
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
@@ -154,7 +174,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         (Role::Analyst, Write(kind)) => {
             matches!(
                 kind,
-                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
             )
         }
         _ => false,
@@ -178,6 +198,7 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -191,7 +212,7 @@ mod tests {
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer]),
+        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
@@ -212,11 +233,21 @@ mod tests {
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("Search", &[Role::Analyst, Role::Dispatch]),
+        ("search in safety", &[Role::Analyst, Role::Dispatch]),
+        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("search in records", &[]),
+        ("search in juvenile", &[]),
+        ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        (
+            "AskSource",
+            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+        ),
         ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
         ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
         ("ReplaceHotList", &[Role::Dispatch]),
@@ -241,15 +272,18 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,
             Act::FetchAttachment,
+            Act::Search,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AskSource,
             Act::AddHotListEntry,
             Act::ClearHotListEntry,
             Act::ReplaceHotList,
@@ -260,6 +294,7 @@ mod tests {
             Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

@@ -28,7 +28,7 @@ impl Core {
         }
         let now_ms = self.center_now_ms();
         let mut found = Vec::new();
-        for packet in self.all_packets().await? {
+        for packet in self.packets_of(|_| true).await? {
             let is_it = |entry: &&EntryView| {
                 text_of(&entry.written.entry)
                     .is_some_and(|text| lookup::says(&lookup::words(&text), words))
@@ -55,10 +55,7 @@ impl Core {
         let (place, plates) = (place_of(&about), plates_of(&about));
         let now_ms = self.center_now_ms();
         let mut known = Vec::new();
-        for packet in self.all_packets().await? {
-            if !packet.call.is_beat() {
-                break;
-            }
+        for packet in self.packets_of(CallId::is_beat).await? {
             let is_known = |entry: &&EntryView| match &entry.written.entry {
                 Entry::Finding(finding) => {
                     is_about(finding, &place, &plates) && !is_said(&about, finding)
@@ -76,12 +73,13 @@ impl Core {
         self.0.clock.wall_ms() - self.clock_off_ms().unwrap_or(0)
     }
 
-    /// Beats' packets first, the newest calls next.
-    async fn all_packets(&self) -> Result<Vec<Packet>, CoreError> {
-        let read = |store: &Store| {
+    /// Of these calls: beats' packets first, the newest calls next.
+    async fn packets_of(&self, wanted: fn(CallId) -> bool) -> Result<Vec<Packet>, CoreError> {
+        let read = move |store: &Store| {
             let mut calls: Vec<(CallId, i64)> = store
                 .packets()?
                 .into_iter()
+                .filter(|(call, _)| wanted(*call))
                 .map(|(call, rows)| (call, rows.newest_ms))
                 .collect();
             calls.sort_by_key(|(call, newest_ms)| (!call.is_beat(), -newest_ms, *call));

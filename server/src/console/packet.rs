@@ -4,6 +4,7 @@
 mod devices;
 mod entries;
 mod facts;
+mod glance;
 mod sources;
 mod timeline;
 mod units;
@@ -183,6 +184,8 @@ impl Known {
         let said = entries::Said::new(&self.documents, beside, &devices, &console.times);
         PacketView {
             id: self.call.to_string(),
+            glance: glance::view(&self.documents, &console.times, beside.now_ms),
+            around: facts::around(&self.documents),
             facts: facts::view(&self.documents, config, &console.times, beside.now_ms),
             cautions: said.cautions(),
             findings: said.findings(),
@@ -207,6 +210,7 @@ impl PacketView {
     /// Each region's HTML, in the order in which they are sent.
     pub(super) fn regions(&self) -> Result<Vec<String>, askama::Error> {
         [
+            self.glance.render(),
             self.facts.render(),
             self.cautions.render(),
             self.findings.render(),

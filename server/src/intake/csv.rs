@@ -16,7 +16,8 @@ use std::io::BufRead;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::record::{Record, Records};
+use self::record::Record;
+pub(crate) use self::record::Records;
 use super::local_time::LocalTime;
 use super::reading::excerpt;
 use super::report::CallReport;

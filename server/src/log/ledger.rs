@@ -15,8 +15,9 @@ use sync::brief::{self, Place};
 use sync::codec;
 
 use super::LogError;
+use super::Surroundings;
 use super::documents::Documents;
-use crate::clock::Clock;
+use crate::triage::Entity;
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ enum Origin<'a> {
 pub struct Ledger<'a> {
     transaction: &'a Transaction<'a>,
     documents: &'a mut Documents,
-    clock: &'a Clock,
+    surroundings: &'a Surroundings,
     head: u64,
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
@@ -119,13 +120,13 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(
         transaction: &'a Transaction<'a>,
         documents: &'a mut Documents,
-        clock: &'a Clock,
+        surroundings: &'a Surroundings,
     ) -> Result<Self, LogError> {
         let head = head(transaction)?;
         Ok(Self {
             transaction,
             documents,
-            clock,
+            surroundings,
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
@@ -209,7 +210,13 @@ impl<'a> Ledger<'a> {
     /// The center's clock now: milliseconds since 1970, UTC.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
+        self.surroundings.clock.now_ms()
+    }
+
+    /// What words name, by the rules in force.
+    #[must_use]
+    pub fn names_in(&self, words: &str) -> Vec<Entity> {
+        self.surroundings.names_in(words)
     }
 
     /// The last `seq` given.
@@ -275,7 +282,7 @@ impl<'a> Ledger<'a> {
             clock_off_ms: None,
             instead: None,
         };
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.surroundings.clock.now_ms();
         let composed = compose(&Draft {
             actor,
             number: basis.number,
@@ -445,8 +452,11 @@ impl<'a> Ledger<'a> {
         });
         // Told before what comes of it: that may be changes of its own, whose place is later.
         self.happenings.push(Happening::Change(change.clone()));
+        crate::search::index::add(self.transaction, seq, document, id, &change.entry)?;
         if given_back_by.is_some() {
             crate::calls::given_back(self, seq, document, &inspected)?;
+        } else if let Entry::Query(query) = &change.entry {
+            crate::enrich::own::clips::add(self, document, id, query)?;
         }
         crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
         crate::standing::logged(self, &change)?;

@@ -261,6 +261,19 @@ ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
 UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
     "
+-- What was said of an incident by EIDO, all messages together, under the document's $id.
+CREATE TABLE eidos (
+    id TEXT PRIMARY KEY,
+    -- NULL: nothing says yet what it is about.
+    call INTEGER,
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
+CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
+",
+    "
 -- What the center wrote because of something that ends: the entry, and when it is withdrawn.
 CREATE TABLE standing (
     document BLOB NOT NULL,
@@ -373,6 +386,86 @@ CREATE TABLE beat_packets (
 ) STRICT;
 CREATE INDEX beat_packets_by_beat ON beat_packets (beat) WHERE retired_ms IS NULL;
 ",
+    "
+-- What is looked things up in, kept in the commit of each change (server::search::index).
+-- What came of a call, as its last facts say.
+CREATE TABLE call_outcomes (call INTEGER PRIMARY KEY, disposition TEXT NOT NULL) STRICT;
+-- Millionths of a degree: a call is a point.
+CREATE VIRTUAL TABLE call_places USING rtree_i32 (call, south, north, west, east);
+CREATE TABLE search_entries (
+    seq INTEGER PRIMARY KEY,
+    call INTEGER NOT NULL,
+    compartment INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    -- A later entry corrects or withdraws it.
+    corrected INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX search_entries_by_entry ON search_entries (call, compartment, entry);
+-- Without the words themselves: those are in the changes.
+CREATE VIRTUAL TABLE entry_words USING fts5 (words, content = '', tokenize = 'unicode61 remove_diacritics 2');
+-- What was logged before there was an index is added at the next opening.
+INSERT INTO meta SELECT 'unindexed_through', max(seq) FROM changes HAVING max(seq) IS NOT NULL;
+CREATE TABLE saved_searches (
+    -- Never given twice: a notice is on its way while a search is forgotten.
+    search INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- JSON: server::search::Criteria.
+    criteria TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    -- Entries through here were there when it was saved.
+    after_seq INTEGER NOT NULL,
+    -- Notices that there was no room for.
+    untold INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (owner, name)
+) STRICT;
+CREATE TABLE notices (
+    notice INTEGER PRIMARY KEY,
+    search INTEGER NOT NULL,
+    call INTEGER NOT NULL,
+    -- The entry; 0 for the call's facts, which come again with each update.
+    subject INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    seen_ms INTEGER,
+    UNIQUE (search, call, subject)
+) STRICT;
+CREATE INDEX notices_unseen ON notices (search) WHERE seen_ms IS NULL;
+-- Recordings that somebody asked a video system for.
+CREATE TABLE clips (
+    clip INTEGER PRIMARY KEY,
+    -- The query that asks.
+    document BLOB NOT NULL,
+    entry TEXT NOT NULL,
+    value TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL,
+    -- When it is looked at next; NULL: it has come to its end.
+    due_ms INTEGER,
+    -- As the video system calls it; NULL: it was not asked yet.
+    job TEXT,
+    -- Failures in a row.
+    failures INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (document, entry)
+) STRICT;
+CREATE INDEX clips_due ON clips (due_ms) WHERE due_ms IS NOT NULL;
+",
+    "
+-- What packets name, beside their Mention entries (crate::mentions tells the columns).
+CREATE TABLE mentions (
+    call INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    value TEXT NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (call, what, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_by_key ON mentions (what, key);
+",
+    "
+CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -472,9 +565,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The first version whose addresses are by Publication 28.
-    const ADDRESSES: usize = 6;
-
     #[test]
     fn a_store_from_before_publication_28_gets_its_keys_anew() {
         let folder = tempfile::tempdir().unwrap();
@@ -482,11 +572,15 @@ mod tests {
         {
             let mut old = connect(&path, &[7; 32]).unwrap();
             let transaction = old.transaction().unwrap();
-            for step in &MIGRATIONS[..ADDRESSES - 1] {
+            let before = MIGRATIONS
+                .iter()
+                .position(|step| step.contains("address_building"));
+            let before = before.unwrap();
+            for step in &MIGRATIONS[..before] {
                 transaction.execute_batch(step).unwrap();
             }
             transaction
-                .pragma_update(None, "user_version", ADDRESSES - 1)
+                .pragma_update(None, "user_version", before)
                 .unwrap();
             transaction
                 .execute(

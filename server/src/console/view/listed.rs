@@ -111,6 +111,7 @@ mod tests {
             center_name: "Center".into(),
             open_calls: 1,
             connected_devices: 1,
+            notices: 0,
             now_ms: 1,
         }
     }

@@ -4,7 +4,7 @@
 use askama::Template;
 
 use super::{
-    ConfidenceView, EntryView, FindingView, HeaderView, PriorityView, TEXT_CHARS_MAX,
+    ConfidenceView, EntryView, FindingView, GlanceView, HeaderView, PriorityView, TEXT_CHARS_MAX,
     UNACKNOWLEDGED_MS_MAX,
 };
 
@@ -12,6 +12,8 @@ use super::{
 #[template(path = "packet_page.html")]
 pub struct PacketPage {
     pub header: HeaderView,
+    /// Five minutes before the call, as a box of a date and a time has it.
+    pub clip_from: String,
     pub packet: PacketView,
 }
 
@@ -20,6 +22,9 @@ pub struct PacketPage {
 pub struct PacketView {
     /// As in the page's address.
     pub id: String,
+    pub glance: GlanceView,
+    /// Where the search for what is about this place begins; none without a position.
+    pub around: Option<String>,
     pub facts: FactsView,
     pub cautions: CautionsView,
     pub findings: FindingsView,
@@ -314,6 +319,8 @@ mod tests {
             query: "address".into(),
             confidence,
             recorded: Some("2018-01-01".into()),
+            link: Some("https://cameras.example/7".into()),
+            is_camera: true,
         });
         let html = FindingsView {
             findings: findings.into(),
@@ -328,6 +335,7 @@ mod tests {
                 "exact match",
                 "record of 2018-01-01",
                 "a lead to verify: similar name",
+                "href=\"https://cameras.example/7\"",
             ],
         );
     }
@@ -373,14 +381,21 @@ mod tests {
     #[test]
     fn the_packet_page_holds_every_region_once_and_posts_where_the_docs_say() {
         let page = PacketPage {
+            clip_from: "2026-11-28T18:00:00".into(),
             header: HeaderView {
                 center_name: "Center".into(),
                 open_calls: 1,
                 connected_devices: 1,
+                notices: 0,
                 now_ms: 1,
             },
             packet: PacketView {
                 id: "17".into(),
+                glance: GlanceView {
+                    lines: vec![],
+                    cautions_below: 0,
+                },
+                around: None,
                 facts: FactsView {
                     call_number: "1211376".into(),
                     priority: PriorityView {
@@ -440,6 +455,7 @@ mod tests {
             &[
                 "hx-post=\"/calls/17/notes\"",
                 "hx-post=\"/calls/17/cautions\"",
+                "hx-post=\"/calls/17/clips\"",
                 "ws-connect=\"/live?page=call&amp;id=17\"",
                 "name=\"text\"",
                 "nature says weapon",
@@ -449,6 +465,7 @@ mod tests {
         );
         for region in [
             "header",
+            "glance",
             "facts",
             "cautions",
             "findings",
