@@ -13,7 +13,8 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`DeskView`] without a packet | `/live` | [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
-//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /beat` [`DeskView`] with [`BeatView`] | `/live` | the same; `GET /beat/found?words=…` answers a search with [`FoundsView`] |
+//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`KnownView`] `#known`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that the program on this laptop
@@ -41,11 +42,13 @@
 //! All styles and scripts are files (see `assets`): the page works under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
+mod beat;
 mod desk;
 mod entry;
 mod glance;
 mod packet;
 
+pub use beat::{BeatNameView, BeatView, FoundView, FoundsView, KnownView};
 pub use desk::{AlertView, AlertsView, CallView, CallsView, ConnectionView, DeskView, HeaderView};
 pub use entry::{
     AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,

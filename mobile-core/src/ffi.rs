@@ -16,8 +16,9 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, GlanceRecord, LinkRecord,
-    MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
+    LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind,
+    SummaryRecord,
 };
 
 use crate::core::lock;
@@ -200,6 +201,20 @@ impl Officer {
             let glance = self.core.glance(&packet);
             PacketRecord::new(packet, glance)
         }))
+    }
+
+    /// The entries on this device that have all these words in them, with or without a link.
+    pub fn find(&self, words: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let found = self.runtime.block_on(self.core.find(&words))?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// What the beats on this device know about the place and the plates of a packet.
+    pub fn known_about(&self, call: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let known = self
+            .runtime
+            .block_on(self.core.known_about(call_id(&call)?))?;
+        Ok(known.into_iter().map(Into::into).collect())
     }
 
     /// Returns the entry's id, when it is durable on this device.

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use mobile_core::{EntryView as Stored, Packet};
+use mobile_core::{EntryView as Stored, Found, Packet};
 use packet::{
     Author, CallState, Confidence, DocumentId, Entry, Facts, Finding, Outcome, OutcomeState, Topic,
     UnitState, UnitStatus,
 };
 
+use super::beat::found_view;
 use super::entry::{caution_asks, entry, is_refused, taps, when};
 use super::glance::glance;
 use super::notes::{notes, status_word};
 use super::{Scene, priority};
 use crate::view::{
-    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView,
-    UnitsView,
+    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, KnownView,
+    PacketView, ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView,
+    UnitView, UnitsView,
 };
 
 pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
@@ -24,6 +25,7 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         id: packet.call.to_string(),
         summary: summary(scene, packet),
         glance: glance(scene, packet),
+        known: known(scene, &[]),
         status: status(scene, packet),
         cautions: cautions(scene, packet),
         facts: packet
@@ -35,6 +37,14 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         units: units(scene, packet),
         sources: sources(scene, packet),
         shown_through: shown_through(packet),
+    }
+}
+
+/// What the beat knows about the packet.
+pub(super) fn known(scene: &Scene, known: &[Found]) -> KnownView {
+    let known = known.iter().filter_map(|found| found_view(scene, found));
+    KnownView {
+        known: known.collect(),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use askama::Template;
 
-use super::{ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, PriorityView};
+use super::{
+    ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, KnownView, PriorityView,
+};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]
@@ -12,6 +14,7 @@ pub struct PacketView {
     pub id: String,
     pub summary: SummaryView,
     pub glance: GlanceView,
+    pub known: KnownView,
     pub status: StatusView,
     pub cautions: CautionsView,
     pub facts: FactsView,

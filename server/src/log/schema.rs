@@ -462,6 +462,10 @@ CREATE TABLE mentions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX mentions_by_key ON mentions (what, key);
 ",
+    "
+CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
