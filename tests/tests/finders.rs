@@ -242,11 +242,12 @@ async fn a_search_finds_closed_packets_page_by_page_and_nobody_without_the_token
 async fn a_notice_outlives_the_center() {
     let mut center = TestCenter::start().await;
     let call = center.api.call("26-1", &[]).await;
-    let page = |path: &str| format!("{}{path}", center.api.base);
+    let base = center.api.base.clone();
+    let page = |path: &str| format!("{base}{path}");
     let client = reqwest::Client::new();
     let saved = client
         .post(page("/search/saved"))
-        .header("origin", &center.api.base)
+        .header("origin", &base)
         .header("content-type", "application/x-www-form-urlencoded")
         .body("name=zebras&words=zebra")
         .send();
