@@ -13,6 +13,7 @@
 //!
 //! * [`ids`]: who and what things are called.
 //! * [`entry`]: the kinds of entry, their fields and limits, who may write which.
+//! * [`address`]: one spelling for one place, by USPS Publication 28.
 //! * [`change`]: one entry as the bytes of one Automerge change, and back, guarded.
 //! * [`document`]: what is known of a document's history, and the document itself.
 //! * [`glance`]: the few lines that a packet opens on.
@@ -21,6 +22,7 @@
 //! * [`signature`]: a device's signature and the center's MAC over a change.
 //! * [`subject`]: what a query is about, in the form in which it is looked up.
 
+pub mod address;
 pub mod admission;
 pub mod change;
 pub mod document;

@@ -26,13 +26,11 @@ const SHORT: [(&str, &str); 21] = [
     ("TERRACE", "TER"),
     ("CIRCLE", "CIR"),
 ];
-/// What begins the part of an address that is inside a building (appendix C2).
-const INSIDE: [&str; 10] = [
-    "APT", "UNIT", "STE", "SUITE", "FL", "FLOOR", "RM", "ROOM", "LOWR", "UPPR",
-];
 /// A word of at least so many characters, a digit among them, is also found across the
 /// marks that split it: `ABC123` in `ABC-123`.
 const SQUEEZED_CHARS_MIN: usize = 4;
+/// `N` is north, and not every word that begins with it.
+const WHOLE_CHARS_MAX: usize = 2;
 
 /// A plate as plates are compared: letters and digits, in capitals.
 #[must_use]
@@ -98,28 +96,23 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A location's building: the words of its first line, without what is inside of it.
+/// A location's building, as [`crate::address`] writes it.
 #[must_use]
 pub fn place(location: &str) -> String {
-    let street = location.split([',', '#']).next().unwrap_or_default();
-    let outside = words(street);
-    let outside: Vec<_> = outside
-        .into_iter()
-        .take_while(|word| !INSIDE.contains(&word.as_str()))
-        .collect();
-    outside.join(" ")
+    crate::address::normalise(location).building
 }
 
-/// Whether a text of these words has all that is asked for, each as a word's beginning.
+/// Whether a text of these words has all that is asked for, each as a word's beginning; one
+/// that is as short as a short word of an address, as a whole word.
 #[must_use]
 pub fn says(text: &[String], asked: &[String]) -> bool {
     let squeezed = text.concat();
     asked.iter().all(|asked| {
         let has_digit = asked.contains(|c: char| c.is_ascii_digit());
-        text.iter().any(|word| word.starts_with(asked.as_str()))
-            || (has_digit
-                && asked.chars().count() >= SQUEEZED_CHARS_MIN
-                && squeezed.contains(asked.as_str()))
+        let chars = asked.chars().count();
+        text.iter().any(|word| {
+            word == asked || (chars > WHOLE_CHARS_MAX && word.starts_with(asked.as_str()))
+        }) || (has_digit && chars >= SQUEEZED_CHARS_MIN && squeezed.contains(asked.as_str()))
     })
 }
 
@@ -176,6 +169,8 @@ mod tests {
             ("900 west oak st", true),
             ("ord", false),
             ("C12", false),
+            ("R", false),
+            ("north", false),
             ("ford blue", false),
             ("", true),
         ] {

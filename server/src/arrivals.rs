@@ -10,8 +10,8 @@
 //! * **The primary unit** is, of the units that came to the scene, the one that was
 //!   assigned first. Its **arrival** is its *on scene*: by the officer's clock, less what
 //!   that clock was off by at its last contact, and never later than the center's receipt.
-//! * A call **had it** (`complete`) when all that the center had written to its packet
-//!   [`DELIVERY_MS`] before the arrival was durable on a device of the primary unit at the
+//! * A call **had it** (`complete`) when all that the center had written to its packet (facts,
+//!   cautions, findings, notes, what became of each question: [`tells`]) [`DELIVERY_MS`] before the arrival was durable on a device of the primary unit at the
 //!   arrival, by the center's receipt of the device's word: so a word that came late counts
 //!   as late. The **lead** is from then to the arrival.
 //! * **Everything asked, answered and there** also wants that every question that was put
@@ -32,7 +32,7 @@ pub mod watch;
 pub use arrival::{Arrival, Why};
 pub use book::{Book, HOURS_MAX, Miss, Report};
 pub use figures::{Figures, FiguresView, LeadView, SourceFigures, SourceView};
-pub use timeline::{DeviceTimes, Question, Said, Step, Timeline, UnitTimes};
+pub use timeline::{DeviceTimes, Question, Said, Step, Timeline, UnitTimes, tells};
 
 /// What one delivery takes on a link that is there, with the word back: a device may keep
 /// that to itself for 0.6 s, the center gathers for 0.04 s, a mobile network is some tenths

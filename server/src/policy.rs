@@ -83,6 +83,19 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// Put a question to an agency's source.
+    AskSource,
+    AddHotListEntry,
+    ClearHotListEntry,
+    /// A whole list in the place of what it had.
+    ReplaceHotList,
+    SeeHotLists,
+    ReportPlateReads,
+    SetPremise,
+    EndPremise,
+    SeePremises,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -102,10 +115,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice, Search,
-        SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn,
-        Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
+        Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists,
+        SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -114,7 +128,8 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
+        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (
             Role::Analyst,
@@ -125,6 +140,12 @@ pub fn decide(role: Role, act: Act) -> bool {
             | Search
             | SearchIn(Compartment::Safety | Compartment::Call),
         )
+        | (
+            Role::Analyst | Role::Dispatch,
+            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
+            | SeePremises,
+        )
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
             Role::Dispatch,
             ReportCall
@@ -177,6 +198,7 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -222,6 +244,18 @@ mod tests {
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        (
+            "AskSource",
+            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+        ),
+        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ReplaceHotList", &[Role::Dispatch]),
+        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        ("ReportPlateReads", &[Role::Dispatch]),
+        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
+        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
+        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
     ];
 
     #[test]
@@ -238,6 +272,7 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,
@@ -248,6 +283,15 @@ mod tests {
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AskSource,
+            Act::AddHotListEntry,
+            Act::ClearHotListEntry,
+            Act::ReplaceHotList,
+            Act::SeeHotLists,
+            Act::ReportPlateReads,
+            Act::SetPremise,
+            Act::EndPremise,
+            Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Compartment::ALL.map(Act::SearchIn));

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 
 use fastrand::Rng;
 
-use crate::address::normalise;
 use crate::chance::{happens, pick_word, stream};
 
 /// Comes after each location, as dispatch writes it.
@@ -116,7 +115,7 @@ fn places(
             break;
         }
         let place = draw(rng);
-        if addresses.insert(normalise(&place.location)) {
+        if addresses.insert(packet::lookup::place(&place.location)) {
             places.push(place);
         }
     }

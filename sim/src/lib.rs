@@ -24,8 +24,8 @@
 //! places that are not in Cedarport (see [`sources`]), so that the replay of a
 //! real city's calls has findings to show. These are as made up as the rest.
 
-mod address;
 mod agencies;
+pub mod arrivals;
 mod cameras;
 mod chance;
 mod city;
@@ -36,9 +36,9 @@ mod natures;
 mod people;
 mod premises;
 pub mod sources;
+mod stage;
 pub mod world;
 
-pub use address::normalise;
 pub use agencies::{Agency, Officer, Unit, agencies};
 pub use corners::{CornerCamera, corner_cameras};
 pub use evening::{ReplayCall, evening};

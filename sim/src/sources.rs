@@ -11,7 +11,7 @@
 //! `{"error"}`. All three answer like agency systems do: after a while, and now
 //! and then not at all (see [`Faults`]).
 //!
-//! What is known: addresses are looked up [normalised](crate::normalise); of
+//! What is known: addresses are looked up [normalised](packet::lookup::place); of
 //! Cedarport's, a bit under half have a past. **For an address that is not in
 //! Cedarport records makes something up for about one in four**, always the same
 //! for the same address, and cameras stand everywhere: so the replay of a real
@@ -32,6 +32,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use packet::lookup::place;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -40,7 +41,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::faults::Faults;
 use self::faults::{Mood, behave};
-use crate::address::normalise;
 use crate::cameras::nearest;
 use crate::city::City;
 use crate::people::{People, STATE};
@@ -162,7 +162,7 @@ async fn records(
     if request.address.len() > ADDRESS_BYTES_MAX {
         return problem(StatusCode::BAD_REQUEST, "the address is too long");
     }
-    match premises_at(world.seed, &world.city, &normalise(&request.address)) {
+    match premises_at(world.seed, &world.city, &place(&request.address)) {
         Some(premises) => Json(premises).into_response(),
         None => problem(StatusCode::NOT_FOUND, "no records at this address"),
     }

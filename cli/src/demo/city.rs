@@ -126,12 +126,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             })
             .collect(),
     });
-    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| SourceConfig {
-        name: name.into(),
-        asks,
-        gives,
-        url: format!("http://{address}{path}"),
-        timeout_ms: 3_000,
+    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| {
+        SourceConfig::over_http(name, asks, gives, format!("http://{address}{path}"))
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let keep_closed_s = speed.real(KEEP_CLOSED_S).as_secs_f64().round() as u32;
@@ -147,6 +143,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         key_exchange: server::identity::KeyExchange::default(),
         limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
+        purposes: server::config::default_purposes(),
         cads: vec![],
         sources: vec![
             source(

@@ -30,7 +30,8 @@ pub struct Timeline {
     /// By CAD's clock.
     pub received_ms: i64,
     pub opened_ms: i64,
-    /// All that the center wrote, in the order of the log: document, `seq`, when.
+    /// All that the center wrote that [`tells`] something, in the order of the log: document,
+    /// `seq`, when.
     pub written: Vec<(DocumentId, u64, i64)>,
     /// What sources were asked, in the order of their first word.
     pub questions: Vec<Question>,
@@ -90,6 +91,19 @@ pub struct DeviceTimes {
 pub struct Step {
     pub through: u64,
     pub at_ms: i64,
+}
+
+/// Whether an entry tells something of the call that its officers should know: not where a
+/// unit is, and not that a source still thinks.
+#[must_use]
+pub fn tells(entry: &Entry) -> bool {
+    match entry {
+        Entry::UnitStatus(_) => false,
+        Entry::Outcome(outcome) => {
+            !matches!(outcome.state, OutcomeState::Asked | OutcomeState::Retrying)
+        }
+        _ => true,
+    }
 }
 
 /// One document's entries, in the order of the log.
@@ -157,7 +171,7 @@ impl Timeline {
     }
 
     fn take(&mut self, document: DocumentId, logged: &Logged) {
-        if logged.device.is_none() {
+        if logged.device.is_none() && tells(&logged.inspected.written.entry) {
             self.written
                 .push((document, logged.seq, logged.received_ms));
         }

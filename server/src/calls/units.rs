@@ -8,7 +8,8 @@
 use packet::{Author, CallId, Compartment, DocumentId, Entry, UnitState, UnitStatus};
 use rusqlite::{OptionalExtension, params};
 
-use crate::intake::CallReport;
+use super::Origin;
+use crate::intake::{CallReport, UnitReport};
 use crate::log::{Happening, Ledger, LogError, document};
 
 /// Most units on one call.
@@ -43,7 +44,7 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
     grant(ledger, call, unit, assigned.seq, priority)
 }
 
-pub(super) fn grant(
+pub(crate) fn grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -115,7 +116,7 @@ pub fn release(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), 
     end_grant(ledger, call, unit, cleared.seq)
 }
 
-pub(super) fn end_grant(
+pub(crate) fn end_grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -185,6 +186,14 @@ impl Heard {
         }
     }
 
+    /// Hears what a sum of messages says: which of two is later was decided there.
+    fn hear_sum(&mut self, at_ms: i64, status: Option<UnitState>) {
+        if self.on.is_none_or(|(last_ms, _)| at_ms >= last_ms) {
+            self.on = Some((at_ms, status != Some(UnitState::Clear)));
+            self.doing = status.map(|status| (at_ms, status));
+        }
+    }
+
     /// What it comes to; `None`: the unit is not on the call.
     fn state(self) -> Option<UnitState> {
         match (self.on, self.doing) {
@@ -201,13 +210,19 @@ pub(super) fn hear(
     ledger: &mut Ledger<'_>,
     call: CallId,
     report: &CallReport,
+    origin: Origin,
 ) -> Result<bool, LogError> {
     let mut moved = false;
-    for word in &report.units {
-        let at_ms = word.at.unwrap_or(report.updated).as_millisecond();
+    let at_ms = |word: &UnitReport| word.at.unwrap_or(report.updated).as_millisecond();
+    let mut words: Vec<&UnitReport> = report.units.iter().collect();
+    words.sort_by_key(|word| (at_ms(word), word.status.map(|status| status as u8)));
+    for word in words {
         let before = heard(ledger, call, &word.unit)?;
         let mut now = before;
-        now.hear(at_ms, word.status);
+        match origin {
+            Origin::Message => now.hear(at_ms(word), word.status),
+            Origin::Sum => now.hear_sum(at_ms(word), word.status),
+        }
         if now != before {
             keep(ledger, call, &word.unit, now)?;
             moved |= follow(ledger, call, &word.unit, before, now)?;

@@ -27,7 +27,7 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
         .center
         .log
         .readers()
-        .read(move |connection| reading.board.read(connection, &reading.center.config))
+        .read(move |connection| reading.board.read(connection, &reading.center))
         .await;
     let (board, open_calls) = match read {
         Ok(read) => read,

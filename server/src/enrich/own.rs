@@ -49,8 +49,6 @@ pub enum Question<'a> {
     Opened,
     /// Somebody asks; `EntryId` is the query's.
     Asked(EntryId, &'a Query),
-    /// Words name a plate, a phone or a person.
-    Mentioned(&'a Mention),
 }
 
 /// What one source of the center's own says to one question.
@@ -108,10 +106,6 @@ pub fn ask(
             }
             Ok(answers)
         }
-        Question::Mentioned(mention) => {
-            let answer = earlier::with_mention(connection, call, mention, now_ms)?;
-            Ok(answer.into_iter().collect())
-        }
         Question::Asked(id, query) => {
             let answer = asked(connection, &place, query, now_ms)?;
             Ok(answer.map(|answer| answer.to(id)).into_iter().collect())
@@ -147,7 +141,7 @@ fn asked(
 ///
 /// # Errors
 /// When the store fails or an entry breaks a limit.
-pub fn write(ledger: &mut Ledger<'_>, call: CallId, answers: Vec<Answer>) -> Result<(), LogError> {
+pub fn write(ledger: &mut Ledger<'_>, call: CallId, answers: &[Answer]) -> Result<(), LogError> {
     let document = DocumentId::new(call, Compartment::Call);
     for answer in answers {
         let state = if answer.findings.is_empty() {
@@ -155,12 +149,12 @@ pub fn write(ledger: &mut Ledger<'_>, call: CallId, answers: Vec<Answer>) -> Res
         } else {
             OutcomeState::Answered
         };
-        for finding in answer.findings {
-            ledger.append(document, Entry::Finding(finding))?;
+        for finding in &answer.findings {
+            ledger.append(document, Entry::Finding(finding.clone()))?;
         }
         let outcome = Outcome {
             source: answer.source.into(),
-            query: answer.query,
+            query: answer.query.clone(),
             state,
             took_ms: None,
             detail: None,

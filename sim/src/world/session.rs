@@ -23,9 +23,9 @@ use sync::relay::{Event as Asked, Granted, Next, Relay, Standing, Urgency};
 
 use super::World;
 use super::center::Answer;
+use super::event::{End, Event};
 use super::fault::{Fault, Invariant, Step, broken, must};
 use super::messages::{Joined, Messages};
-use super::queue::{End, Event};
 use super::witness::Page;
 
 /// As the center's own sessions have it.

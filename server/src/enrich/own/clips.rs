@@ -125,6 +125,16 @@ impl Request {
     }
 }
 
+/// It follows nobody elsewhere, and asks no proxy.
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    // One provider for the whole process; the second start in a test finds it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+}
+
 /// Works on what was asked for until told to stop. What is in flight then goes on at the
 /// next start.
 pub async fn run(center: Arc<Center>, stop: CancellationToken) {
@@ -135,7 +145,7 @@ pub async fn run(center: Arc<Center>, stop: CancellationToken) {
 }
 
 async fn run_on(center: &Arc<Center>) {
-    let client = match crate::enrich::http::client() {
+    let client = match client() {
         Ok(client) => client,
         Err(e) => {
             tracing::error!(error = %e, "recordings cannot be asked for");

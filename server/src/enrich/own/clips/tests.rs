@@ -108,6 +108,9 @@ async fn center(data: &Path, video: Option<VideoConfig>) -> Running {
         }],
         cads: vec![],
         sources: vec![],
+        purposes: crate::config::default_purposes(),
+        beats: vec![],
+        plate_reads: crate::plate_reads::PlateReadsConfig::default(),
         cameras: vec![],
         video,
     };

@@ -1,7 +1,4 @@
-//! What is to happen, in the order of virtual time; at one time in the order it was planned.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//! What happens in the city.
 
 use sync::frame::Hello;
 
@@ -77,58 +74,4 @@ pub(super) enum Event {
     Tick,
     /// The hostile device does something.
     Attack,
-}
-
-#[derive(Debug)]
-struct Planned {
-    at_ms: u64,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Planned {}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_ms, self.number).cmp(&(other.at_ms, other.number))
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    heap: BinaryHeap<Reverse<Planned>>,
-    planned: u64,
-}
-
-impl Queue {
-    pub(super) fn plan(&mut self, at_ms: u64, event: Event) {
-        self.planned += 1;
-        let number = self.planned;
-        self.heap.push(Reverse(Planned {
-            at_ms,
-            number,
-            event,
-        }));
-    }
-
-    /// The next event that is due by then.
-    pub(super) fn next(&mut self, until_ms: u64) -> Option<(u64, Event)> {
-        if self.heap.peek()?.0.at_ms > until_ms {
-            return None;
-        }
-        let Reverse(planned) = self.heap.pop()?;
-        Some((planned.at_ms, planned.event))
-    }
 }

@@ -148,7 +148,8 @@ const TENS: [(&str, &str, u32); 8] = [
 const ORDINAL_DIGITS_MAX: usize = 4;
 
 /// The standard abbreviation of a suffix, in any spelling.
-pub(crate) fn suffix(word: &str) -> Option<&'static str> {
+#[must_use]
+pub fn suffix(word: &str) -> Option<&'static str> {
     SUFFIXES.get(word).map(|(standard, _)| *standard)
 }
 
@@ -159,12 +160,15 @@ pub(super) fn suffix_in_name(word: &str) -> Option<&'static str> {
     Some(full)
 }
 
-pub(crate) fn is_sure_suffix(word: &str) -> bool {
+/// Whether hardly anything but a street is called by this suffix, in any spelling.
+#[must_use]
+pub fn is_sure_suffix(word: &str) -> bool {
     suffix(word).is_some_and(|standard| SURE_SUFFIXES.contains(&standard))
 }
 
 /// `N`, `SW`, of either spelling.
-pub(crate) fn direction(word: &str) -> Option<&'static str> {
+#[must_use]
+pub fn direction(word: &str) -> Option<&'static str> {
     let known = DIRECTIONS
         .iter()
         .find(|(short, full)| *short == word || *full == word);
@@ -176,25 +180,31 @@ pub(super) fn direction_in_full(short: &str) -> Option<&'static str> {
     known.map(|(_, full)| *full)
 }
 
-pub(crate) fn is_bound(word: &str) -> bool {
+/// `NB`, `WESTBOUND`: where the traffic goes.
+#[must_use]
+pub fn is_bound(word: &str) -> bool {
     BOUND.contains(&word)
 }
 
 /// The standard designator of a unit that a number or letter follows.
-pub(crate) fn unit_numbered(word: &str) -> Option<&'static str> {
+#[must_use]
+pub fn unit_numbered(word: &str) -> Option<&'static str> {
     let known = UNITS_NUMBERED
         .iter()
         .find(|(spelling, _)| *spelling == word);
     known.map(|(_, standard)| *standard)
 }
 
-pub(crate) fn unit_alone(word: &str) -> Option<&'static str> {
+/// The standard designator of a unit that stands alone, such as `UPPR`.
+#[must_use]
+pub fn unit_alone(word: &str) -> Option<&'static str> {
     let known = UNITS_ALONE.iter().find(|(spelling, _)| *spelling == word);
     known.map(|(_, standard)| *standard)
 }
 
 /// The number of `35TH`, whatever its ending.
-pub(crate) fn ordinal_number(word: &str) -> Option<u32> {
+#[must_use]
+pub fn ordinal_number(word: &str) -> Option<u32> {
     let digits = word
         .strip_suffix("ST")
         .or_else(|| word.strip_suffix("ND"))
@@ -211,7 +221,8 @@ pub(super) fn number(word: &str) -> Option<u32> {
 }
 
 /// The number of `THIRD` or `TWENTIETH`.
-pub(crate) fn spelled_ordinal(word: &str) -> Option<u32> {
+#[must_use]
+pub fn spelled_ordinal(word: &str) -> Option<u32> {
     let below_twenty = ORDINALS.iter().position(|known| *known == word);
     let below_twenty = below_twenty.and_then(|at| u32::try_from(at).ok());
     let tens = TENS.iter().find(|(_, ordinal, _)| *ordinal == word);

@@ -18,6 +18,11 @@ mod street;
 mod unit;
 mod words;
 
+pub use words::{
+    direction, is_bound, is_sure_suffix, ordinal_number, spelled_ordinal, suffix, unit_alone,
+    unit_numbered,
+};
+
 /// Longest text that is read; of more the beginning.
 const CHARS_MAX: usize = 4_096;
 /// Most streets that meet in one place.
@@ -48,7 +53,10 @@ pub struct Address {
 pub fn normalise(location: &str) -> Address {
     let parts = parts(location);
     let parts: Vec<&[String]> = parts.iter().map(Vec::as_slice).collect();
-    let Some(at) = main_part(&parts) else {
+    // What begins with a comma has a city and no street.
+    let only_city = location.trim_start().starts_with(',');
+    let main = main_part(&parts).filter(|at| !only_city || is_street(parts[*at]));
+    let Some(at) = main else {
         return Address::default();
     };
     let mut address = place(parts[at]);
@@ -96,8 +104,8 @@ fn parts(location: &str) -> Vec<Vec<String>> {
                 end(&mut word, &mut parts);
                 match sign {
                     ',' => parts.push(Vec::new()),
-                    '#' => parts.extend_last("#"),
-                    _ if CROSSING_SIGNS.contains(&sign) => parts.extend_last(CROSSING),
+                    '#' => push(&mut parts, "#"),
+                    _ if CROSSING_SIGNS.contains(&sign) => push(&mut parts, CROSSING),
                     _ => {}
                 }
             }
@@ -108,15 +116,9 @@ fn parts(location: &str) -> Vec<Vec<String>> {
     parts
 }
 
-trait ExtendLast {
-    fn extend_last(&mut self, word: &str);
-}
-
-impl ExtendLast for Vec<Vec<String>> {
-    fn extend_last(&mut self, word: &str) {
-        if let Some(last) = self.last_mut() {
-            last.push(word.to_owned());
-        }
+fn push(parts: &mut [Vec<String>], word: &str) {
+    if let Some(last) = parts.last_mut() {
+        last.push(word.to_owned());
     }
 }
 
@@ -137,13 +139,15 @@ fn spelling(word: &str) -> String {
 /// The part that says the street: the first that has a house number or a crossing, or else
 /// the first that is not a unit alone.
 fn main_part(parts: &[&[String]]) -> Option<usize> {
-    let street =
-        |part: &&[String]| street::is_numbered(part) || part.iter().any(|word| word == CROSSING);
     parts
         .iter()
-        .position(street)
+        .position(|part| is_street(part))
         .or_else(|| parts.iter().position(|part| !unit::is_only(part)))
         .or(if parts.is_empty() { None } else { Some(0) })
+}
+
+fn is_street(part: &[String]) -> bool {
+    street::is_numbered(part) || part.iter().any(|word| word == CROSSING)
 }
 
 fn place(part: &[String]) -> Address {

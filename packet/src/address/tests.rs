@@ -2,7 +2,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::intake::shared_files::shared_file;
 
 fn building(location: &str) -> String {
     normalise(location).building
@@ -199,31 +198,6 @@ fn two_buildings_do_not_meet() {
     ] {
         assert_ne!(building(one), building(other), "{one} and {other}");
     }
-}
-
-#[test]
-fn a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again() {
-    let test = "a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again";
-    let Some(path) = shared_file("data/milwaukee_calls_2018-05-01_to_14.csv", test) else {
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut spellings = std::collections::BTreeSet::new();
-    let mut keys = std::collections::BTreeSet::new();
-    for line in text.lines().skip(1) {
-        let location = line.split('"').nth(1).unwrap_or_default();
-        if location.is_empty() {
-            continue;
-        }
-        let key = building(location);
-        assert_eq!(building(&key), key, "{location}");
-        spellings.insert(location.to_owned());
-        keys.insert(key);
-    }
-    println!("{} spellings, {} places", spellings.len(), keys.len());
-    // Most places have one spelling: much fewer keys would be places that fell together.
-    assert!(keys.len() < spellings.len());
-    assert!(keys.len() * 100 > spellings.len() * 95);
 }
 
 /// Words as addresses are made of, in any order.
