@@ -96,6 +96,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
+        .route("/calls/{id}/queries", post(forms::query))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

@@ -143,6 +143,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         agencies: agencies.collect(),
         purposes: server::config::default_purposes(),
         cads: vec![],
+        beats: vec![],
+        plate_reads: server::plate_reads::PlateReadsConfig::default(),
         sources: vec![
             source(
                 "Records",

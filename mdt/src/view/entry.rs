@@ -80,6 +80,10 @@ pub struct FindingView {
     /// What was asked, such as `plate ABC-1234`.
     pub query: String,
     pub confidence: ConfidenceView,
+    /// It answers a query of this packet.
+    pub answers: bool,
+    /// What a tap opens, such as a camera's stream.
+    pub link: Option<String>,
 }
 
 #[derive(Debug, Clone)]

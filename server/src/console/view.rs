@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of the center's; `reason`, which may be empty |
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
@@ -49,7 +50,8 @@ pub use entry::{
 };
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
+    QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
+    UnitsView,
 };
 
 use askama::Template;

@@ -83,6 +83,10 @@ pub struct FindingView {
     pub confidence: ConfidenceView,
     /// The date of the record itself, where the source says one.
     pub recorded: Option<String>,
+    /// It answers a query of this packet.
+    pub answers: bool,
+    /// What a click opens, such as a camera's stream.
+    pub link: Option<String>,
 }
 
 #[derive(Debug, Clone)]
