@@ -4,6 +4,7 @@
 mod attachments;
 mod calls;
 mod devices;
+mod eido;
 mod health;
 mod session;
 
@@ -33,6 +34,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/calls/{id}/eido"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
     ("post", "/v1/calls/{id}/attachments"),
@@ -55,6 +57,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/eido", post(calls::report_eido))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/calls/{id}/eido", get(eido::one))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
         .route("/v1/attachments/{blob}", get(attachments::content))

@@ -24,6 +24,7 @@ pub mod config;
 pub mod console;
 pub mod devices;
 pub mod enrich;
+pub mod exchange;
 pub mod hub;
 pub mod identity;
 pub mod intake;

@@ -64,6 +64,8 @@ pub enum Act {
     Readmit,
     /// Carry this compartment on a device.
     Carry(Compartment),
+    /// Have this compartment of a packet for another agency's system.
+    Release(Compartment),
     /// Write an entry of this kind.
     Write(Kind),
     SeeBoard,
@@ -85,6 +87,7 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::Release(compartment) => format!("release {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -96,7 +99,7 @@ impl Act {
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
+        NewEnrolmentCode, OpenSession, Readmit, Release, ReportCall, Restore, RevokeDevice,
         SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
     };
     match (role, act) {
@@ -118,6 +121,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
+            | Release(Compartment::Safety | Compartment::Call)
             | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
@@ -163,6 +167,11 @@ mod tests {
         ("carry records", &[]),
         ("carry juvenile", &[]),
         ("carry intel", &[]),
+        ("release safety", &[Role::Dispatch]),
+        ("release call", &[Role::Dispatch]),
+        ("release records", &[]),
+        ("release juvenile", &[]),
+        ("release intel", &[]),
         ("write facts", &[Role::Device, Role::Officer]),
         ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
         (
@@ -222,6 +231,7 @@ mod tests {
             Act::RevokeDevice,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::Release));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

@@ -17,6 +17,7 @@ use rusqlite::{Connection, params};
 use self::devices::Devices;
 use super::view::{PacketView, ShownThroughView};
 use super::{Console, board};
+use crate::calls;
 use crate::clock;
 use crate::log::{Ledger, LogError, Logged, document_after};
 use crate::receipts::{self, Receipt};
@@ -161,7 +162,7 @@ impl Known {
         Ok(Beside {
             receipts: receipts.collect::<Result<_, _>>()?,
             waiting,
-            units: board::units_on(connection, self.call)?,
+            units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
             now_ms,
         })
