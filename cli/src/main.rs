@@ -9,6 +9,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod speed;
+mod triage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,8 +49,11 @@ enum Command {
     /// Run the officer's page on a vehicle laptop (loopback only).
     Mdt(mdt::MdtArgs),
     /// Run a whole city in virtual time over the real center and devices, with every
-    /// mishap that a seed can bring, and check every promise at each step.
+    /// mishap that a seed can bring, and check every promise at each step; or, with --calls,
+    /// measure what was on each device before its officer arrived.
     Simulate(simulate::SimulateArgs),
+    /// Say which triage rule said what, and how well the rules do.
+    Triage(triage::TriageArgs),
 }
 
 #[tokio::main]
@@ -58,7 +62,7 @@ async fn main() -> ExitCode {
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_)
+        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_) | Command::Triage(_)
     ) {
         "error"
     } else {
@@ -81,6 +85,7 @@ async fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Triage(args) => triage::run(&args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

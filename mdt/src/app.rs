@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Access, guard};
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{attachments, forms, live, pages};
+use crate::{attachments, clips, forms, live, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -116,6 +116,7 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
         .route("/calls/{call}/notes", post(forms::note))
         .route("/calls/{call}/status", post(forms::status))
         .route("/calls/{call}/acknowledge", post(forms::acknowledge))
+        .route("/calls/{call}/clips", post(clips::ask))
         .route("/calls/{call}/fetch", post(attachments::fetch))
         .route(
             "/calls/{call}/attachments/{blob}",

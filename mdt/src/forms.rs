@@ -135,7 +135,7 @@ impl From<FormRejection> for FormError {
     }
 }
 
-type Sent<T> = Result<Form<T>, FormRejection>;
+pub(crate) type Sent<T> = Result<Form<T>, FormRejection>;
 
 pub(crate) fn taken(text: &str) -> Response {
     html(&AnswerView {
@@ -159,7 +159,7 @@ fn at_most(what: &'static str, text: &str, chars_max: usize) -> Result<(), FormE
     }
 }
 
-fn filled(what: &'static str, text: &str, chars_max: usize) -> Result<(), FormError> {
+pub(crate) fn filled(what: &'static str, text: &str, chars_max: usize) -> Result<(), FormError> {
     if text.trim().is_empty() {
         return Err(FormError::Empty(what));
     }

@@ -21,6 +21,7 @@ mod app;
 pub mod assets;
 mod attachments;
 mod begin;
+mod clips;
 mod error;
 mod forms;
 mod live;

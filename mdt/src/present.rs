@@ -7,6 +7,7 @@
 mod desk;
 mod digest;
 mod entry;
+mod glance;
 mod notes;
 mod open_packet;
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`DeskView`] without a packet | `/live` | [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
-//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`CautionsView`] `#cautions`, [`StatusView`] `#my-status`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that the program on this laptop
@@ -35,6 +35,7 @@
 //! | `POST /calls/{id}/acknowledge` | `entry`: [`EntryView::id`] of the caution |
 //! | `POST /calls/{id}/attachments?name=…` | the file itself, as the body |
 //! | `POST /calls/{id}/fetch` | `blob`: an attachment's |
+//! | `POST /calls/{id}/clips` | `camera`: its name; `window`: `call` or `now` ([`FindingView::camera`]) |
 //! | `POST /packets` | `kind`: `traffic-stop` or `on-view`; `location`; `plate` and `text`, either may be empty. When taken: header `HX-Redirect: /calls/{id}` |
 //!
 //! All styles and scripts are files (see `assets`): the page works under
@@ -42,12 +43,14 @@
 
 mod desk;
 mod entry;
+mod glance;
 mod packet;
 
 pub use desk::{AlertView, AlertsView, CallView, CallsView, ConnectionView, DeskView, HeaderView};
 pub use entry::{
     AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,
 };
+pub use glance::{GlanceView, LineView, Tone};
 pub use packet::{
     CautionsView, FactsView, FindingsView, NotesView, PacketView, ShownThroughView, SourceOutcome,
     SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,

@@ -69,7 +69,7 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
             () = stop.cancelled() => break,
         }
         let end = session::run(core, &mut gate, stop).await;
-        failures.count(&end);
+        failures.count(end.welcomed, end.no_way);
         core.0
             .log
             .log(LogLevel::Info, &format!("no session: {}", end.why));
@@ -84,17 +84,17 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
 
 /// The dials since the last session that came to nothing.
 #[derive(Debug, Default)]
-struct Failures {
+pub(crate) struct Failures {
     /// The center, or something in its place, said no.
     refused: u32,
     no_way: u32,
 }
 
 impl Failures {
-    fn count(&mut self, end: &End) {
-        if end.no_way {
+    pub(crate) fn count(&mut self, welcomed: bool, no_way: bool) {
+        if no_way {
             self.no_way += 1;
-        } else if end.welcomed {
+        } else if welcomed {
             *self = Self::default();
         } else {
             self.refused += 1;
@@ -102,8 +102,8 @@ impl Failures {
         }
     }
 
-    /// The longest wait before the next dial.
-    fn ceiling_ms(&self) -> u64 {
+    /// The longest wait before the next dial; the shortest is half of it.
+    pub(crate) fn ceiling_ms(&self) -> u64 {
         match self.no_way {
             0 => BACKOFF_MS_START
                 .saturating_mul(1 << self.refused.min(16))

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, LinkRecord, MineRecord,
-    PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, GlanceRecord, LinkRecord,
+    MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
 };
 
 use crate::core::lock;
@@ -196,7 +196,10 @@ impl Officer {
 
     pub fn packet(&self, call: String) -> Result<Option<PacketRecord>, FfiError> {
         let packet = self.runtime.block_on(self.core.packet(call_id(&call)?))?;
-        Ok(packet.map(Into::into))
+        Ok(packet.map(|packet| {
+            let glance = self.core.glance(&packet);
+            PacketRecord::new(packet, glance)
+        }))
     }
 
     /// Returns the entry's id, when it is durable on this device.

@@ -6,8 +6,8 @@ mod connector;
 mod http;
 mod socket;
 
-pub(crate) use connector::TlsConnector;
 pub use connector::{Connecting, Connection, Connector};
+pub(crate) use connector::{TlsConnector, answer_ms_max};
 pub(crate) use http::ask;
 pub(crate) use hyper::Method;
 pub(crate) use socket::{Heard, Link, open};

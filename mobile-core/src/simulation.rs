@@ -3,6 +3,7 @@
 //! and all happens on one thread; no part of what a host uses.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +14,43 @@ use sync::frame::{Bye, FrameError, Hello};
 use sync::limits::SILENCE_MS_MAX;
 
 use crate::StoreError;
+use crate::driver::Failures;
 use crate::identity::{KeyStore, Signer};
+use crate::net::answer_ms_max;
 use crate::store::{Intent, Pen, ShownRow, Store};
+
+/// How long the center may take to be reached, TLS and the first answer among it.
+pub const CONNECT_MS_MAX: u64 = crate::net::CONNECT_MS_MAX;
+
+/// When the device dials, as its driver does: after how long it gives a dial up, and how
+/// long it waits before the next.
+#[derive(Debug, Default)]
+pub struct Dialler {
+    dials: u32,
+    failures: Failures,
+}
+
+impl Dialler {
+    /// Begins a dial: how long the network may take to answer it.
+    pub fn dial(&mut self) -> u64 {
+        let dial = self.dials;
+        self.dials = dial.wrapping_add(1);
+        answer_ms_max(dial)
+    }
+
+    /// A dial or its session ended. `welcomed`: the center had answered the hello, and did not
+    /// say bye. `no_way`: nothing had answered at all.
+    pub fn ended(&mut self, welcomed: bool, no_way: bool) {
+        self.failures.count(welcomed, no_way);
+    }
+
+    /// How long to wait before the next dial: something between these.
+    #[must_use]
+    pub fn wait_ms(&self) -> RangeInclusive<u64> {
+        let ceiling_ms = self.failures.ceiling_ms();
+        ceiling_ms / 2..=ceiling_ms
+    }
+}
 
 /// What enrolment gave the device.
 #[derive(Debug, Clone)]
@@ -184,8 +220,10 @@ impl SimulatedDevice {
             }
         }
         session.device.committed();
-        session.welcomed |= session.device.is_welcomed();
-        session.take_work(&self.store, now_ms)?;
+        if !session.welcomed && session.device.is_welcomed() {
+            session.welcomed = true;
+            session.take_work(&self.store, now_ms)?;
+        }
         session.forget_told(&self.store, now_ms)?;
         Ok(())
     }

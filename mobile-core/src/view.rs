@@ -2,6 +2,7 @@
 
 mod attachment;
 
+use packet::glance::{Glance, Said, glance};
 use packet::{CallId, DocumentId, Entry, EntryId, Facts, Written};
 
 use crate::store::{Content, PacketRows, Row, Standing};
@@ -33,6 +34,26 @@ pub struct Packet {
     pub facts: Option<Facts>,
     /// Of all compartments, in the order of the log; this device's unsent ones last.
     pub entries: Vec<EntryView>,
+}
+
+impl Packet {
+    /// The few lines that it opens on: what the center did not take is none of them.
+    #[must_use]
+    pub fn glance(&self, unit: Option<&str>, now_ms: i64) -> Glance {
+        let said: Vec<Said<'_>> = self
+            .entries
+            .iter()
+            .filter(|entry| !matches!(entry.mine, Some(MineState::Refused { .. })))
+            .map(|entry| Said {
+                id: entry.id,
+                compartment: entry.document.compartment,
+                entry: &entry.written.entry,
+                at_ms: entry.received_ms.unwrap_or(entry.author_ms),
+                mine: entry.mine.is_some(),
+            })
+            .collect();
+        glance(&said, unit, now_ms)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -86,6 +86,19 @@ impl CallId {
     pub fn author(self) -> Author {
         Author::from_issuer((self.0 >> 32) as u32)
     }
+
+    /// The numbers that the center gives calls are below this one; from here on they are
+    /// those of beat packets.
+    pub const BEATS_FIRST: u32 = 1 << 31;
+
+    /// Whether this is no call but a beat's packet: what is known of a beat before there
+    /// is a call. Its id says so, hence the center, a relay and a device all know it
+    /// without having read a word of it.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn is_beat(self) -> bool {
+        matches!(self.author(), Author::Center(_)) && self.0 as u32 >= Self::BEATS_FIRST
+    }
 }
 
 impl fmt::Display for CallId {
@@ -338,6 +351,15 @@ mod tests {
             DocumentId::from_bytes(&document.to_bytes()).unwrap(),
             document
         );
+    }
+
+    #[test]
+    fn only_the_centers_high_numbers_are_beats() {
+        let (center, device) = (Author::Center(1 << 31 | 5), Author::Device(DeviceNumber(7)));
+        assert!(CallId::new(center, CallId::BEATS_FIRST).is_beat());
+        assert!(CallId::new(center, u32::MAX).is_beat());
+        assert!(!CallId::new(center, CallId::BEATS_FIRST - 1).is_beat());
+        assert!(!CallId::new(device, u32::MAX).is_beat());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum Sabotage {
     SkipDigest,
     /// A device takes a restored log for the one it knew.
     IgnoreIncarnation,
-    /// The least urgent document goes first.
+    /// The least urgent document goes first, and the least urgent question.
     IgnorePriority,
     /// A session puts everything under way that there is.
     GrowWindow,

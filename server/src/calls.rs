@@ -40,10 +40,10 @@ pub(crate) use eidos::of_call as eido_of;
 pub use eidos::{EidoError, Taken, tell as tell_eido};
 pub(crate) use given_back::given_back;
 pub use officers::adopt;
-pub use rows::address_key;
 pub(crate) use rows::count;
 pub(crate) use units::{DISPATCH, on_it as units_on_it};
 pub use units::{UNITS_MAX, assign, end_closed, release};
+pub(crate) use units::{end_grant, grant};
 
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

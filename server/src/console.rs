@@ -1,4 +1,5 @@
-//! The analysts' console: a board of live calls, and one page for each packet.
+//! The analysts' console: a board of live calls, one page for each packet, one to look
+//! through all of them, and one for how much of it was there before the officers were.
 //!
 //! Pages are rendered here and kept up to date over one WebSocket each, by regions
 //! (see [`view`]). The board is read and rendered by one task for all who watch it
@@ -10,14 +11,17 @@
 //! record ([`disclosure`]). Who may speak to the console at all: [`access`].
 
 mod access;
+mod arrivals;
 pub mod assets;
 mod attachments;
 mod board;
+mod clips;
 mod disclosure;
 mod forms;
 mod live;
 mod packet;
 mod pages;
+mod search;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -30,7 +34,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::view::HeaderView;
@@ -54,6 +58,8 @@ struct Console {
     stop: CancellationToken,
     times: words::Times,
     board: board::Board,
+    /// How many notices of saved searches nobody has seen; sent whenever that may differ.
+    notices: watch::Sender<u64>,
     /// A place for each open socket.
     places: Arc<Semaphore>,
 }
@@ -64,6 +70,7 @@ impl Console {
             center_name: self.center.config.name.clone(),
             open_calls,
             connected_devices: self.center.hub.counts().0 as u64,
+            notices: *self.notices.borrow(),
             now_ms: clock::now_ms(),
         }
     }
@@ -73,8 +80,8 @@ impl Console {
     }
 }
 
-/// The pages, their sockets and their files. Has a task of its own, so it is called
-/// within a runtime; the task ends with `stop`.
+/// The pages, their sockets and their files. Has tasks of its own, so it is called
+/// within a runtime; they end with `stop`.
 pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
     let schemes = access::Schemes::new(center.config.console_tls);
     let console = Arc::new(Console {
@@ -82,17 +89,26 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         stop,
         times: words::Times::of_this_center(),
         board: board::Board::default(),
+        notices: watch::channel(0).0,
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
     tokio::spawn(board::keep(console.clone()));
+    tokio::spawn(search::keep(console.clone()));
     let attachments = Router::new()
         .route("/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
     let mut router = Router::new()
         .route("/", get(pages::board))
+        .route("/before-arrival", get(arrivals::page))
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
+        .route("/calls/{id}/clips", post(clips::ask))
+        .route("/search", get(search::page))
+        .route("/search/saved", post(search::save))
+        .route("/search/saved/{id}/forget", post(search::forget))
+        .route("/search/notices/seen", post(search::all_seen))
+        .route("/search/notices/{id}/seen", post(search::seen))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

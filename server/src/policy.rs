@@ -70,8 +70,14 @@ pub enum Act {
     Write(Kind),
     SeeBoard,
     SeePacket,
+    /// How much was on the devices before the officers arrived: calls by number, no contents.
+    SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
+    /// Look through all packets, and keep searches.
+    Search,
+    /// … through what stands in this compartment: shown, and counted.
+    SearchIn(Compartment),
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -79,6 +85,19 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// Put a question to an agency's source.
+    AskSource,
+    AddHotListEntry,
+    ClearHotListEntry,
+    /// A whole list in the place of what it had.
+    ReplaceHotList,
+    SeeHotLists,
+    ReportPlateReads,
+    SetPremise,
+    EndPremise,
+    SeePremises,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -88,6 +107,7 @@ impl Act {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
             Self::Release(compartment) => format!("release {}", compartment.name()),
+            Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -98,9 +118,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, Release, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, Release, ReplaceHotList, ReportCall, ReportPlateReads, Restore,
+        RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth,
+        SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -109,15 +131,33 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
+        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | FetchAttachment)
+        | (
+            Role::Analyst,
+            SeeBoard
+            | SeePacket
+            | SeeArrivals
+            | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call),
+        )
+        | (
+            Role::Analyst | Role::Dispatch,
+            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
+            | SeePremises,
+        )
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
             Role::Dispatch,
             ReportCall
             | ListCalls
             | SeePacket
+            | SeeArrivals
             | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call)
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
@@ -138,7 +178,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         (Role::Analyst, Write(kind)) => {
             matches!(
                 kind,
-                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
             )
         }
         _ => false,
@@ -162,6 +202,7 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -180,7 +221,7 @@ mod tests {
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer]),
+        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
@@ -196,15 +237,34 @@ mod tests {
         ("write other", &[]),
         ("SeeBoard", &[Role::Analyst]),
         ("SeePacket", &[Role::Analyst, Role::Dispatch]),
+        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
         (
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("Search", &[Role::Analyst, Role::Dispatch]),
+        ("search in safety", &[Role::Analyst, Role::Dispatch]),
+        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("search in records", &[]),
+        ("search in juvenile", &[]),
+        ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        (
+            "AskSource",
+            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+        ),
+        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ReplaceHotList", &[Role::Dispatch]),
+        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        ("ReportPlateReads", &[Role::Dispatch]),
+        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
+        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
+        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
     ];
 
     #[test]
@@ -221,17 +281,30 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
+            Act::SeeArrivals,
             Act::FetchAttachment,
+            Act::Search,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AskSource,
+            Act::AddHotListEntry,
+            Act::ClearHotListEntry,
+            Act::ReplaceHotList,
+            Act::SeeHotLists,
+            Act::ReportPlateReads,
+            Act::SetPremise,
+            Act::EndPremise,
+            Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Compartment::ALL.map(Act::Release));
+        acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

@@ -80,6 +80,12 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<packet::EntryError> for Problem {
+    fn from(error: packet::EntryError) -> Self {
+        LogError::Entry(error).into()
+    }
+}
+
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         let detail = error.to_string();

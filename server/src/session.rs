@@ -29,6 +29,7 @@ pub use offers::{admit, admit_now};
 use crate::audit::Record;
 use crate::center::Center;
 use crate::clock;
+use crate::contacts::Contact;
 use crate::devices::Device;
 use crate::hub::Place;
 use crate::log::{Ledger, LogError, slice};
@@ -103,6 +104,7 @@ struct Session {
     /// What is not handed in yet.
     report: Report,
     delivered: HashMap<DocumentId, u64>,
+    contact: Contact,
     began: Instant,
     /// The turn to read from the disk that was asked for, and the one that it has.
     asked: Option<BoxFuture<'static, Turn>>,
@@ -187,6 +189,10 @@ impl Session {
             carrier,
             report: Report::default(),
             delivered: HashMap::new(),
+            contact: Contact {
+                began_ms: clock::now_ms(),
+                heard_ms: None,
+            },
             began: Instant::now(),
             asked: None,
             turn: None,
@@ -197,6 +203,7 @@ impl Session {
             String::new(),
         );
         session.report.records.push(opened);
+        session.report.contact = Some(session.contact);
         session.report.delivered.extend(session.relay.held());
         Ok(session)
     }
@@ -354,7 +361,9 @@ impl Session {
         let found = match recent.slice(document, after, bytes_max, &skip, dictionary) {
             Some(found) => found,
             None => {
-                if document.compartment != Compartment::Safety && !self.has_turn() {
+                let can_hurt =
+                    document.compartment == Compartment::Safety && !document.call.is_beat();
+                if !can_hurt && !self.has_turn() {
                     return Ok(false);
                 }
                 let read = move |connection: &rusqlite::Connection| {
@@ -390,6 +399,7 @@ impl Session {
     fn message(&mut self, message: Message) {
         let now_ms = self.now_ms();
         self.relay.heard(now_ms);
+        self.contact.heard_ms = Some(self.contact.began_ms.saturating_add_unsigned(now_ms));
         let Message::Binary(bytes) = message else {
             return;
         };
@@ -460,6 +470,11 @@ impl Session {
     }
 
     async fn end(&mut self) {
+        let heard_ms = self.contact.heard_ms.unwrap_or(self.contact.began_ms);
+        self.report.contact = Some(Contact {
+            heard_ms: Some(heard_ms),
+            ..self.contact
+        });
         self.center
             .reports
             .hand_in_last(&self.carrier, std::mem::take(&mut self.report))

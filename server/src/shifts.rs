@@ -38,8 +38,17 @@ pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 16], LogEr
     rand::fill(&mut token).map_err(|_| LogError::Store("no randomness".into()))?;
     sign_off(ledger, shift.device)?;
     ledger.sql().execute(
-        "INSERT INTO shifts (token, device, officer, badge, unit, agency, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![hash(&token), shift.device.0, shift.officer, shift.badge, shift.unit, shift.agency, shift.expires_ms],
+        "INSERT INTO shifts (token, device, officer, badge, unit, agency, expires_ms, began_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            hash(&token),
+            shift.device.0,
+            shift.officer,
+            shift.badge,
+            shift.unit,
+            shift.agency,
+            shift.expires_ms,
+            ledger.now_ms()
+        ],
     )?;
     Ok(token)
 }

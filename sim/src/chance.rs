@@ -56,3 +56,16 @@ pub(crate) fn pick_weighted<'a, T>(
 pub(crate) fn happens(rng: &mut Rng, share: f64) -> bool {
     rng.f64() < share
 }
+
+/// Log-normal, by its median and the standard deviation of its logarithm.
+pub(crate) fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
+    // Box and Muller; no logarithm of zero.
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
+    median * (sigma * normal).exp()
+}
+
+/// Exponential, by its mean.
+pub(crate) fn exponential(rng: &mut Rng, mean: f64) -> f64 {
+    -mean * (1.0 - rng.f64()).ln()
+}

@@ -18,19 +18,19 @@
 //! does not fit ends the run as [`Broken`], with the seed and the last lines of the trace.
 //! At the end all is healed, and everything has to come to rest, the same everywhere.
 //!
-//! * `queue`, `network`, `links`: time and wires.
+//! * `event`, `network`, `links`: time and wires.
 //! * `center`, `session`: the center's side. `officer`, `sealed`: the devices' side.
 //! * `script`, `hostile`, `restores`: what happens. `witness`, `checks`, `settle`: what must hold.
 
 mod center;
 mod checks;
+mod event;
 mod fault;
 mod hostile;
 mod links;
 mod messages;
 mod network;
 mod officer;
-mod queue;
 mod restores;
 mod script;
 mod sealed;
@@ -42,7 +42,6 @@ mod witness;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -52,11 +51,13 @@ use packet::CenterId;
 use server::devices;
 use tempfile::TempDir;
 
+use crate::stage::queue::Queue;
+use crate::stage::{self, keys::EvenSigner};
 use center::Center;
+use event::Event;
 use fault::{Fault, Step};
 use network::{NETWORKS, Wire};
-use officer::{EvenSigner, Officer};
-use queue::{Event, Queue};
+use officer::Officer;
 use script::Dispatch;
 use witness::Witness;
 
@@ -69,8 +70,6 @@ const EPOCH_MS: i64 = 1_789_970_400_000;
 /// How long a closed call's packet stays with its units.
 const KEEP_CLOSED_MS: i64 = 60_000;
 const UNITS: [&str; 3] = ["1A11", "2B12", "3C13"];
-/// Files in memory, where the machine has such a place.
-const MEMORY: &str = "/dev/shm";
 
 /// Milliseconds since 1970 by a clock that is right.
 fn wall_ms(now_ms: u64) -> i64 {
@@ -114,7 +113,7 @@ impl std::error::Error for Broken {}
 struct World {
     now_ms: u64,
     rng: Rng,
-    queue: Queue,
+    queue: Queue<Event>,
     trace: Trace,
     stats: Stats,
     center: Center,
@@ -160,14 +159,7 @@ pub fn run(seed: u64, run_ms: u64) -> Result<Run, Box<Broken>> {
 
 impl World {
     fn new(seed: u64) -> Step<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("forerunner-sim-");
-        let folder = if Path::new(MEMORY).is_dir() {
-            builder.tempdir_in(MEMORY)
-        } else {
-            builder.tempdir()
-        };
-        let folder = folder.map_err(Fault::of_world)?;
+        let folder = stage::folder().map_err(Fault::of_world)?;
         // The devices name their actors by the thread's own randomness.
         fastrand::seed(seed);
         let mut rng = Rng::with_seed(seed);

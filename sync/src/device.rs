@@ -18,14 +18,14 @@ use crate::bundle::decode_down;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
     Agreement, BlobId, Bye, ChangesFrame, ChunkFrame, DownFrame, FrameError, HaveFrame, Hello,
-    OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame, Welcome, decode,
-    digest, encode,
+    LateFrame, OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame, Welcome,
+    decode, digest, encode,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
     CHANGES_PER_FRAME_MAX, CHUNK_BYTES_MAX, EXCEPTIONS_MAX, FRAMES_PER_MESSAGE_MAX, GRANTS_MAX,
-    OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPORT_MESSAGES_MAX, REPORT_MS_MAX, WANTS_MAX,
-    WORDS_BYTES_MAX,
+    OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPORT_CALM_BYTES_MAX, REPORT_CALM_MS_MAX,
+    REPORT_HELD_MS_MIN, REPORT_MESSAGES_MAX, REPORT_MS_MAX, WANTS_MAX, WORDS_BYTES_MAX,
 };
 use crate::link::Link;
 use crate::slices::{Joining, REST, SAFETY, Slices};
@@ -165,8 +165,11 @@ struct Session {
     received: u64,
     committed: u64,
     reported: u64,
-    /// More was announced, and nothing that came is urgent: the report may wait until then.
-    report_by_ms: Option<u64>,
+    /// The report of what came since the last one may wait; `None`: it is due.
+    hold: Option<Hold>,
+    /// The size of what came since the last report, and when the last of it came.
+    unreported_bytes: usize,
+    came_ms: u64,
     heads_due: bool,
     pong_due: bool,
     /// The offers under way, in the order they were sent.
@@ -181,6 +184,24 @@ struct Session {
     message: Vec<u8>,
     frames: usize,
     link: Link,
+}
+
+/// Why, and until when, a report waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hold {
+    until: Until,
+    by_ms: u64,
+}
+
+/// What the report of a message may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Nothing: it is urgent, or asks for an answer.
+    Now,
+    /// More was announced.
+    More,
+    /// Nothing else was announced, and nothing of it is urgent.
+    Calm,
 }
 
 /// An attachment on its way up. Its next piece follows the center's word on where to begin.
@@ -199,7 +220,9 @@ impl Session {
             received: 0,
             committed: 0,
             reported: 0,
-            report_by_ms: None,
+            hold: None,
+            unreported_bytes: 0,
+            came_ms: now_ms,
             heads_due: false,
             pong_due: false,
             offered: VecDeque::new(),
@@ -226,10 +249,48 @@ impl Session {
 
     /// Whether what was committed has to be reported now.
     fn owes_report(&self, now_ms: u64) -> bool {
-        let unreported = self.committed - self.reported;
-        unreported > 0
-            && (unreported >= REPORT_MESSAGES_MAX
-                || self.report_by_ms.is_none_or(|by_ms| by_ms <= now_ms))
+        self.committed > self.reported && self.hold.is_none_or(|hold| hold.by_ms <= now_ms)
+    }
+
+    /// A message came whole, and what follows from that for its report.
+    fn came(&mut self, bytes: usize, until: Until, now_ms: u64) {
+        let is_first = self.received == self.reported;
+        self.received += 1;
+        self.unreported_bytes += bytes;
+        self.came_ms = now_ms;
+        let by_ms = match self.hold {
+            // Something that came before it is urgent, or waits for something else.
+            _ if !is_first && self.hold.is_none_or(|hold| hold.until != until) => None,
+            Some(hold) if !is_first => Some(hold.by_ms),
+            _ => match until {
+                Until::Now => None,
+                Until::More => Some(now_ms + REPORT_MS_MAX),
+                // The first answer is the first measure of the link.
+                Until::Calm if self.reported == 0 => None,
+                Until::Calm => Some(now_ms + REPORT_CALM_MS_MAX),
+            },
+        };
+        let has_room = match until {
+            Until::Now => false,
+            Until::More => self.received - self.reported < REPORT_MESSAGES_MAX,
+            Until::Calm => self.unreported_bytes <= REPORT_CALM_BYTES_MAX,
+        };
+        self.hold = by_ms
+            .filter(|_| has_room)
+            .map(|by_ms| Hold { until, by_ms });
+    }
+
+    /// *Delivered*, of all that is committed.
+    fn report(&mut self, now_ms: u64) -> UpFrame {
+        self.reported = self.committed;
+        self.unreported_bytes = 0;
+        self.hold = None;
+        let (messages, held_ms) = (self.reported, now_ms.saturating_sub(self.came_ms));
+        if held_ms < REPORT_HELD_MS_MIN {
+            UpFrame::Delivered(messages)
+        } else {
+            UpFrame::DeliveredLate(LateFrame { messages, held_ms })
+        }
     }
 }
 
@@ -411,11 +472,13 @@ impl Device {
             .ok_or(FrameError::OutOfTurn("no session is open"))?;
         session.life.heard(now_ms);
         let mut effects = Effects::default();
-        let mut more_follows = false;
+        let mut until = Until::Now;
         for frame in frames {
             let frame = match frame {
                 DownFrame::Part(part) => {
-                    more_follows |= !part.last;
+                    if !part.last {
+                        until = Until::More;
+                    }
                     let joined = match &mut self.session {
                         Some(session) => session.joining.part(part)?,
                         None => None,
@@ -427,21 +490,15 @@ impl Device {
                 }
                 frame => frame,
             };
-            more_follows = may_wait(&frame).unwrap_or(more_follows);
+            until = waits(&frame).unwrap_or(until);
             self.frame(frame, &mut effects, now_ms)?;
         }
         // A message that could not be taken is never reported as delivered.
         if let Some(session) = &mut self.session {
-            session.received += 1;
+            session.came(bytes.len(), until, now_ms);
             if is_on(Sabotage::DeliverBeforeCommit) {
                 session.committed = session.received;
             }
-            session.report_by_ms = match session.report_by_ms {
-                _ if !more_follows => None,
-                // What is urgent has come since the last report.
-                None if session.received - session.reported > 1 => None,
-                by_ms => by_ms.or(Some(now_ms + REPORT_MS_MAX)),
-            };
         }
         Ok(effects)
     }
@@ -681,8 +738,8 @@ impl Device {
                 bytes_max,
             };
         }
-        let report_ms = match session.report_by_ms {
-            Some(by_ms) if session.committed > session.reported => by_ms,
+        let report_ms = match session.hold {
+            Some(hold) if session.committed > session.reported => hold.by_ms,
             _ => u64::MAX,
         };
         match session.life.pulse(now_ms, session.link.expected()) {
@@ -713,9 +770,7 @@ fn next_frame(
         return Some(encode(&UpFrame::Pong));
     }
     if session.owes_report(now_ms) {
-        session.reported = session.committed;
-        session.report_by_ms = None;
-        return Some(encode(&UpFrame::Delivered(session.reported)));
+        return Some(encode(&session.report(now_ms)));
     }
     if !session.welcomed {
         return None;
@@ -813,19 +868,23 @@ fn next_piece(session: &Session) -> Option<(BlobId, u64)> {
     session.uploads.iter().find_map(next)
 }
 
-/// Whether the report of this frame may wait for what follows it; `None` where the frame
-/// says nothing of it.
-fn may_wait(frame: &DownFrame) -> Option<bool> {
+/// What the report of this frame may wait for; `None` where the frame says nothing of it.
+fn waits(frame: &DownFrame) -> Option<Until> {
     match frame {
-        DownFrame::Changes(changes) => {
-            let is_urgent = changes.document.compartment == Compartment::Safety;
-            Some(changes.ahead.is_none() && !is_urgent)
+        DownFrame::Changes(changes) if changes.document.compartment == Compartment::Safety => {
+            Some(Until::Now)
         }
+        DownFrame::Changes(changes) if changes.ahead.is_none() => Some(Until::More),
+        DownFrame::Changes(_) => Some(Until::Calm),
         DownFrame::Chunk(chunk) => {
             let reached = chunk.offset.saturating_add(chunk.bytes.len() as u64);
-            Some(reached < chunk.total)
+            Some(if reached < chunk.total {
+                Until::More
+            } else {
+                Until::Now
+            })
         }
         DownFrame::Welcome(_) | DownFrame::Part(_) => None,
-        _ => Some(false),
+        _ => Some(Until::Now),
     }
 }

@@ -108,6 +108,9 @@ pub enum UpFrame {
     Put(#[n(0)] PutFrame),
     #[n(10)]
     Chunk(#[n(0)] ChunkFrame),
+    /// As `Delivered`, held back by the device for a while.
+    #[n(11)]
+    DeliveredLate(#[n(0)] LateFrame),
 }
 
 /// From the center to a device.
@@ -233,6 +236,17 @@ pub struct OfferFrame {
     #[n(2)]
     #[cbor(with = "proof")]
     pub proof: Proof,
+}
+
+/// What a device reports later than it could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct LateFrame {
+    /// The first so many messages of this session are durable on the device …
+    #[n(0)]
+    pub messages: u64,
+    /// … the last of them for so long: no fault of the link's.
+    #[n(1)]
+    pub held_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -1,7 +1,7 @@
 //! Every bound of the protocol, by name. Times in milliseconds, sizes in bytes.
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// Longest message either side takes, and longest frame when its parts are joined.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -53,6 +53,15 @@ pub const FRAME_BYTES_TARGET_MAX: usize = 16 * 1024;
 pub const REPORT_MS_MAX: u64 = 600;
 /// … and how many messages it may hold back.
 pub const REPORT_MESSAGES_MAX: u64 = 2;
+
+/// How long a device may keep *delivered* to itself where all is quiet: what comes one small
+/// message at a time is reported together, since a report costs the device's radio and the
+/// center as much as what it reports. What is urgent is reported at once.
+pub const REPORT_CALM_MS_MAX: u64 = 500;
+/// … and how many bytes it may hold back: half of the smallest window.
+pub const REPORT_CALM_BYTES_MAX: usize = 512;
+/// A report tells how long it was held back from here on: below, the link's own noise is more.
+pub const REPORT_HELD_MS_MIN: u64 = 50;
 
 /// Silence after which a side asks for a sign of life, where nothing is due.
 pub const QUIET_MS_MAX: u64 = 20_000;

@@ -83,6 +83,25 @@ impl Link {
     /// The peer has the first `messages` messages of the session. Returns how many of
     /// those are news, or `None` when more are claimed than were sent.
     pub(crate) fn answered(&mut self, messages: u64, now_ms: u64) -> Option<usize> {
+        self.take(messages, now_ms, |sent, _| {
+            (sent.answered_bytes, sent.answered_ms)
+        })
+    }
+
+    /// … and had the last of them at `at_ms`, but waited for more before it said so. The
+    /// earlier ones waited longer: the last alone measures the link.
+    pub(crate) fn answered_late(&mut self, messages: u64, at_ms: u64) -> Option<usize> {
+        self.take(messages, at_ms, |sent, before| (before, sent.sent_ms))
+    }
+
+    /// `since`: from how many answered bytes, and which time on, a message measures the
+    /// rate; what was answered before it is given.
+    fn take(
+        &mut self,
+        messages: u64,
+        now_ms: u64,
+        since_of: impl Fn(&Sent, u64) -> (u64, u64),
+    ) -> Option<usize> {
         let news = messages.checked_sub(self.messages_answered)?;
         let news = usize::try_from(news)
             .ok()
@@ -91,8 +110,8 @@ impl Link {
         let mut took_ms = 0;
         for sent in self.under_way.drain(..news) {
             self.bytes_under_way -= sent.bytes;
+            since = since_of(&sent, self.answered_bytes);
             self.answered_bytes += sent.bytes;
-            since = (sent.answered_bytes, sent.answered_ms);
             took_ms = now_ms.saturating_sub(sent.sent_ms);
         }
         if news > 0 {

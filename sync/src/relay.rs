@@ -23,7 +23,7 @@ use crate::frame::{
 use crate::life::{Life, Pulse};
 use crate::limits::{
     ANSWERS_QUEUE_MAX, CHANGES_PER_FRAME_MAX, CHUNK_BYTES_MAX, EXCEPTIONS_MAX,
-    FRAMES_PER_MESSAGE_MAX, GRANTS_MAX, PROTOCOL_VERSION, SEEN_QUEUE_MAX, WANTS_MAX,
+    FRAMES_PER_MESSAGE_MAX, GRANTS_MAX, PROTOCOL_VERSION, REPORT_MS_MAX, SEEN_QUEUE_MAX, WANTS_MAX,
 };
 use crate::link::{Handshake, Link};
 use crate::slices::{Joining, REST, SAFETY, Slices};
@@ -527,14 +527,13 @@ impl Relay {
                 Unpacked::Brief(_) => return Err(FrameError::OutOfTurn("an offer is whole")),
             },
             UpFrame::Delivered(messages) => {
-                let news = self
-                    .link
-                    .answered(messages, now_ms)
-                    .ok_or(FrameError::OutOfTurn("more is delivered than was sent"))?;
-                at_most("messages under way", news, self.under_way.len())?;
-                let mut through: BTreeMap<DocumentId, u64> = BTreeMap::new();
-                through.extend(self.under_way.drain(..news).flatten());
-                Some(Event::Delivered(through.into_iter().collect()))
+                let news = self.link.answered(messages, now_ms);
+                Some(self.delivered(news)?)
+            }
+            UpFrame::DeliveredLate(late) => {
+                let at_ms = now_ms.saturating_sub(late.held_ms.min(REPORT_MS_MAX));
+                let news = self.link.answered_late(late.messages, at_ms);
+                Some(self.delivered(news)?)
             }
             UpFrame::Shown(shown) => self.reach.get(&shown.document).map(|reach| Event::Shown {
                 document: shown.document,
@@ -584,6 +583,15 @@ impl Relay {
             UpFrame::Pong => None,
             UpFrame::Part(_) => return Err(FrameError::OutOfTurn("a part within a part")),
         })
+    }
+
+    /// The device has so many more of the messages under way.
+    fn delivered(&mut self, news: Option<usize>) -> Result<Event, FrameError> {
+        let news = news.ok_or(FrameError::OutOfTurn("more is delivered than was sent"))?;
+        at_most("messages under way", news, self.under_way.len())?;
+        let mut through: BTreeMap<DocumentId, u64> = BTreeMap::new();
+        through.extend(self.under_way.drain(..news).flatten());
+        Ok(Event::Delivered(through.into_iter().collect()))
     }
 
     /// What to do next; to be asked again after everything that happens, and whenever

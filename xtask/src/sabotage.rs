@@ -40,7 +40,8 @@ fn command(target: &Path) -> Command {
     let mut command = workspace::cargo();
     command.args(["test", "--release", "--workspace"]);
     command.args(["--features", "forerunner-sim/sabotage"]);
-    command.args(["--test", "sabotage", "--", "--nocapture"]);
+    command.args(["--test", "sabotage", "--test", "arrivals_sabotage"]);
+    command.args(["--", "--nocapture"]);
     command.env("CARGO_TARGET_DIR", target);
     command
 }

@@ -7,6 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use server::config::{AgencyConfig, Config, OfficerConfig};
+use server::enrich::own::cameras::Camera;
+use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
 use sim::{Faults, Sources};
@@ -124,12 +126,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             })
             .collect(),
     });
-    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| SourceConfig {
-        name: name.into(),
-        asks,
-        gives,
-        url: format!("http://{address}{path}"),
-        timeout_ms: 3_000,
+    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| {
+        SourceConfig::over_http(name, asks, gives, format!("http://{address}{path}"))
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let keep_closed_s = speed.real(KEEP_CLOSED_S).as_secs_f64().round() as u32;
@@ -145,6 +143,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         key_exchange: server::identity::KeyExchange::default(),
         limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
+        purposes: server::config::default_purposes(),
         cads: vec![],
         sources: vec![
             source(
@@ -169,6 +168,23 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
                 "/cameras?lat={latitude}&lon={longitude}",
             ),
         ],
+        cameras: sim::corner_cameras(SEED)
+            .into_iter()
+            .map(|camera| Camera {
+                name: camera.name,
+                latitude: camera.latitude,
+                longitude: camera.longitude,
+                direction_deg: camera.direction_deg,
+                view_deg: camera.view_deg,
+                range_m: camera.range_m,
+                stream: camera.stream,
+            })
+            .collect(),
+        video: Some(VideoConfig {
+            name: "City video (made up)".into(),
+            url: format!("http://{}/clips", sources.video),
+            timeout_ms: 5_000,
+        }),
     }
 }
 

@@ -8,10 +8,11 @@ use crate::present::Look;
 use crate::view::HeaderView;
 
 /// Of the open packet, in the order in which they are sent.
-const OF_A_PACKET: [&str; 9] = [
+const OF_A_PACKET: [&str; 10] = [
     "summary",
-    "cautions",
+    "glance",
     "my-status",
+    "cautions",
     "facts",
     "findings",
     "notes",
@@ -48,8 +49,9 @@ impl Regions {
             Some(packet) => {
                 let htmls = [
                     packet.summary.render()?,
-                    packet.cautions.render()?,
+                    packet.glance.render()?,
                     packet.status.render()?,
+                    packet.cautions.render()?,
                     packet.facts.render()?,
                     packet.findings.render()?,
                     packet.notes.render()?,

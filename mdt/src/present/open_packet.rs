@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use mobile_core::{EntryView as Stored, Packet};
 use packet::{
-    Author, CallState, Confidence, DocumentId, Entry, Facts, Finding, Outcome, OutcomeState,
+    Author, CallState, Confidence, DocumentId, Entry, Facts, Finding, Outcome, OutcomeState, Topic,
     UnitState, UnitStatus,
 };
 
 use super::entry::{caution_asks, entry, is_refused, taps, when};
+use super::glance::glance;
 use super::notes::{notes, status_word};
 use super::{Scene, priority};
 use crate::view::{
@@ -22,8 +23,9 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
     PacketView {
         id: packet.call.to_string(),
         summary: summary(scene, packet),
-        cautions: cautions(scene, packet),
+        glance: glance(scene, packet),
         status: status(scene, packet),
+        cautions: cautions(scene, packet),
         facts: packet
             .facts
             .as_ref()
@@ -181,6 +183,9 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
             entry: entry(scene, packet, stored, "Finding", &finding.source, text),
             source: finding.source.clone(),
             query: finding.query.clone(),
+            link: finding.link.clone(),
+            camera: (finding.topic == Topic::Camera && finding.link.is_some())
+                .then(|| finding.title.clone()),
             confidence: match finding.confidence {
                 Confidence::Exact => ConfidenceView::Exact,
                 Confidence::Partial => ConfidenceView::Lead("only a part of it matches".into()),
@@ -190,6 +195,7 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
         })
     });
     FindingsView {
+        call_id: packet.call.to_string(),
         findings: findings.collect(),
     }
 }

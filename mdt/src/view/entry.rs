@@ -80,6 +80,10 @@ pub struct FindingView {
     /// What was asked, such as `plate ABC-1234`.
     pub query: String,
     pub confidence: ConfidenceView,
+    /// What a tap opens. Not of one that was corrected.
+    pub link: Option<String>,
+    /// The name of a camera, whose recording can be asked for.
+    pub camera: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
-//! The open packet: cautions on top, then what I can say about myself, then what
-//! is known, and last what was asked in vain.
+//! The open packet: on top the few lines that matter most, then what I can say about
+//! myself, then all that is known, and last what was asked in vain.
 
 use askama::Template;
 
-use super::{ConfidenceView, EntryProgress, EntryView, FindingView, PriorityView};
+use super::{ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, PriorityView};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]
@@ -11,8 +11,9 @@ pub struct PacketView {
     /// As in the page's address.
     pub id: String,
     pub summary: SummaryView,
-    pub cautions: CautionsView,
+    pub glance: GlanceView,
     pub status: StatusView,
+    pub cautions: CautionsView,
     pub facts: FactsView,
     pub findings: FindingsView,
     pub notes: NotesView,
@@ -76,6 +77,7 @@ pub struct FactsView {
 #[derive(Debug, Clone, Template)]
 #[template(path = "findings.html")]
 pub struct FindingsView {
+    pub call_id: String,
     pub findings: Vec<FindingView>,
 }
 
@@ -282,16 +284,27 @@ mod tests {
     #[test]
     fn findings_and_sources_say_what_is_certain_and_what_was_not_checked() {
         let html = FindingsView {
+            call_id: "17".into(),
             findings: vec![FindingView {
                 entry: entry(HOSTILE),
                 source: "City records".into(),
                 query: "address".into(),
                 confidence: ConfidenceView::Lead("similar name".into()),
+                link: Some("rtsp://cameras.example/7".into()),
+                camera: Some(HOSTILE.into()),
             }],
         }
         .render()
         .unwrap();
-        assert_words(&html, &["City records", "A lead to verify: similar name"]);
+        assert_words(
+            &html,
+            &[
+                "City records",
+                "A lead to verify: similar name",
+                "href=\"rtsp://cameras.example/7\"",
+                "hx-post=\"/calls/17/clips\"",
+            ],
+        );
         let outcomes = [
             SourceOutcome::Asked { at: "12:00".into() },
             SourceOutcome::Answered {

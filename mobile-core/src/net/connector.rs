@@ -37,6 +37,14 @@ pub trait Connector: Send + Sync + fmt::Debug {
 const ANSWER_MS_MAX: u64 = 1_500;
 /// … and how long one dial in four may, for links whose round trip is longer.
 const ANSWER_MS_MAX_PATIENT: u64 = 8_000;
+/// How long the network may take to answer the dial of this number.
+pub(crate) fn answer_ms_max(dial: u32) -> u64 {
+    match dial % 4 {
+        3 => ANSWER_MS_MAX_PATIENT,
+        _ => ANSWER_MS_MAX,
+    }
+}
+
 /// What may lie in the kernel's buffer and is not sent yet: a caution cannot pass it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOT_SENT_BYTES_MAX: u32 = 4 * 1024;
@@ -50,12 +58,8 @@ pub(crate) struct TlsConnector {
 impl TlsConnector {
     async fn reach(&self, center: &str) -> Result<TcpStream, NetError> {
         let dial = self.dials.fetch_add(1, Ordering::Relaxed);
-        let answer_ms_max = match dial % 4 {
-            3 => ANSWER_MS_MAX_PATIENT,
-            _ => ANSWER_MS_MAX,
-        };
         let answer = timeout(
-            Duration::from_millis(answer_ms_max),
+            Duration::from_millis(answer_ms_max(dial)),
             TcpStream::connect(center),
         );
         let stream = match answer.await {

@@ -66,7 +66,7 @@ pub(super) async fn report_eido(
     })
 }
 
-fn body_of(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+pub(super) fn body_of(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|e| Problem::new(e.status(), "The body cannot be read", e.body_text()))
 }
 

@@ -13,8 +13,9 @@ use packet::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::rows::{address_key, closed, insert, is_open};
+use super::rows::{closed, insert, is_open};
 use super::units::{UNITS_MAX, end_grant, grant, granted, units_on};
+use crate::address;
 use crate::log::{Happening, Ledger, LogError, new_since_restore};
 
 /// Who writes that a call has two packets, as screens show it.
@@ -27,6 +28,10 @@ pub(crate) fn given_back(
     document: DocumentId,
     change: &Inspected,
 ) -> Result<(), LogError> {
+    if document.call.is_beat() {
+        // What the beats carry is made anew of what is listed.
+        return Ok(());
+    }
     if let Some(newer) = newer(ledger, document, change)? {
         return ledger.append(document, newer).map(|_| ());
     }
@@ -85,10 +90,11 @@ fn take_facts(
     facts: &Facts,
     change: &Inspected,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     let known = ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, seen_ms = max(seen_ms, ?7)
+            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, apartment = ?7, seen_ms = max(seen_ms, ?8)
              WHERE call = ?1",
         )?
         .execute(params![
@@ -97,7 +103,8 @@ fn take_facts(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             change.written_ms()
         ])?;
     if known == 0 {

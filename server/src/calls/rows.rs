@@ -4,7 +4,9 @@ use packet::{CallId, CallState, DocumentId, Entry, EntryId, Facts};
 use rusqlite::params;
 
 use super::officers;
+use crate::address;
 use crate::log::{Ledger, LogError};
+use crate::mentions;
 
 pub(super) fn is_open(facts: &Facts) -> bool {
     facts.state == CallState::Open
@@ -17,11 +19,12 @@ pub(super) fn insert(
     report: &str,
     updated_ms: i64,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, seen_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, apartment, seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             call.0.cast_signed(),
@@ -34,7 +37,8 @@ pub(super) fn insert(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     Ok(())
@@ -49,10 +53,11 @@ pub(super) fn update(
     report: &str,
     updated_ms: i64,
 ) -> Result<(), LogError> {
+    let address = address::normalise(&facts.location);
     ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, seen_ms = ?9
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, apartment = ?9, seen_ms = ?10
              WHERE call = ?1",
         )?
         .execute(params![
@@ -63,7 +68,8 @@ pub(super) fn update(
             facts.priority,
             facts.nature,
             facts.location,
-            address_key(&facts.location),
+            address.building,
+            address.unit,
             ledger.now_ms()
         ])?;
     ledger
@@ -74,18 +80,6 @@ pub(super) fn update(
         )?
         .execute(params![call.0.cast_signed(), facts.agency, facts.number])?;
     Ok(())
-}
-
-/// How addresses are compared until they are normalised (USPS Publication 28, a later
-/// issue): upper case, single spaces, nothing after the first comma.
-#[must_use]
-pub fn address_key(location: &str) -> String {
-    let street = location.split(',').next().unwrap_or_default();
-    street
-        .split_whitespace()
-        .map(str::to_uppercase)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// Nobody has to acknowledge the cautions of a call that is over.
@@ -109,13 +103,21 @@ pub(crate) fn count(
     entry: &Entry,
     received_ms: i64,
 ) -> Result<(), LogError> {
+    if document.call.is_beat() {
+        return Ok(());
+    }
     let call = document.call.0.cast_signed();
     match entry {
         Entry::Facts(facts) => {
             if let packet::Author::Device(device) = id.actor.author() {
                 officers::opened_by(ledger, seq, document.call, facts, device)?;
             }
+            if let Some(words) = &facts.narrative {
+                mentions::read(ledger, document, None, words)?;
+            }
         }
+        Entry::Note(note) => mentions::read(ledger, document, Some(id), &note.text)?,
+        Entry::Mention(mention) => mentions::index(ledger, document.call, mention, seq)?,
         Entry::Finding(_) => {
             ledger
                 .sql()
@@ -140,15 +142,19 @@ pub(crate) fn count(
                 .sql()
                 .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
                 .execute(params![of.to_string(), call, received_ms])?;
+            if let Entry::Correction(packet::Correction {
+                text: Some(words), ..
+            }) = entry
+            {
+                mentions::read(ledger, document, Some(id), words)?;
+            }
         }
         Entry::Attachment(attachment) => {
             crate::attachments::named(ledger, document, id, attachment)?;
         }
-        Entry::Note(_)
-        | Entry::Outcome(_)
+        Entry::Outcome(_)
         | Entry::Query(_)
         | Entry::UnitStatus(_)
-        | Entry::Mention(_)
         | Entry::Link(_)
         | Entry::Other { .. } => {}
     }

@@ -45,7 +45,7 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
     grant(ledger, call, unit, assigned.seq, priority)
 }
 
-pub(super) fn grant(
+pub(crate) fn grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -129,7 +129,7 @@ pub fn release(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), 
     end_grant(ledger, call, unit, cleared.seq)
 }
 
-pub(super) fn end_grant(
+pub(crate) fn end_grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::view::{BoardView, CallRowView};
 use super::{Console, words};
 use crate::calls;
+use crate::center::Center;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
 
@@ -77,7 +78,7 @@ impl Board {
     pub(super) fn read(
         &self,
         connection: &Connection,
-        config: &Config,
+        center: &Center,
     ) -> Result<(BoardView, u64), LogError> {
         let open_calls = open_calls(connection)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +98,7 @@ impl Board {
                 priority: words::priority(row.get(2)?),
                 nature: row.get(3)?,
                 location: row.get(4)?,
-                agency: agency(config, &row.get::<_, String>(1)?),
+                agency: agency(&center.config, &row.get::<_, String>(1)?),
                 received_ms: known.received_ms.unwrap_or(row.get(7)?),
                 units: units(connection, call, &known.statuses)?,
                 findings: row.get(5)?,
@@ -109,6 +110,7 @@ impl Board {
         let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
         Ok((
             BoardView {
+                fault: center.rules_fault().borrow().clone(),
                 rows,
                 calls_not_shown,
             },
@@ -187,6 +189,7 @@ async fn keep_on(console: &Arc<Console>) {
             board.wanted.notified().await;
         }
         let mut happenings = console.center.log.subscribe();
+        let mut fault = console.center.rules_fault();
         let mut is_old = true;
         while board.rendered.receiver_count() > 0 {
             if is_old {
@@ -200,6 +203,7 @@ async fn keep_on(console: &Arc<Console>) {
                     Err(RecvError::Lagged(_)) => true,
                     Err(RecvError::Closed) => return,
                 },
+                _ = fault.changed() => true,
                 () = board.rendered.closed() => false,
             };
             // One look answers all that has been told so far.
@@ -234,7 +238,7 @@ async fn render(console: &Arc<Console>) -> bool {
         .log
         .readers()
         .read(move |connection| {
-            let (view, open_calls) = reading.board.read(connection, &reading.center.config)?;
+            let (view, open_calls) = reading.board.read(connection, &reading.center)?;
             let html = view.render().map_err(|e| LogError::Store(e.to_string()))?;
             Ok(Rendered {
                 html: html.into(),

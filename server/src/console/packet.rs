@@ -4,7 +4,9 @@
 mod devices;
 mod entries;
 mod facts;
+mod glance;
 mod sources;
+mod timeline;
 mod units;
 
 use std::collections::HashSet;
@@ -15,10 +17,12 @@ use askama::Template;
 use rusqlite::{Connection, params};
 
 use self::devices::Devices;
-use super::view::{PacketView, ShownThroughView};
+use super::view::{PacketView, ShownThroughView, TimelineView};
 use super::{Console, board};
+use crate::arrivals::Timeline;
 use crate::calls;
 use crate::clock;
+use crate::hub::Hub;
 use crate::log::{Ledger, LogError, Logged, document_after};
 use crate::receipts::{self, Receipt};
 
@@ -63,6 +67,7 @@ struct Beside {
     /// The units that have the packet.
     units: Vec<String>,
     signed_on: Vec<SignedOn>,
+    timeline: Option<Timeline>,
     now_ms: i64,
 }
 
@@ -139,7 +144,7 @@ impl Known {
                 if self.documents.iter().all(|read| read.entries.is_empty()) {
                     return Ok(None);
                 }
-                let beside = self.beside(connection)?;
+                let beside = self.beside(connection, &reading.center.hub)?;
                 let look = Look {
                     packet: self.view(&reading, &beside),
                     open_calls: board::open_calls(connection)?,
@@ -149,7 +154,7 @@ impl Known {
             .await
     }
 
-    fn beside(&self, connection: &Connection) -> Result<Beside, LogError> {
+    fn beside(&self, connection: &Connection, hub: &Hub) -> Result<Beside, LogError> {
         let now_ms = clock::now_ms();
         let receipts = self
             .documents
@@ -159,11 +164,17 @@ impl Known {
             .prepare_cached("SELECT entry FROM cautions WHERE call = ?1 AND settled_ms IS NULL")?
             .query_map([self.call.0.cast_signed()], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
+        let entries: Vec<_> = self
+            .documents
+            .iter()
+            .map(|read| (read.document, read.entries.as_slice()))
+            .collect();
         Ok(Beside {
             receipts: receipts.collect::<Result<_, _>>()?,
             waiting,
             units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
+            timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
         })
     }
@@ -174,12 +185,21 @@ impl Known {
         let said = entries::Said::new(&self.documents, beside, &devices, &console.times);
         PacketView {
             id: self.call.to_string(),
+            glance: glance::view(&self.documents, &console.times, beside.now_ms),
+            around: facts::around(&self.documents),
             facts: facts::view(&self.documents, config, &console.times, beside.now_ms),
             cautions: said.cautions(),
             findings: said.findings(),
             notes: said.notes(),
             sources: sources::view(&self.documents, &console.times, beside.now_ms),
             units: units::view(&self.documents, beside, &console.center, &console.times),
+            timeline: beside.timeline.as_ref().map_or_else(
+                || TimelineView {
+                    verdict: String::new(),
+                    moments: Vec::new(),
+                },
+                |timeline| timeline::view(timeline, &console.times, beside.now_ms),
+            ),
             shown_through: ShownThroughView {
                 through: self.through().to_string(),
             },
@@ -191,12 +211,14 @@ impl PacketView {
     /// Each region's HTML, in the order in which they are sent.
     pub(super) fn regions(&self) -> Result<Vec<String>, askama::Error> {
         [
+            self.glance.render(),
             self.facts.render(),
             self.cautions.render(),
             self.findings.render(),
             self.notes.render(),
             self.sources.render(),
             self.units.render(),
+            self.timeline.render(),
             self.shown_through.render(),
         ]
         .into_iter()

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod search;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +68,11 @@ impl Bench {
             }],
             cads: vec![],
             sources: vec![],
+            purposes: crate::config::default_purposes(),
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();
@@ -82,10 +89,21 @@ impl Bench {
     }
 
     async fn report(&self, number: &str, nature: &str, narrative: &str) -> CallId {
+        let long_ago = Timestamp::UNIX_EPOCH;
+        self.report_of(long_ago, number, nature, narrative).await
+    }
+
+    async fn report_of(
+        &self,
+        received: Timestamp,
+        number: &str,
+        nature: &str,
+        narrative: &str,
+    ) -> CallId {
         let report = CallReport {
             agency: "pd".into(),
             number: number.into(),
-            received: Timestamp::UNIX_EPOCH,
+            received,
             updated: Timestamp::now(),
             nature: nature.into(),
             location: "2900 W OKLAHOMA AV".into(),
@@ -576,4 +594,64 @@ async fn a_stopped_console_has_no_task_left() {
     while Arc::strong_count(bench.center()) >= before {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn an_arrival_is_told_on_its_packets_page_on_the_measures_page_and_to_the_api() {
+    let bench = Bench::start().await;
+    let device = bench.device().await;
+    let call = bench.report_of(Timestamp::now(), "1", "SHOTS FIRED", "two men");
+    let call = call.await;
+    let arrived = bench.center().log.write(move |ledger| {
+        let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+        let mut report = Report::default();
+        for compartment in crate::log::Ledger::carried() {
+            let document = DocumentId::new(call, compartment);
+            report.delivered.insert(document, ledger.last(document)?);
+        }
+        let mut batch = Batch::default();
+        batch.add(&carrier, report, crate::clock::now_ms());
+        batch.write(ledger)?;
+        let on_scene = Entry::UnitStatus(packet::UnitStatus {
+            unit: "4A12".into(),
+            status: packet::UnitState::OnScene,
+            by: HOSTILE.into(),
+        });
+        ledger.append(DocumentId::new(call, Compartment::Call), on_scene)
+    });
+    arrived.await.unwrap();
+
+    let (_, html) = bench.get(&format!("/calls/{call}")).await;
+    for words in ["4A12 MDT 1 has the packet", "4A12 on scene"] {
+        assert!(html.contains(words), "{words} is missing in {html}");
+    }
+    let (status, html) = bench.get("/before-arrival").await;
+    assert_eq!(status, StatusCode::OK);
+    // It was assigned and there in one moment: nobody could have been told.
+    assert!(html.contains("late assignment"), "{html}");
+    assert!(html.contains("Priority 1") && html.contains("<svg"));
+    assert!(!html.contains("style="));
+    assert_eq!(bench.audit("SeeArrivals").await.len(), 1);
+
+    let api = crate::api::router(bench.center().clone());
+    let get = async |query: &str, token: &str| {
+        let request = Request::get(format!("/v1/metrics/before-arrival{query}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let response = api.clone().oneshot(request.body(Body::empty()).unwrap());
+        text(response.await.unwrap()).await
+    };
+    let token = &bench.center().token;
+    let (status, body) = get("", token).await;
+    assert_eq!(status, StatusCode::OK);
+    let view: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(view["priorities"]["1"]["calls"], 1);
+    assert_eq!(view["misses"][0]["why"], "late assignment");
+    assert_eq!(view["misses"][0]["call"], call.to_string());
+    assert_eq!(get("?hours=1", "another").await.0, StatusCode::FORBIDDEN);
+    let (status, body) = get("?hours=0", token).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        body.contains("hours: a whole number from 1 to 336"),
+        "{body}"
+    );
 }

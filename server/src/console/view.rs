@@ -14,7 +14,9 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`BoardPage`] | `/live?page=board` | [`HeaderView`] `#header`, [`BoardView`] `#board` |
-//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /search` [`SearchPage`] | `/live?page=search` | `#header`, [`NoticesView`] `#notices` |
+//! | `GET /before-arrival` [`ArrivalsPage`] | none | |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that it is not updating.
@@ -31,22 +33,34 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
+//! | `POST /search/saved` | `name`, and the parts of the search |
+//! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
+mod arrivals;
 mod board;
 mod entry;
+mod glance;
 mod packet;
+mod search;
 
+pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
 pub use board::{BoardPage, BoardView, CallRowView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,
 };
+pub use glance::{GlanceView, LineView, Tone};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, NotesView, PacketPage, PacketView, ShownThroughView,
-    SourceOutcome, SourceView, SourcesView, UnitView, UnitsView,
+    CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
+    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
+};
+
+pub use search::{
+    FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,
 };
 
 use askama::Template;
@@ -65,6 +79,8 @@ pub struct HeaderView {
     pub center_name: String,
     pub open_calls: u64,
     pub connected_devices: u64,
+    /// What saved searches found that the analyst has not seen.
+    pub notices: u64,
     /// The center's clock, milliseconds since 1970: ages in the browser go by it.
     pub now_ms: i64,
 }

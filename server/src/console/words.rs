@@ -38,6 +38,17 @@ impl Times {
         }
     }
 
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// As a browser's box of a date and a time has it.
+    pub(super) fn for_box(&self, ms: i64) -> String {
+        self.zoned(ms).map_or_else(String::new, |at| {
+            at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+        })
+    }
+
     fn zoned(&self, ms: i64) -> Option<Zoned> {
         Some(
             Timestamp::from_millisecond(ms)

@@ -55,6 +55,11 @@ impl Bench {
                 database: None,
             }],
             sources: vec![],
+            purposes: crate::config::default_purposes(),
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();

@@ -95,11 +95,9 @@ impl Recent {
                 return None;
             }
             let all = inner.documents.get(&document)?;
-            all.iter()
-                .filter(|k| k.committed.seq > after)
-                .take(CHANGES_PER_FRAME_MAX)
-                .cloned()
-                .collect()
+            let from = all.partition_point(|kept| kept.committed.seq <= after);
+            let found = all.range(from..).take(CHANGES_PER_FRAME_MAX);
+            found.cloned().collect()
         };
         let mut taker = Taker::new(after, bytes_max, skip);
         for kept in kept {
@@ -123,9 +121,10 @@ impl Recent {
     pub fn committed(&self, document: DocumentId, after: u64, through: u64) -> Vec<Arc<Committed>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.documents.get(&document).map_or_else(Vec::new, |all| {
-            all.iter()
+            let from = all.partition_point(|kept| kept.committed.seq <= after);
+            all.range(from..)
                 .map(|kept| &kept.committed)
-                .filter(|c| c.seq > after && c.seq <= through)
+                .take_while(|committed| committed.seq <= through)
                 .cloned()
                 .collect()
         })

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 use super::carriers::Rows;
 use super::{Carrier, Holder, Receipt, ReceiptKind, SHOWN_ON_A_PAGE_MAX, shown};
 use crate::audit::{self, Record};
+use crate::contacts::{self, Contact};
 use crate::log::{Happening, Ledger, LogError};
 use crate::policy::Act;
 
@@ -30,6 +31,8 @@ pub struct Report {
     pub shown: BTreeMap<DocumentId, (u64, i64)>,
     /// What else happened in the session.
     pub records: Vec<Record>,
+    /// The session itself: it began, or it ended.
+    pub contact: Option<Contact>,
 }
 
 impl Report {
@@ -39,12 +42,16 @@ impl Report {
             && self.delivered.is_empty()
             && self.shown.is_empty()
             && self.records.is_empty()
+            && self.contact.is_none()
     }
 
     /// Whether something in it is to be kept now. What was sent waits for what comes of it.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        !self.delivered.is_empty() || !self.shown.is_empty() || !self.records.is_empty()
+        !self.delivered.is_empty()
+            || !self.shown.is_empty()
+            || !self.records.is_empty()
+            || self.contact.is_some()
     }
 
     /// These changes of a document are being sent.
@@ -77,6 +84,7 @@ pub struct Batch {
     delivered: BTreeMap<(DocumentId, u64, i64), Delivered>,
     shown: Vec<Shown>,
     records: Vec<Record>,
+    contacts: Vec<(DeviceNumber, Contact)>,
 }
 
 impl Batch {
@@ -107,6 +115,8 @@ impl Batch {
             });
         }
         self.records.extend(report.records);
+        self.contacts
+            .extend(report.contact.map(|contact| (carrier.device, contact)));
     }
 
     /// Writes all of it. What is returned is to be told of the commit.
@@ -140,6 +150,9 @@ impl Batch {
                     carriers.json()
                 ])?;
             ledger.tell(Happening::Delivered(*document));
+        }
+        for (device, contact) in &self.contacts {
+            contacts::keep(ledger, *device, *contact)?;
         }
         for seen in &self.shown {
             shown(

@@ -22,8 +22,8 @@ use server::receipts::{self, ReceiptKind};
 use server::triage::Rules;
 use sync::frame::SeenFrame;
 
+use super::event::Event;
 use super::fault::{Fault, Invariant, Step, broken, must};
-use super::queue::Event;
 use super::restores::Backup;
 use super::session::Session;
 use super::witness::{Page, Seen, serial_of};

@@ -13,9 +13,9 @@ use sync::frame::{Hello, OfferFrame, UpFrame, encode};
 use sync::limits::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 
 use super::World;
+use super::event::{End, Event};
 use super::fault::{Fault, Step};
 use super::network::Wire;
-use super::queue::{End, Event};
 
 /// What it does, as it stands in the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What goes into wires and comes out of them.
 
 use super::World;
+use super::event::{End, Event};
 use super::fault::Step;
 use super::network::Cut;
-use super::queue::{End, Event};
 
 impl World {
     /// Sends a message from one end of a wire.

@@ -6,42 +6,11 @@
 
 use fastrand::Rng;
 
-use super::queue::End;
+use super::event::End;
+use crate::stage::network::{Network, network};
 
-/// Payload of one TCP segment.
-const SEGMENT_BYTES: usize = 1_400;
-/// The least time until TCP sends a lost segment again (RFC 6298: 1 s; Linux: 200 ms).
-const RETRANSMIT_MS_MIN: u64 = 200;
 /// With a small `TCP_NOTSENT_LOWAT` a sender is let on when this much time's worth waits.
 const UNSENT_MS_MAX: u64 = 20;
-
-/// A kind of link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
-    pub(super) name: &'static str,
-    pub(super) bits_per_s: u64,
-    /// One way.
-    pub(super) latency_ms: u64,
-    pub(super) loss_percent: u64,
-    /// The sender's buffer takes everything at once.
-    pub(super) takes_all: bool,
-}
-
-const fn network(
-    name: &'static str,
-    bits_per_s: u64,
-    latency_ms: u64,
-    loss_percent: u64,
-    takes_all: bool,
-) -> Network {
-    Network {
-        name,
-        bits_per_s,
-        latency_ms,
-        loss_percent,
-        takes_all,
-    }
-}
 
 pub(super) const NETWORKS: [Network; 9] = [
     network("narrow radio", 1_200, 600, 2, false),
@@ -114,15 +83,9 @@ impl Wire {
     /// Sends this many bytes from one end; when they come out at the other.
     pub(super) fn send(&mut self, from: End, bytes: usize, now_ms: u64, rng: &mut Rng) -> u64 {
         let network = self.network;
-        let mut held_ms = 0;
-        for _ in 0..=bytes / SEGMENT_BYTES {
-            if rng.u64(..100) < network.loss_percent {
-                held_ms += RETRANSMIT_MS_MIN + 2 * network.latency_ms;
-            }
-        }
+        let held_ms = network.held_ms(bytes, rng);
         let pipe = self.pipe(from);
-        let sending_ms = (bytes as u64 * 8_000).div_ceil(network.bits_per_s);
-        pipe.free_ms = pipe.free_ms.max(now_ms) + sending_ms;
+        pipe.free_ms = pipe.free_ms.max(now_ms) + network.sending_ms(bytes);
         let arrival_ms = pipe.free_ms + network.latency_ms + held_ms;
         pipe.last_arrival_ms = pipe.last_arrival_ms.max(arrival_ms);
         pipe.last_arrival_ms

@@ -1,23 +1,25 @@
 //! An officer's device: the real store and the real sync machine, dialling, talking,
 //! crashing.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mobile_core::identity::{KeyStore, KeyStoreError, Signer, SignerError, SoftwareSigner};
 use mobile_core::simulation::{Due, Enrolment, SimulatedDevice};
 use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, inspect};
 use server::shifts::{self, Shift};
 use sync::codec::{self, Unpacked};
 use sync::device::Store as Operation;
-use sync::frame::{DownFrame, UpFrame};
+use sync::frame::{DownFrame, LateFrame, UpFrame};
 use sync::limits::OFFERS_IN_FLIGHT_MAX;
 
+use crate::stage::keys::MemoryKeys;
+use crate::stage::network::Network;
+
+use super::event::{End, Event};
 use super::fault::{Fault, Invariant, Step, must};
 use super::messages::{Joined, Messages};
-use super::network::{Cut, Network, Wire};
-use super::queue::{End, Event};
+use super::network::{Cut, Wire};
 
 use super::witness::serial_of;
 use super::{World, wall_ms};
@@ -265,53 +267,6 @@ const NAMES: [&str; 8] = [
     "Whitfield",
 ];
 
-/// Keys in memory: they outlive every crash, as a phone's key store does.
-#[derive(Debug, Default)]
-struct MemoryKeys(Mutex<HashMap<String, Vec<u8>>>);
-
-impl KeyStore for MemoryKeys {
-    fn load(&self, name: &str) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(keys.get(name).cloned())
-    }
-
-    fn save(&self, name: &str, value: &[u8]) -> Result<(), KeyStoreError> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(name.to_owned(), value.to_vec());
-        Ok(())
-    }
-
-    fn erase(&self, name: &str) -> Result<(), KeyStoreError> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.remove(name);
-        Ok(())
-    }
-}
-
-/// ECDSA is random, and its DER 70 to 72 bytes long: this one's is always 71, so that
-/// what crosses a link has the same size in every run of a seed.
-#[derive(Debug)]
-pub(super) struct EvenSigner(pub(super) SoftwareSigner);
-
-impl Signer for EvenSigner {
-    fn public_key(&self) -> Vec<u8> {
-        self.0.public_key()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
-        /// Half of all signatures have the length: this many never fail.
-        const TRIES_MAX: usize = 1_000;
-        const DER_BYTES: usize = 71;
-        for _ in 0..TRIES_MAX {
-            let signature = self.0.sign(message)?;
-            if signature.len() == DER_BYTES {
-                return Ok(signature);
-            }
-        }
-        Err(SignerError::Failed("no signature of the length".into()))
-    }
-}
-
 impl World {
     pub(super) fn sign_on(&mut self, index: usize) -> Step {
         let unit = self.officers[index].unit.clone();
@@ -499,7 +454,10 @@ impl World {
         let read = self.officers[index].books.up.read(bytes);
         for joined in read.map_err(Fault::of_world)? {
             match joined {
-                Joined::Frame(UpFrame::Delivered(messages)) => {
+                Joined::Frame(
+                    UpFrame::Delivered(messages)
+                    | UpFrame::DeliveredLate(LateFrame { messages, .. }),
+                ) => {
                     self.check_delivered(index, messages)?;
                     says.push_str(&format!(" delivered:{messages}"));
                 }

@@ -9,10 +9,10 @@ use server::intake::CallReport;
 use server::{calls, devices};
 
 use super::center::CrashPoint;
+use super::event::Event;
 use super::fault::{Fault, Step};
 use super::network::NETWORKS;
 use super::officer::{self, Left};
-use super::queue::Event;
 use super::witness::Intent;
 use super::{UNITS, World};
 

@@ -13,8 +13,8 @@ use server::session::{admit_now, ended};
 use server::shifts;
 use sync::Handshake;
 use sync::frame::{
-    AcceptedFrame, Agreement, Bye, ByeWhy, ChangesFrame, DownFrame, Hello, RefusedFrame, UpFrame,
-    digest, encode,
+    AcceptedFrame, Agreement, Bye, ByeWhy, ChangesFrame, DownFrame, Hello, LateFrame, RefusedFrame,
+    UpFrame, digest, encode,
 };
 use sync::limits::{
     FRAME_BYTES_MAX, HANDSHAKE_BYTES_MIN, WINDOW_BYTES_MAX, WINDOW_BYTES_START, WINDOW_MS,
@@ -23,9 +23,9 @@ use sync::relay::{Event as Asked, Granted, Next, Relay, Standing, Urgency};
 
 use super::World;
 use super::center::Answer;
+use super::event::{End, Event};
 use super::fault::{Fault, Invariant, Step, broken, must};
 use super::messages::{Joined, Messages};
-use super::queue::{End, Event};
 use super::witness::Page;
 
 /// As the center's own sessions have it.
@@ -561,7 +561,10 @@ impl World {
         let head = self.witness.page().map_or(0, Page::head);
         for joined in session.books.up.read(bytes).unwrap_or_default() {
             match joined {
-                Joined::Frame(UpFrame::Delivered(messages)) => session.books.delivered(messages),
+                Joined::Frame(
+                    UpFrame::Delivered(messages)
+                    | UpFrame::DeliveredLate(LateFrame { messages, .. }),
+                ) => session.books.delivered(messages),
                 Joined::Frame(UpFrame::Heads(heads)) => {
                     for head_of in heads.iter().filter(|h| h.through <= head) {
                         if session.books.urgency.contains_key(&head_of.document) {

@@ -15,5 +15,6 @@ mod network;
 mod note;
 mod officer;
 mod refusal;
+mod reports;
 mod urgent;
 mod walk;

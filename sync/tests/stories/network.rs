@@ -3,7 +3,7 @@
 //! A link is a pipe that takes everything at once (the worst of modems: what waits
 //! in it cannot be passed), delivers in order and loses only by being cut.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use packet::DocumentId;
 use sync::decode_down;
@@ -73,6 +73,8 @@ pub(crate) struct Network {
     pub(crate) center: Center,
     pub(crate) officers: Vec<Officer>,
     pub(crate) links: Vec<Link>,
+    /// Through which `seq` each officer has each document, as far as the center knows.
+    pub(crate) reported: BTreeMap<(usize, DocumentId), u64>,
 }
 
 impl Network {
@@ -96,6 +98,7 @@ impl Network {
             center: Center::new(),
             officers: (0..officers).map(Officer::new).collect(),
             links: (0..officers).map(|_| link()).collect(),
+            reported: BTreeMap::new(),
         }
     }
 
@@ -239,6 +242,7 @@ impl Network {
     /// What a relay reports as delivered is on the device's disk.
     fn check_delivered(&mut self) {
         for (number, document, through) in std::mem::take(&mut self.center.delivered) {
+            self.reported.insert((number, document), through);
             // Between hello and commit a document may have been revoked.
             if self.center.is_granted(number, document) && self.officers[number].has(document) {
                 check_has(&self.center, &self.officers[number], document, through);

@@ -75,8 +75,8 @@ pub(super) mod seeds {
     use packet::{CallId, Compartment, DocumentId};
     use sync::frame::{
         AcceptedFrame, Agreement, BlobId, BundleFrame, Bundled, Bye, ByeWhy, ChangeItem,
-        ChangesFrame, ChunkFrame, GrantFrame, HaveFrame, Hello, OfferFrame, PartFrame, PutFrame,
-        RefusedFrame, SeenFrame, ShownFrame, Through, WantFrame, Welcome,
+        ChangesFrame, ChunkFrame, GrantFrame, HaveFrame, Hello, LateFrame, OfferFrame, PartFrame,
+        PutFrame, RefusedFrame, SeenFrame, ShownFrame, Through, WantFrame, Welcome,
     };
     use sync::limits::PROTOCOL_VERSION;
 
@@ -143,6 +143,10 @@ pub(super) mod seeds {
         let frames = [
             UpFrame::Offer(offer),
             UpFrame::Delivered(4),
+            UpFrame::DeliveredLate(LateFrame {
+                messages: 4,
+                held_ms: 500,
+            }),
             UpFrame::Shown(shown),
             UpFrame::Ping,
             UpFrame::Pong,

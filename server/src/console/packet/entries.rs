@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ::packet::{
-    Attachment, Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding,
+    Attachment, Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding, Topic,
 };
 use serde_json::{Map, Value};
 
@@ -261,6 +261,11 @@ impl<'a> Said<'a> {
                 Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
             },
             recorded: finding.recorded_ms.and_then(Times::record_date),
+            link: finding
+                .link
+                .clone()
+                .filter(|_| !self.corrections.contains_key(&placed.key())),
+            is_camera: finding.topic == Topic::Camera && finding.link.is_some(),
         }
     }
 

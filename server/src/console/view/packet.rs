@@ -4,7 +4,7 @@
 use askama::Template;
 
 use super::{
-    ConfidenceView, EntryView, FindingView, HeaderView, PriorityView, TEXT_CHARS_MAX,
+    ConfidenceView, EntryView, FindingView, GlanceView, HeaderView, PriorityView, TEXT_CHARS_MAX,
     UNACKNOWLEDGED_MS_MAX,
 };
 
@@ -12,6 +12,8 @@ use super::{
 #[template(path = "packet_page.html")]
 pub struct PacketPage {
     pub header: HeaderView,
+    /// Five minutes before the call, as a box of a date and a time has it.
+    pub clip_from: String,
     pub packet: PacketView,
 }
 
@@ -20,12 +22,16 @@ pub struct PacketPage {
 pub struct PacketView {
     /// As in the page's address.
     pub id: String,
+    pub glance: GlanceView,
+    /// Where the search for what is about this place begins; none without a position.
+    pub around: Option<String>,
     pub facts: FactsView,
     pub cautions: CautionsView,
     pub findings: FindingsView,
     pub notes: NotesView,
     pub sources: SourcesView,
     pub units: UnitsView,
+    pub timeline: TimelineView,
     pub shown_through: ShownThroughView,
 }
 
@@ -133,6 +139,25 @@ pub struct UnitView {
     /// Such as `MDT online` or `no device online since 12:01:10`.
     pub devices: String,
     pub is_online: bool,
+}
+
+/// The call's way, moment by moment.
+#[derive(Debug, Clone, Template)]
+#[template(path = "timeline.html")]
+pub struct TimelineView {
+    /// What the arrival came to, in words; empty before there was one.
+    pub verdict: String,
+    /// The first first.
+    pub moments: Vec<MomentView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MomentView {
+    /// By the center's clock.
+    pub time: String,
+    /// From the opening of the packet, such as `+1:07`.
+    pub after: String,
+    pub what: String,
 }
 
 /// What the page shows so far. The browser sends it back when the page is visible.
@@ -294,6 +319,8 @@ mod tests {
             query: "address".into(),
             confidence,
             recorded: Some("2018-01-01".into()),
+            link: Some("https://cameras.example/7".into()),
+            is_camera: true,
         });
         let html = FindingsView {
             findings: findings.into(),
@@ -308,6 +335,7 @@ mod tests {
                 "exact match",
                 "record of 2018-01-01",
                 "a lead to verify: similar name",
+                "href=\"https://cameras.example/7\"",
             ],
         );
     }
@@ -353,14 +381,21 @@ mod tests {
     #[test]
     fn the_packet_page_holds_every_region_once_and_posts_where_the_docs_say() {
         let page = PacketPage {
+            clip_from: "2026-11-28T18:00:00".into(),
             header: HeaderView {
                 center_name: "Center".into(),
                 open_calls: 1,
                 connected_devices: 1,
+                notices: 0,
                 now_ms: 1,
             },
             packet: PacketView {
                 id: "17".into(),
+                glance: GlanceView {
+                    lines: vec![],
+                    cautions_below: 0,
+                },
+                around: None,
                 facts: FactsView {
                     call_number: "1211376".into(),
                     priority: PriorityView {
@@ -401,6 +436,14 @@ mod tests {
                         is_online: true,
                     }],
                 },
+                timeline: TimelineView {
+                    verdict: HOSTILE.into(),
+                    moments: vec![MomentView {
+                        time: "12:00:00".into(),
+                        after: "+0:00".into(),
+                        what: HOSTILE.into(),
+                    }],
+                },
                 shown_through: ShownThroughView {
                     through: "88".into(),
                 },
@@ -412,6 +455,7 @@ mod tests {
             &[
                 "hx-post=\"/calls/17/notes\"",
                 "hx-post=\"/calls/17/cautions\"",
+                "hx-post=\"/calls/17/clips\"",
                 "ws-connect=\"/live?page=call&amp;id=17\"",
                 "name=\"text\"",
                 "nature says weapon",
@@ -421,12 +465,14 @@ mod tests {
         );
         for region in [
             "header",
+            "glance",
             "facts",
             "cautions",
             "findings",
             "notes",
             "sources",
             "units",
+            "timeline",
             "shown-through",
         ] {
             let id = format!("id=\"{region}\" hx-swap-oob=\"true\"");

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bare;
+mod bare_fan;
 mod counted;
 mod fleet;
 mod light;
@@ -34,8 +35,9 @@ async fn main() {
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
         Some("sync") => sync_bench::run(with_peers).await,
-        // A process of its own, which the benchmark starts.
+        // Processes of their own, which the benchmark starts.
         Some(bare::NAME) => return bare::serve(&args[1]).await,
+        Some(bare_fan::NAME) => return bare_fan::serve().await,
         other => {
             eprintln!(
                 "There is no benchmark {}: note-to-device, sync",

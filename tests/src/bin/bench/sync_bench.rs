@@ -19,6 +19,7 @@ use std::time::Instant;
 pub(crate) use crate::peers::Peers;
 use crate::row::Row;
 use crate::{page, plot};
+pub(crate) use fan::EVERY;
 
 pub(crate) async fn run(with_peers: bool) -> Vec<Row> {
     let began = Instant::now();
