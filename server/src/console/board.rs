@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::view::{BoardView, CallRowView};
 use super::{Console, words};
+use crate::calls;
 use crate::center::Center;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
@@ -158,24 +159,12 @@ fn waiting(connection: &Connection, call: CallId) -> Result<(usize, Option<i64>)
     Ok(waiting)
 }
 
-/// The units on a call, in the order in which they came to it.
-///
-/// # Errors
-/// When the store fails.
-pub(super) fn units_on(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
-    )?;
-    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
-    Ok(units.collect::<Result<_, _>>()?)
-}
-
 fn units(
     connection: &Connection,
     call: CallId,
     statuses: &BTreeMap<String, UnitState>,
 ) -> Result<Vec<String>, LogError> {
-    let units = units_on(connection, call)?;
+    let units = calls::units_on_it(connection, call)?;
     Ok(units
         .into_iter()
         .map(|unit| match statuses.get(&unit) {

@@ -20,6 +20,7 @@ use self::devices::Devices;
 use super::view::{PacketView, QueriesView, ShownThroughView, TimelineView};
 use super::{Console, board};
 use crate::arrivals::Timeline;
+use crate::calls;
 use crate::clock;
 use crate::hub::Hub;
 use crate::log::{Ledger, LogError, Logged, document_after};
@@ -171,7 +172,7 @@ impl Known {
         Ok(Beside {
             receipts: receipts.collect::<Result<_, _>>()?,
             waiting,
-            units: board::units_on(connection, self.call)?,
+            units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
