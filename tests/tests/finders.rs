@@ -133,7 +133,7 @@ async fn a_recording_that_an_officer_asks_for_with_no_signal_comes_with_the_firs
     let value = format!("Corner @ {window}");
     let query = device
         .core
-        .add_query(call, QueryWhat::Clip, &value)
+        .add_query(call, QueryWhat::Clip, &value, None, None)
         .await
         .unwrap();
     device.core.set_link(true);

@@ -204,7 +204,6 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
                 Confidence::Nearby => ConfidenceView::Lead("nearby, not at this place".into()),
             },
             answers: finding.answers.is_some(),
-            link: finding.link.clone(),
         })
     });
     FindingsView {

@@ -162,7 +162,7 @@ pub(super) async fn query(
     request: Request,
 ) -> Result<Response, Problem> {
     allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
-    let query = match read::<QueryRequest>(request).await {
+    let query = match fields_of::<QueryRequest>(request).await {
         Ok(asked) => query_of(&console, asked),
         Err(why) => Err(why),
     };
@@ -272,23 +272,6 @@ fn text(text: &str) -> Result<String, String> {
         return Err("There is a character in it that cannot be shown.".into());
     }
     Ok(text.to_owned())
-}
-
-/// A form, or why it cannot be taken.
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, String> {
-    let read = tokio::time::timeout(
-        Duration::from_millis(BODY_MS_MAX),
-        Form::<T>::from_request(request, &()),
-    );
-    match read.await {
-        Ok(Ok(Form(form))) => Ok(form),
-        Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_long()),
-        Ok(Err(e)) => Err(format!(
-            "The center could not read this: {}.",
-            e.body_text()
-        )),
-        Err(_) => Err("The text did not arrive in time.".into()),
-    }
 }
 
 fn too_long() -> String {

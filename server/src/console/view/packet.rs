@@ -368,7 +368,6 @@ mod tests {
                 "exact match",
                 "record of 2018-01-01",
                 "answers a query",
-                "href=\"https://cameras.example/1\"",
                 "a lead to verify: similar name",
                 "href=\"https://cameras.example/7\"",
             ],
