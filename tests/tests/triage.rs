@@ -66,7 +66,8 @@ fn every_plate_of_the_demos_evening_is_found_and_nothing_else_is_taken_for_one()
             _ => None,
         });
         let mut found: Vec<String> = found.collect();
-        (said.sort_unstable(), found.sort_unstable());
+        said.sort_unstable();
+        found.sort_unstable();
         assert_eq!(found, said, "{}", call.narrative);
         plates += said.len();
     }
