@@ -140,7 +140,9 @@ pub(super) fn unanswered(
     for logged in document(connection, in_call)? {
         let id = logged.inspected.id;
         match logged.inspected.written.entry {
-            Entry::Query(query) => queries.push((logged.seq, id, query, logged.device)),
+            Entry::Query(query) if query.what != QueryWhat::Clip => {
+                queries.push((logged.seq, id, query, logged.device))
+            }
             Entry::Outcome(outcome) => {
                 let Some(query) = outcome.answers else {
                     continue;

@@ -71,8 +71,10 @@ pub(super) fn at(connection: &Connection, place: &Place, now_ms: i64) -> Result<
     let building = &place.address.building;
     let mut findings = Vec::new();
     if !building.is_empty() {
-        let here = in_building(connection, place, "c.apartment = ?3")?;
-        let beside = in_building(connection, place, "c.apartment <> ?3")?;
+        // `APT 2`, `UNIT 2` and `# 2` are one: its number is what they have in common.
+        let number = "substr(c.apartment, instr(c.apartment, ' ') + 1)";
+        let here = in_building(connection, place, &format!("{number} = ?3"))?;
+        let beside = in_building(connection, place, &format!("{number} <> ?3"))?;
         findings.extend(told(&here, "here", Confidence::Exact, building, now_ms));
         findings.extend(told(
             &beside,
@@ -104,7 +106,7 @@ fn in_building(connection: &Connection, place: &Place, unit: &str) -> Result<Vec
         params![
             place.address.building,
             place.call.0.cast_signed(),
-            place.address.unit
+            place.address.unit.split(' ').next_back()
         ],
         read,
     )?;
