@@ -94,9 +94,8 @@ impl Questions {
                     call, open: true, ..
                 } => Occasion::Call(*call),
                 Happening::Change(change) if !change.given_back => match &change.entry {
-                    // A recording is asked for elsewhere, and takes its time ([`own::clips`]).
-                    Entry::Query(query) if query.what == QueryWhat::Clip => continue,
-                    Entry::Query(query) => Occasion::Query {
+                    // A recording is asked for by `own::clips`.
+                    Entry::Query(query) if query.what != QueryWhat::Clip => Occasion::Query {
                         call: change.document.call,
                         id: change.id,
                         query: query.clone(),

@@ -152,6 +152,12 @@ async fn a_recording_that_an_officer_asks_for_with_no_signal_comes_with_the_firs
         .find(|finding| finding.answers == Some(query))
         .unwrap();
     assert_eq!(finding.source, "City video");
+    // No other source was asked what it cannot know.
+    let answered = outcomes(&packet);
+    let mut answered = answered
+        .iter()
+        .filter(|outcome| outcome.answers == Some(query));
+    assert!(answered.all(|outcome| outcome.source == "City video"));
     let attached = packet
         .entries
         .iter()
