@@ -8,7 +8,9 @@ mod replay;
 mod restore;
 mod serve;
 mod simulate;
+mod sources;
 mod speed;
+mod triage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +45,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a center's data folder of a backup, in place of one that was lost.
     Restore(restore::RestoreArgs),
+    /// Ask the sources of a configuration, to see whether they work.
+    #[command(subcommand)]
+    Sources(sources::SourcesCommand),
     /// Tell a running center the calls of a CSV file, paced as they came.
     Replay(replay::ReplayArgs),
     /// Run the officer's page on a vehicle laptop (loopback only).
@@ -51,6 +56,8 @@ enum Command {
     /// mishap that a seed can bring, and check every promise at each step; or, with --calls,
     /// measure what was on each device before its officer arrived.
     Simulate(simulate::SimulateArgs),
+    /// Say which triage rule said what, and how well the rules do.
+    Triage(triage::TriageArgs),
 }
 
 #[tokio::main]
@@ -59,7 +66,7 @@ async fn main() -> ExitCode {
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_)
+        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_) | Command::Triage(_)
     ) {
         "error"
     } else {
@@ -79,9 +86,11 @@ async fn main() -> ExitCode {
         }
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Sources(command) => sources::run(command).await,
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Triage(args) => triage::run(&args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod attachment;
 
+use packet::glance::{Glance, Said, glance};
 use packet::{CallId, DocumentId, Entry, EntryId, Facts, Written};
 
 use crate::store::{Content, PacketRows, Row, Standing};
@@ -35,6 +36,26 @@ pub struct Packet {
     pub entries: Vec<EntryView>,
 }
 
+impl Packet {
+    /// The few lines that it opens on: what the center did not take is none of them.
+    #[must_use]
+    pub fn glance(&self, unit: Option<&str>, now_ms: i64) -> Glance {
+        let said: Vec<Said<'_>> = self
+            .entries
+            .iter()
+            .filter(|entry| !matches!(entry.mine, Some(MineState::Refused { .. })))
+            .map(|entry| Said {
+                id: entry.id,
+                compartment: entry.document.compartment,
+                entry: &entry.written.entry,
+                at_ms: entry.received_ms.unwrap_or(entry.author_ms),
+                mine: entry.mine.is_some(),
+            })
+            .collect();
+        glance(&said, unit, now_ms)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryView {
     /// Unique within its document.
@@ -54,6 +75,28 @@ pub struct EntryView {
     pub corrected_by: Option<EntryId>,
     /// Of an attachment: how far its content has come.
     pub attachment: Option<AttachmentView>,
+}
+
+/// An entry that a search met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub call: CallId,
+    /// It is a beat's: known before there is a call.
+    pub is_beat: bool,
+    /// The current facts of its packet, where they have come.
+    pub facts: Option<Facts>,
+    pub entry: EntryView,
+}
+
+impl Found {
+    pub(crate) fn new(packet: &Packet, entry: &EntryView) -> Self {
+        Self {
+            call: packet.call,
+            is_beat: packet.call.is_beat(),
+            facts: packet.facts.clone(),
+            entry: entry.clone(),
+        }
+    }
 }
 
 /// How far an entry of mine has come. An attachment has come as far as its content has:

@@ -13,17 +13,21 @@
 //!
 //! * [`ids`]: who and what things are called.
 //! * [`entry`]: the kinds of entry, their fields and limits, who may write which.
+//! * [`address`]: one spelling for one place, by USPS Publication 28.
 //! * [`change`]: one entry as the bytes of one Automerge change, and back, guarded.
 //! * [`document`]: what is known of a document's history, and the document itself.
+//! * [`glance`]: the few lines that a packet opens on.
 //! * [`admission`]: whether the center takes a device's change.
 //! * [`lookup`]: how plates, places and words are compared, at the center and offline.
 //! * [`signature`]: a device's signature and the center's MAC over a change.
 //! * [`subject`]: what a query is about, in the form in which it is looked up.
 
+pub mod address;
 pub mod admission;
 pub mod change;
 pub mod document;
 pub mod entry;
+pub mod glance;
 pub mod ids;
 pub mod lookup;
 pub mod sabotage;
@@ -38,6 +42,7 @@ pub use entry::{
     Facts, Finding, Kind, Link, LinkHow, Mention, MentionWhat, Note, Outcome, OutcomeState, Query,
     QueryWhat, Topic, UnitState, UnitStatus, Written, may_write,
 };
+pub use glance::{Glance, glance};
 pub use ids::{
     Actor, Author, CallId, CenterId, ChangeHash, Compartment, DeviceNumber, DocumentId, EntryId,
     IdError,

@@ -5,23 +5,31 @@ mod arrivals;
 mod attachments;
 mod calls;
 mod devices;
+mod eido;
 mod health;
+mod hot_list;
+mod plate_reads;
+mod premises;
+mod search;
 mod session;
 
 pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
 pub(crate) use attachments::{body_of, disclose, served};
 pub use devices::ticket;
+pub(crate) use search::disclose as disclose_found;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use packet::entry::ATTACHMENT_BYTES_MAX;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::center::Center;
+use crate::hot_list::file::FILE_BYTES_MAX;
 use crate::intake::report::BODY_BYTES_MAX;
 use crate::policy::{Act, Role, decide};
 use crate::problem::Problem;
@@ -35,11 +43,21 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/calls/{id}/eido"),
+    ("get", "/v1/search"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
     ("post", "/v1/calls/{id}/attachments"),
     ("get", "/v1/attachments/{blob}"),
     ("get", "/v1/attachments/{blob}/thumbnail"),
+    ("post", "/v1/hot-list"),
+    ("get", "/v1/hot-list"),
+    ("post", "/v1/hot-list/{id}/clear"),
+    ("put", "/v1/hot-list/lists/{list}"),
+    ("post", "/v1/plate-reads"),
+    ("post", "/v1/premises"),
+    ("get", "/v1/premises"),
+    ("post", "/v1/premises/{id}/end"),
     ("post", "/v1/enrolment-codes"),
     ("delete", "/v1/devices/{device}"),
     ("get", "/v1/metrics/before-arrival"),
@@ -53,11 +71,21 @@ pub fn router(center: Arc<Center>) -> Router {
     let attachments = Router::new()
         .route("/v1/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
+    let lists = Router::new()
+        .route("/v1/hot-list/lists/{list}", put(hot_list::replace))
+        .layer(DefaultBodyLimit::max(FILE_BYTES_MAX));
     Router::new()
         .route("/v1/calls", post(calls::report).get(calls::list))
         .route("/v1/eido", post(calls::report_eido))
+        .route("/v1/plate-reads", post(plate_reads::report))
+        .route("/v1/hot-list", post(hot_list::add).get(hot_list::list))
+        .route("/v1/hot-list/{id}/clear", post(hot_list::clear))
+        .route("/v1/premises", post(premises::add).get(premises::list))
+        .route("/v1/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/calls/{id}/eido", get(eido::one))
+        .route("/v1/search", get(search::search))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))
         .route("/v1/attachments/{blob}", get(attachments::content))
@@ -72,6 +100,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))
         .merge(attachments)
+        .merge(lists)
         .with_state(center)
 }
 
@@ -88,6 +117,13 @@ pub fn sync_router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/v1/sync", get(session::open))
         .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES_MAX))
         .with_state(session::Doors { center, stop })
+}
+
+/// A body as JSON; what does not fit is named by its path.
+pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Problem::bad_field(e.path().to_string(), e.inner().to_string()))
 }
 
 /// Who calls the API: dispatch when it shows the token, else nobody.

@@ -18,6 +18,7 @@
 //! Any order and any repetition of the same messages ends in the same state, and no late
 //! one moves the call backwards; `calls/tests.rs` holds it to that.
 
+mod eidos;
 mod facts;
 mod given_back;
 mod life;
@@ -35,10 +36,14 @@ use crate::triage::Triage;
 
 use self::life::Kept;
 
+pub(crate) use eidos::of_call as eido_of;
+pub use eidos::{EidoError, Taken, tell as tell_eido};
 pub(crate) use given_back::given_back;
 pub use officers::adopt;
 pub(crate) use rows::count;
+pub(crate) use units::{DISPATCH, on_it as units_on_it};
 pub use units::{UNITS_MAX, assign, end_closed, release};
+pub(crate) use units::{end_grant, grant};
 
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +52,30 @@ pub struct Reported {
     pub news: News,
 }
 
+impl Reported {
+    fn unchanged(call: CallId) -> Self {
+        Self {
+            call,
+            news: News::Unchanged,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     New,
     Updated,
     /// It came before, or says nothing newer than what is here: nothing was written.
     Unchanged,
+}
+
+/// How a report came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// One message, which says all of it.
+    Message,
+    /// What the messages of an EIDO come to so far: it only grows.
+    Sum,
 }
 
 /// Takes what dispatch says of a call: opens it, or folds it into what is known of it.
@@ -66,8 +89,8 @@ pub fn report(
 ) -> Result<Reported, LogError> {
     let text = written(report)?;
     match life::find(ledger, &report.agency, &report.number)? {
-        None => open(ledger, report, triage, &text),
-        Some(kept) => fold(ledger, &kept, report, triage, &text),
+        None => open(ledger, report, triage, &text, Origin::Message),
+        Some(kept) => fold(ledger, &kept, report, triage, &text, Origin::Message),
     }
 }
 
@@ -80,13 +103,14 @@ fn open(
     report: &CallReport,
     triage: &Triage,
     text: &str,
+    origin: Origin,
 ) -> Result<Reported, LogError> {
     let call = ledger.new_call()?;
     let facts = facts::facts(report, triage);
     rows::insert(ledger, call, &facts, text, report.updated.as_millisecond())?;
     facts::write(ledger, call, &facts, report)?;
     facts::warn(ledger, call, triage)?;
-    units::hear(ledger, call, report)?;
+    units::hear(ledger, call, &report.units, report.updated, origin)?;
     ledger.tell(Happening::Call {
         call,
         open: rows::is_open(&facts),
@@ -108,16 +132,16 @@ fn fold(
     report: &CallReport,
     triage: &Triage,
     text: &str,
+    origin: Origin,
 ) -> Result<Reported, LogError> {
     let call = kept.call;
-    let unchanged = Reported {
-        call,
-        news: News::Unchanged,
-    };
     if kept.report == text {
-        return Ok(unchanged);
+        return Ok(Reported::unchanged(call));
     }
-    let is_current = kept.gives_way_to(report, text);
+    let is_current = match origin {
+        Origin::Message => kept.gives_way_to(report, text),
+        Origin::Sum => kept.grows_to(report),
+    };
     let facts = facts::facts(report, triage);
     if is_current {
         rows::update(ledger, call, &facts, text, report.updated.as_millisecond())?;
@@ -126,7 +150,7 @@ fn fold(
         }
     }
     let warned = facts::warn(ledger, call, triage)?;
-    let moved = units::hear(ledger, call, report)?;
+    let moved = units::hear(ledger, call, &report.units, report.updated, origin)?;
     if is_current {
         let open = rows::is_open(&facts);
         ledger.tell(Happening::Call {
@@ -151,5 +175,5 @@ fn fold(
             news: News::Updated,
         });
     }
-    Ok(unchanged)
+    Ok(Reported::unchanged(call))
 }

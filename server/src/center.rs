@@ -9,6 +9,7 @@ use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
 use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -16,24 +17,34 @@ use crate::accept::{self, AcceptLimits, Listener};
 use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
+use crate::beats;
 use crate::cads::{self, CadError, Cads};
-use crate::calls::{self, Reported};
+use crate::calls::{self, EidoError, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
+use crate::exchange::Ids;
+use crate::hot_list;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
-use crate::intake::{CallReport, CallStatus};
-use crate::log::{Appended, Happening, Log, LogError, LogOptions};
+use crate::intake::CallReport;
+use crate::intake::eido::Eido;
+use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
+use crate::plate_reads;
 use crate::policy::{Act, Role};
+use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
-use crate::triage::{Rules, Triage};
+use crate::search;
+use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
+use crate::triage::{Entity, LiveRules, Rules, Triage, explain};
 use crate::turns::Turns;
 use crate::{api, console};
 
 /// How often what is due by time is looked at.
 const TICK_MS: u64 = 1_000;
+/// How often what is listed is counted, for Prometheus.
+const COUNT_EVERY_TICKS: u64 = 15;
 /// Most packets that are taken from units in one commit.
 const ENDED_PER_COMMIT_MAX: usize = 200;
 
@@ -48,8 +59,8 @@ pub enum CenterError {
     Keys(String),
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("the triage table {path} cannot be used: {reason}")]
-    Triage { path: String, reason: String },
+    #[error("the triage table cannot be used: {0}")]
+    Triage(String),
     #[error(transparent)]
     Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
@@ -82,7 +93,11 @@ pub struct Center {
     pub sync: SocketAddr,
     /// What each dispatch system's words mean.
     pub cads: Cads,
-    rules: Rules,
+    /// How this center's own components of EIDOs are named.
+    pub ids: Ids,
+    rules: Arc<LiveRules>,
+    /// Changes when a saved search gave a notice, or somebody saw one.
+    pub notices: watch::Sender<u64>,
 }
 
 /// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
@@ -125,7 +140,9 @@ impl Center {
         console_listener: L,
     ) -> Result<Running, CenterError> {
         config.check()?;
-        let rules = rules(&config)?;
+        let rules = LiveRules::open(config.triage.as_deref()).map_err(CenterError::Triage)?;
+        let rules = Arc::new(rules);
+        let sources = enrich::Sources::open(&config)?;
         let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
         let not_usable = |e: std::io::Error| CenterError::Data {
@@ -149,7 +166,11 @@ impl Center {
         };
         let log = {
             let (hub, questions, metrics) = (hub.clone(), questions.clone(), metrics.clone());
-            Log::open(&data.join("center.db"), &options, move |happenings| {
+            let reader = rules.clone();
+            let surroundings =
+                Surroundings::default().reading(move |words| reader.current().entities(words));
+            let path = data.join("center.db");
+            Log::open_in(&path, &options, &surroundings, move |happenings| {
                 count(&metrics, happenings);
                 hub.publish(happenings);
                 questions.publish(happenings);
@@ -157,13 +178,19 @@ impl Center {
         };
         log.readers()
             .read_blocking(|connection| hub.load(connection))?;
-        questions.reopen(log.readers().read_blocking(not_asked)?);
+        let beats = config.beats.clone();
+        log.write(move |ledger| beats::configure(ledger, &beats))
+            .await?;
+        log.readers()
+            .read_blocking(|connection| questions.resume(connection))?;
 
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let (reports, collector) = receipts::reports();
+        let ids = Ids::new(keys.center_id(), &config);
         let center = Arc::new(Self {
+            ids,
             config,
             keys,
             log,
@@ -177,6 +204,7 @@ impl Center {
             sync,
             cads,
             rules,
+            notices: watch::channel(0).0,
         });
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
@@ -201,10 +229,16 @@ impl Center {
             limits,
             stop.clone(),
         ));
-        tasks.spawn(enrich::run(center.clone(), asked, stop.clone()));
+        tasks.spawn(enrich::run(center.clone(), sources, asked, stop.clone()));
+        tasks.spawn(enrich::own::clips::run(center.clone(), stop.clone()));
+        tasks.spawn(search::watch::run(center.clone(), stop.clone()));
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
+        // What ended while the center was down is withdrawn before anybody is told of it.
+        end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
+        let rules = center.rules.clone();
+        tasks.spawn(rules.watch(center.metrics.clone(), stop.clone()));
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
@@ -220,31 +254,34 @@ impl Center {
         })
     }
 
+    /// The rules of triage that are in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.current()
+    }
+
+    /// What is wrong with the file of triage rules, and each change of that.
+    #[must_use]
+    pub fn rules_fault(&self) -> tokio::sync::watch::Receiver<Option<String>> {
+        self.rules.fault()
+    }
+
     /// Triage of a report, by the center's table.
     #[must_use]
     pub fn triage(&self, report: &CallReport) -> Triage {
-        self.rules.triage(report)
+        self.rules().triage(report)
     }
 
     /// What triage finds in words alone.
     #[must_use]
     pub fn triage_words(&self, words: &str) -> Triage {
-        self.rules.triage(&CallReport {
-            agency: String::new(),
-            number: String::new(),
-            received: jiff::Timestamp::UNIX_EPOCH,
-            updated: jiff::Timestamp::UNIX_EPOCH,
-            nature: String::new(),
-            location: String::new(),
-            latitude: None,
-            longitude: None,
-            district: None,
-            priority: None,
-            narrative: vec![words.to_owned()],
-            plates: Vec::new(),
-            units: Vec::new(),
-            status: CallStatus::Open,
-        })
+        self.rules().triage(&explain::of_words("", words))
+    }
+
+    /// All that a text names, each with the words that it was read from.
+    #[must_use]
+    pub fn entities(&self, text: &str) -> Vec<Entity> {
+        self.rules().entities(text)
     }
 
     /// Puts a report into the center's own words, and triages it.
@@ -279,6 +316,44 @@ impl Center {
                     },
                 )?;
                 Ok(reported)
+            })
+            .await
+    }
+
+    /// Takes what dispatch says of an incident by EIDO.
+    ///
+    /// # Errors
+    /// When the sum of what was said does not fit, or the log cannot take it.
+    pub async fn report_eido(
+        self: &Arc<Self>,
+        mut message: Eido,
+        by: &str,
+    ) -> Result<Taken, EidoError> {
+        // What this center gave out and gets back is in the packet.
+        message.forget(|id, updated_by| self.ids.is_own(id, updated_by));
+        let (center, who) = (self.clone(), by.to_owned());
+        self.log
+            .write(move |ledger| {
+                let incident: String = message.id().chars().take(100).collect();
+                let understand = |report: &mut CallReport| center.understand(report);
+                let own = center.ids.call_of(message.id());
+                let taken = calls::tell_eido(ledger, message, own, understand)?;
+                let (object, detail) = match taken {
+                    Taken::Call(reported) => {
+                        (reported.call.to_string(), format!("{:?}", reported.news))
+                    }
+                    Taken::Awaited => (incident, "Awaited".to_owned()),
+                };
+                let record = Record {
+                    who,
+                    device: None,
+                    act: Act::ReportCall,
+                    object,
+                    allowed: true,
+                    detail,
+                };
+                audit::record(ledger, &record)?;
+                Ok(taken)
             })
             .await
     }
@@ -375,18 +450,6 @@ impl Running {
     }
 }
 
-fn rules(config: &Config) -> Result<Rules, CenterError> {
-    let Some(path) = &config.triage else {
-        return Ok(Rules::default());
-    };
-    let failed = |reason: String| CenterError::Triage {
-        path: path.display().to_string(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    Rules::parse(&text).map_err(|e| failed(e.to_string()))
-}
-
 /// The API's token: made at the first start, in a file that only the center's user reads.
 fn token(path: &Path) -> std::io::Result<String> {
     use std::io::Write;
@@ -445,20 +508,23 @@ async fn serve(
     }
 }
 
-fn not_asked(connection: &rusqlite::Connection) -> Result<Vec<CallId>, LogError> {
-    let mut statement =
-        connection.prepare("SELECT call FROM calls WHERE open = 1 AND asked = 0")?;
-    let calls = statement.query_map([], |row| {
-        row.get::<_, i64>(0)
-            .map(|call| CallId(call.cast_unsigned()))
-    })?;
-    Ok(calls.collect::<Result<_, _>>()?)
-}
-
 fn count(metrics: &Metrics, happenings: &[Happening]) {
     for happening in happenings {
         match happening {
-            Happening::Change(_) => metrics.changes.inc(),
+            Happening::Change(change) => {
+                match &change.entry {
+                    Entry::Finding(finding) if finding.source.starts_with(hot_list::SOURCE) => {
+                        metrics.hot_list_found.inc();
+                    }
+                    Entry::Correction(correction)
+                        if correction.text.is_none() && change.device.is_none() =>
+                    {
+                        metrics.withdrawn.inc();
+                    }
+                    _ => {}
+                }
+                metrics.changes.inc()
+            }
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
@@ -520,10 +586,67 @@ async fn pass_on_receipts(center: Arc<Center>, stop: CancellationToken) {
     }
 }
 
+/// Withdraws what has ended, forgets plate reads that are old, and brings the beats' packets
+/// up to date with it.
+async fn end_what_is_due(center: &Arc<Center>) -> Result<(), LogError> {
+    let log = &center.log;
+    while log
+        .write(|ledger| standing::withdraw_due(ledger, WITHDRAWN_PER_COMMIT_MAX))
+        .await?
+        == WITHDRAWN_PER_COMMIT_MAX
+    {}
+    while log
+        .write(|ledger| {
+            let at_most = hot_list::ENDED_PER_COMMIT_MAX;
+            let entries = hot_list::expire(ledger, at_most)?;
+            Ok::<_, LogError>(entries.max(premises::expire(ledger, at_most)?) == at_most)
+        })
+        .await?
+    {}
+    let keep_ms = center.config.plate_reads.keep_ms();
+    loop {
+        let writer = center.clone();
+        let (forgotten, closed) = log
+            .write(move |ledger| {
+                let at_most = plate_reads::ENDED_PER_COMMIT_MAX;
+                let forgotten = plate_reads::forget(ledger, keep_ms, at_most)?;
+                let triage = |report: &CallReport| writer.triage(report);
+                let closed = plate_reads::close_old(ledger, ENDED_PER_COMMIT_MAX, &triage)?;
+                Ok::<_, LogError>((forgotten, closed))
+            })
+            .await?;
+        center
+            .metrics
+            .plate_reads_forgotten
+            .inc_by(forgotten as u64);
+        if forgotten < plate_reads::ENDED_PER_COMMIT_MAX && closed < ENDED_PER_COMMIT_MAX {
+            break;
+        }
+    }
+    beats::tend(center).await
+}
+
+async fn count_live(center: &Arc<Center>) {
+    let counted = center
+        .log
+        .readers()
+        .read(|connection| {
+            let entries = hot_list::page(connection, hot_list::Which::Live, None, 0)?.0;
+            Ok((entries, premises::page(connection, Some(true), None, 0)?.0))
+        })
+        .await;
+    if let Ok((entries, premises)) = counted {
+        let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        center.metrics.hot_list_entries.set(gauge(entries));
+        center.metrics.premises.set(gauge(premises));
+    }
+}
+
 /// What is due by time: packets of closed calls leave their units, attachments that
 /// nobody finishes leave the store, gauges are read.
 async fn tick(center: Arc<Center>, stop: CancellationToken) {
     let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
+    let mut ticks = 0_u64;
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(TICK_MS)) => {}
@@ -542,6 +665,13 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             .metrics
             .calls_carried
             .set(i64::try_from(calls).unwrap_or(i64::MAX));
+        if let Err(e) = end_what_is_due(&center).await {
+            tracing::warn!(error = %e, "what has ended stands for now");
+        }
+        if ticks.is_multiple_of(COUNT_EVERY_TICKS) {
+            count_live(&center).await;
+        }
+        ticks = ticks.wrapping_add(1);
         let unfinished_before_ms = clock::now_ms() - attachments::UNFINISHED_MS_MAX;
         let swept = center
             .log

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
-use crate::enrich::SourceConfig;
+use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
+use crate::enrich::own::clips::VideoConfig;
+use crate::enrich::{self, SourceConfig};
 use crate::identity::KeyExchange;
+use crate::plate_reads::PlateReadsConfig;
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +62,50 @@ pub struct Config {
     pub cads: Vec<CadConfig>,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+    /// Why somebody may ask the sources; the first is also for what the center asks by itself.
+    #[serde(default = "default_purposes")]
+    pub purposes: Vec<PurposeConfig>,
+    #[serde(default)]
+    pub beats: Vec<BeatConfig>,
+    #[serde(default)]
+    pub plate_reads: PlateReadsConfig,
+    /// What looks at which place.
+    #[serde(default)]
+    pub cameras: Vec<Camera>,
+    /// Who makes recordings of them.
+    #[serde(default)]
+    pub video: Option<VideoConfig>,
 }
+
+/// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeConfig {
+    /// As the sources know it, such as `C`.
+    pub code: String,
+    /// In words, such as `Criminal justice`.
+    pub name: String,
+}
+
+/// Of the FBI's purpose codes for criminal history (NCIC 2000 Operating Manual, III,
+/// section 1.3) those that a patrol has a use for.
+#[must_use]
+pub fn default_purposes() -> Vec<PurposeConfig> {
+    [
+        ("C", "Criminal justice"),
+        ("F", "Weapons"),
+        ("J", "Criminal justice employment"),
+    ]
+    .map(|(code, name)| PurposeConfig {
+        code: code.into(),
+        name: name.into(),
+    })
+    .into()
+}
+
+/// Most purposes, and most characters of one's code.
+const PURPOSES_MAX: usize = 20;
+const PURPOSE_CODE_CHARS_MAX: usize = 12;
 
 /// `[limits]`: what bounds the center's memory when everybody comes at once.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -131,6 +178,9 @@ impl Config {
         if let Some(folder) = path.parent() {
             config.data = folder.join(&config.data);
             config.triage = config.triage.map(|triage| folder.join(triage));
+            for source in &mut config.sources {
+                source.beside(folder);
+            }
             config.cads.iter_mut().for_each(|cad| cad.move_to(folder));
         }
         config.check()?;
@@ -180,6 +230,46 @@ impl Config {
                 return field("agencies.units", &format!("{twice} stands twice"));
             }
         }
+        if self.cameras.len() > CAMERAS_MAX {
+            return field("cameras", &format!("at most {CAMERAS_MAX}"));
+        }
+        let mut cameras = HashSet::new();
+        for camera in &self.cameras {
+            if !cameras.insert(&camera.name) {
+                return field("cameras.name", &format!("{} stands twice", camera.name));
+            }
+            if let Err(wanted) = camera.check() {
+                return field(&format!("cameras.{}", camera.name), &wanted);
+            }
+        }
+        if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
+            return field("video", &wanted);
+        }
+        if !(1..=PURPOSES_MAX).contains(&self.purposes.len()) {
+            return field("purposes", "1 to 20 of them");
+        }
+        let mut codes = HashSet::new();
+        for purpose in &self.purposes {
+            let is_code = (1..=PURPOSE_CODE_CHARS_MAX).contains(&purpose.code.len())
+                && purpose
+                    .code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric());
+            if !is_code || !codes.insert(&purpose.code) {
+                return field(
+                    "purposes.code",
+                    "1 to 12 letters and digits, each code once",
+                );
+            }
+            if !(1..=60).contains(&purpose.name.trim().chars().count()) {
+                return field("purposes.name", "1 to 60 characters");
+            }
+        }
+        beats::check(&self.beats, &self.agencies)
+            .map_err(|(field, wanted)| ConfigError::Field { field, wanted })?;
+        if let Err(wanted) = self.plate_reads.check() {
+            return field("plate_reads.keep_hours", &wanted);
+        }
         let mut dispatched = HashSet::new();
         for cad in &self.cads {
             if !agencies.contains(&cad.agency) {
@@ -195,12 +285,7 @@ impl Config {
                 return field(&format!("cads.{}.{wrong}", cad.agency), &wanted);
             }
         }
-        self.sources.iter().try_for_each(|source| {
-            source.check().map_err(|wanted| ConfigError::Field {
-                field: format!("sources.{}", source.name),
-                wanted,
-            })
-        })
+        enrich::check(self)
     }
 }
 
@@ -248,6 +333,11 @@ mod tests {
             ("[[agencies]]", "[[agency]]", "agency"),
             (
                 "[[agencies]]",
+                "[[purposes]]\ncode = \"C D\"\nname = \"x\"\n[[agencies]]",
+                "purposes.code: 1 to 12 letters",
+            ),
+            (
+                "[[agencies]]",
                 "[[cads]]\nagency = \"so\"\n[[agencies]]",
                 "cads.agency: so is none",
             ),
@@ -259,6 +349,79 @@ mod tests {
         ] {
             let bad = GOOD.replacen(from, to, 1);
             assert_ne!(bad, GOOD, "{from}");
+            let says_this = read(&bad).unwrap_err().to_string();
+            assert!(says_this.contains(says), "{says_this}");
+        }
+    }
+    const SOURCE: &str = r#"
+        [[sources]]
+        name = "Records"
+        asks = "address"
+        gives = "records"
+        http = { url = "https://rms.example.org/records?address={address}" }
+    "#;
+
+    #[test]
+    fn a_source_is_a_section_and_a_wrong_one_names_its_field() {
+        let good = format!("{GOOD}{SOURCE}");
+        assert_eq!(read(&good).unwrap().sources[0].timeout_ms, 3_000);
+        for (from, to, says) in [
+            (
+                "name = \"Records\"",
+                "name = \" \"",
+                "sources. .name: 1 to 60",
+            ),
+            (
+                "\"address\"",
+                "\"adress\"",
+                "address, plate, person, phone or position",
+            ),
+            ("asks = \"address\"", "asks = []", "sources.Records.asks: "),
+            ("http =", "htp =", "unknown field `htp`"),
+            (
+                "http =",
+                "#",
+                "sources.Records.http, sql, file: exactly one",
+            ),
+            ("gives = \"records\"", "", "sources.Records.gives: "),
+            (
+                "gives =",
+                "mapping = \"a.jq\"\ngives =",
+                "sources.Records.gives, mapping: one",
+            ),
+            (
+                "gives =",
+                "timeout_ms = 5\ngives =",
+                "sources.Records.timeout_ms: 10 to",
+            ),
+            (
+                "gives =",
+                "deadline_ms = 5\ngives =",
+                "sources.Records.deadline_ms: timeout_ms to",
+            ),
+            (
+                "gives =",
+                "in_flight = 0\ngives =",
+                "sources.Records.in_flight: 1 to",
+            ),
+            (
+                "gives =",
+                "per_minute = 0\ngives =",
+                "sources.Records.per_minute: 1 to",
+            ),
+            (
+                "gives =",
+                "agency = \"x\"\ngives =",
+                "sources.Records.agency: the id",
+            ),
+            (
+                "gives =",
+                "purposes = [\"Z\"]\ngives =",
+                "sources.Records.purposes: codes of the center's purposes (C, F, J), not Z",
+            ),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
             let says_this = read(&bad).unwrap_err().to_string();
             assert!(says_this.contains(says), "{says_this}");
         }

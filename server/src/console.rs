@@ -1,5 +1,5 @@
-//! The analysts' console: a board of live calls, one page for each packet, and one for how
-//! much of it was there before the officers were.
+//! The analysts' console: a board of live calls, one page for each packet, one to look
+//! through all of them, and one for how much of it was there before the officers were.
 //!
 //! Pages are rendered here and kept up to date over one WebSocket each, by regions
 //! (see [`view`]). The board is read and rendered by one task for all who watch it
@@ -15,11 +15,15 @@ mod arrivals;
 pub mod assets;
 mod attachments;
 mod board;
+mod clips;
 mod disclosure;
 mod forms;
+mod hot_list;
 mod live;
 mod packet;
 mod pages;
+mod premises;
+mod search;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -32,7 +36,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::view::HeaderView;
@@ -56,6 +60,8 @@ struct Console {
     stop: CancellationToken,
     times: words::Times,
     board: board::Board,
+    /// How many notices of saved searches nobody has seen; sent whenever that may differ.
+    notices: watch::Sender<u64>,
     /// A place for each open socket.
     places: Arc<Semaphore>,
 }
@@ -66,6 +72,7 @@ impl Console {
             center_name: self.center.config.name.clone(),
             open_calls,
             connected_devices: self.center.hub.counts().0 as u64,
+            notices: *self.notices.borrow(),
             now_ms: clock::now_ms(),
         }
     }
@@ -75,8 +82,8 @@ impl Console {
     }
 }
 
-/// The pages, their sockets and their files. Has a task of its own, so it is called
-/// within a runtime; the task ends with `stop`.
+/// The pages, their sockets and their files. Has tasks of its own, so it is called
+/// within a runtime; they end with `stop`.
 pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
     let schemes = access::Schemes::new(center.config.console_tls);
     let console = Arc::new(Console {
@@ -84,9 +91,11 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         stop,
         times: words::Times::of_this_center(),
         board: board::Board::default(),
+        notices: watch::channel(0).0,
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
     tokio::spawn(board::keep(console.clone()));
+    tokio::spawn(search::keep(console.clone()));
     let attachments = Router::new()
         .route("/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
@@ -96,6 +105,18 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
+        .route("/calls/{id}/premises", post(forms::premise))
+        .route("/hot-list", get(hot_list::page).post(hot_list::add))
+        .route("/hot-list/{id}/clear", post(hot_list::clear))
+        .route("/premises", get(premises::page))
+        .route("/premises/{id}/end", post(premises::end))
+        .route("/calls/{id}/clips", post(clips::ask))
+        .route("/search", get(search::page))
+        .route("/search/saved", post(search::save))
+        .route("/search/saved/{id}/forget", post(search::forget))
+        .route("/search/notices/seen", post(search::all_seen))
+        .route("/search/notices/{id}/seen", post(search::seen))
+        .route("/calls/{id}/queries", post(forms::query))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

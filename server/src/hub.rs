@@ -51,7 +51,9 @@ impl Hub {
             })?
             .unsigned_abs();
         let mut grants = connection.prepare(
-            "SELECT unit, grants.call, from_seq, open, priority FROM grants JOIN calls ON calls.call = grants.call WHERE to_seq IS NULL",
+            // A beat's packet is no call: it is never live, and never urgent.
+            "SELECT unit, grants.call, from_seq, coalesce(open, 0), coalesce(priority, 5)
+             FROM grants LEFT JOIN calls ON calls.call = grants.call WHERE to_seq IS NULL",
         )?;
         let mut rows = grants.query([])?;
         while let Some(row) = rows.next()? {
@@ -189,7 +191,8 @@ impl Hub {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let state = self.lock();
-        (state.sessions.len(), state.calls.len())
+        let calls = state.calls.keys().filter(|call| !call.is_beat());
+        (state.sessions.len(), calls.count())
     }
 
     /// Whether this device is connected.

@@ -12,12 +12,12 @@
 //! to the hub (devices), the questions (sources) and the console's pages.
 
 pub mod accept;
-pub mod address;
 pub mod api;
 pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
+pub mod beats;
 pub mod cads;
 pub mod calls;
 pub mod center;
@@ -27,16 +27,26 @@ pub mod console;
 pub mod contacts;
 pub mod devices;
 pub mod enrich;
+pub mod exchange;
+pub mod hot_list;
 pub mod hub;
 pub mod identity;
 pub mod intake;
 pub mod log;
+pub mod mentions;
 pub mod metrics;
+pub mod plate_reads;
 pub mod plot;
 pub mod policy;
+mod postgres;
+pub mod premises;
 pub mod problem;
 pub mod receipts;
+pub mod search;
 pub mod session;
 pub mod shifts;
+pub mod standing;
 pub mod triage;
 pub mod turns;
+
+pub use packet::address;

@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use packet::CenterId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub(crate) use copy::{Copied, begin_anew_at, check, copy};
+pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record};
 pub use desk::{Desk, Surroundings, Task};
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};
@@ -122,12 +122,25 @@ impl Log {
     pub fn open(
         path: &Path,
         options: &LogOptions,
+        publish: impl FnMut(&[Happening]) + Send + 'static,
+    ) -> Result<Self, LogError> {
+        Self::open_in(path, options, &Surroundings::default(), publish)
+    }
+
+    /// As [`Log::open`], with what it takes from outside.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_in(
+        path: &Path,
+        options: &LogOptions,
+        surroundings: &Surroundings,
         mut publish: impl FnMut(&[Happening]) + Send + 'static,
     ) -> Result<Self, LogError> {
         let (published, _) = broadcast::channel(PUBLISHED_MAX);
         let desk = {
             let published = published.clone();
-            Desk::open(path, options, &Surroundings::default(), move |happenings| {
+            Desk::open(path, options, surroundings, move |happenings| {
                 publish(happenings);
                 // Nobody listening is no error.
                 let _ = published.send(happenings.into());

@@ -49,9 +49,23 @@ pub struct Metrics {
     pub refused: Counter,
     pub protocol_errors: Counter,
     pub bytes_up: Counter,
+    pub hot_list_found: Counter,
+    pub withdrawn: Counter,
+    pub plate_reads: Counter,
+    pub plate_read_hits: Counter,
+    pub plate_reads_forgotten: Counter,
+    pub hot_list_entries: Gauge,
+    pub premises: Gauge,
+    pub searches: Counter,
+    pub notices: Counter,
+    pub clips_attached: Counter,
+    pub clips_failed: Counter,
+    pub clips_waiting: Gauge,
     pub devices: Gauge,
     pub calls_carried: Gauge,
     pub catch_ups_waiting: Gauge,
+    /// 1 while the file of triage rules is wrong and older ones stand.
+    pub triage_rules_wrong: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -93,6 +107,34 @@ impl Metrics {
             ),
             counter("bytes_up", "Bytes of frames from devices"),
         );
+        let (hot_list_found, withdrawn, plate_reads, plate_read_hits, plate_reads_forgotten) = (
+            counter(
+                "hot_list_found",
+                "Findings that come of a hot-list entry, alerts and what beats carry among them",
+            ),
+            counter(
+                "withdrawn",
+                "Entries that the center withdrew because what they came of has ended",
+            ),
+            counter("plate_reads", "Plate reads taken"),
+            counter("plate_read_hits", "Packets that were told of a plate read"),
+            counter(
+                "plate_reads_forgotten",
+                "Plate reads deleted for good after the hours that they are kept",
+            ),
+        );
+        let (searches, notices, clips_attached, clips_failed) = (
+            counter("searches", "Searches over all packets"),
+            counter("notices", "Notices that saved searches gave"),
+            counter(
+                "clips_attached",
+                "Recordings that were attached to a packet",
+            ),
+            counter(
+                "clips_failed",
+                "Recordings that were asked for and did not come",
+            ),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -103,8 +145,15 @@ impl Metrics {
             "catch_ups_waiting",
             "Devices that wait for their turn to catch up from the disk",
         );
+        let triage_rules_wrong = gauge(
+            "triage_rules_wrong",
+            "1 while the file of triage rules is wrong and older rules stand",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
+        let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
+        let hot_list_entries = gauge("hot_list_entries", "Hot-list entries that are live");
+        let premises = gauge("premises", "Premise cautions that are live");
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
         registry.register(
             "note_to_device_seconds",
@@ -141,9 +190,22 @@ impl Metrics {
             refused,
             protocol_errors,
             bytes_up,
+            hot_list_found,
+            withdrawn,
+            plate_reads,
+            plate_read_hits,
+            plate_reads_forgotten,
+            hot_list_entries,
+            premises,
+            searches,
+            notices,
+            clips_attached,
+            clips_failed,
+            clips_waiting,
             devices,
             calls_carried,
             catch_ups_waiting,
+            triage_rules_wrong,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -64,6 +64,8 @@ pub enum Act {
     Readmit,
     /// Carry this compartment on a device.
     Carry(Compartment),
+    /// Have this compartment of a packet for another agency's system.
+    Release(Compartment),
     /// Write an entry of this kind.
     Write(Kind),
     SeeBoard,
@@ -72,6 +74,10 @@ pub enum Act {
     SeeArrivals,
     /// Have an attachment's content, or its thumbnail.
     FetchAttachment,
+    /// Look through all packets, and keep searches.
+    Search,
+    /// … through what stands in this compartment: shown, and counted.
+    SearchIn(Compartment),
     ReportCall,
     ListCalls,
     AssignUnit,
@@ -79,6 +85,19 @@ pub enum Act {
     RevokeDevice,
     Backup,
     Restore,
+    /// Put a question to an agency's source.
+    AskSource,
+    AddHotListEntry,
+    ClearHotListEntry,
+    /// A whole list in the place of what it had.
+    ReplaceHotList,
+    SeeHotLists,
+    ReportPlateReads,
+    SetPremise,
+    EndPremise,
+    SeePremises,
+    /// See which rule said what of a call, with its words.
+    ExplainTriage,
 }
 
 impl Act {
@@ -87,6 +106,8 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::Release(compartment) => format!("release {}", compartment.name()),
+            Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -97,9 +118,11 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AssignUnit, Backup, Carry, Enrol, FetchAttachment, GiveBack, HandInSealed, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, ReportCall, Restore, RevokeDevice,
-        SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeePacket, SignOff, SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
+        OpenSession, Readmit, Release, ReplaceHotList, ReportCall, ReportPlateReads, Restore,
+        RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth,
+        SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -108,9 +131,24 @@ pub fn decide(role: Role, act: Act) -> bool {
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
         )
         | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore)
+        | (Role::Operator, Backup | Restore | ExplainTriage)
+        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (Role::Analyst, SeeBoard | SeePacket | SeeArrivals | FetchAttachment)
+        | (
+            Role::Analyst,
+            SeeBoard
+            | SeePacket
+            | SeeArrivals
+            | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call),
+        )
+        | (
+            Role::Analyst | Role::Dispatch,
+            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
+            | SeePremises,
+        )
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
             Role::Dispatch,
             ReportCall
@@ -118,9 +156,12 @@ pub fn decide(role: Role, act: Act) -> bool {
             | SeePacket
             | SeeArrivals
             | FetchAttachment
+            | Search
+            | SearchIn(Compartment::Safety | Compartment::Call)
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
+            | Release(Compartment::Safety | Compartment::Call)
             | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
@@ -137,7 +178,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         (Role::Analyst, Write(kind)) => {
             matches!(
                 kind,
-                Kind::Note | Kind::Caution | Kind::Correction | Kind::Attachment
+                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
             )
         }
         _ => false,
@@ -161,11 +202,17 @@ mod tests {
         ("Readmit", &[Role::Device]),
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
+        ("ExplainTriage", &[Role::Operator]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
         ("carry juvenile", &[]),
         ("carry intel", &[]),
+        ("release safety", &[Role::Dispatch]),
+        ("release call", &[Role::Dispatch]),
+        ("release records", &[]),
+        ("release juvenile", &[]),
+        ("release intel", &[]),
         ("write facts", &[Role::Device, Role::Officer]),
         ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
         (
@@ -174,7 +221,7 @@ mod tests {
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer]),
+        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
@@ -195,11 +242,29 @@ mod tests {
             "FetchAttachment",
             &[Role::Officer, Role::Analyst, Role::Dispatch],
         ),
+        ("Search", &[Role::Analyst, Role::Dispatch]),
+        ("search in safety", &[Role::Analyst, Role::Dispatch]),
+        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("search in records", &[]),
+        ("search in juvenile", &[]),
+        ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
+        (
+            "AskSource",
+            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+        ),
+        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        ("ReplaceHotList", &[Role::Dispatch]),
+        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        ("ReportPlateReads", &[Role::Dispatch]),
+        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
+        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
+        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
     ];
 
     #[test]
@@ -216,17 +281,30 @@ mod tests {
             Act::Readmit,
             Act::Backup,
             Act::Restore,
+            Act::ExplainTriage,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,
             Act::FetchAttachment,
+            Act::Search,
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::AskSource,
+            Act::AddHotListEntry,
+            Act::ClearHotListEntry,
+            Act::ReplaceHotList,
+            Act::SeeHotLists,
+            Act::ReportPlateReads,
+            Act::SetPremise,
+            Act::EndPremise,
+            Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::Release));
+        acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(
             acts.len(),

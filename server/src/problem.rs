@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::calls::EidoError;
 use crate::intake::IntakeError;
 use crate::log::LogError;
 
@@ -79,6 +80,12 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<packet::EntryError> for Problem {
+    fn from(error: packet::EntryError) -> Self {
+        LogError::Entry(error).into()
+    }
+}
+
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         let detail = error.to_string();
@@ -107,6 +114,15 @@ impl From<LogError> for Problem {
                     "The center's store failed; its log says why.",
                 )
             }
+        }
+    }
+}
+
+impl From<EidoError> for Problem {
+    fn from(error: EidoError) -> Self {
+        match error {
+            EidoError::Intake(e) => e.into(),
+            EidoError::Log(e) => e.into(),
         }
     }
 }

@@ -361,7 +361,9 @@ impl Session {
         let found = match recent.slice(document, after, bytes_max, &skip, dictionary) {
             Some(found) => found,
             None => {
-                if document.compartment != Compartment::Safety && !self.has_turn() {
+                let can_hurt =
+                    document.compartment == Compartment::Safety && !document.call.is_beat();
+                if !can_hurt && !self.has_turn() {
                     return Ok(false);
                 }
                 let read = move |connection: &rusqlite::Connection| {

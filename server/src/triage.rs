@@ -11,16 +11,30 @@
 //! is shown unless its words clearly deny it, verbatim and as unverified; a plate
 //! is left out unless it clearly is one, since a wrong plate stops the wrong car.
 
+mod entities;
+mod entity;
+pub mod explain;
+mod lexicon;
+pub mod live;
+mod looks;
+mod persons;
+mod phones;
+mod places;
 mod plates;
 mod rules;
+pub mod score;
+mod tokens;
+mod vehicles;
 mod words;
 
 use crate::intake::CallReport;
 
 use self::words::Narrative;
 
-pub use self::plates::FoundPlate;
-pub use self::rules::{Rules, TriageError};
+pub use self::entities::ENTITIES_MAX;
+pub use self::entity::{Entity, EntityWhat, Person, Plate, Vehicle};
+pub use self::live::LiveRules;
+pub use self::rules::{Rules, TriageError, Verdict};
 
 /// What is shown of one sentence at most.
 const WORDS_CHARS_MAX: usize = 160;
@@ -36,8 +50,8 @@ pub struct Triage {
     /// Every finding that spoke on the priority, the most urgent first.
     pub reasons: Vec<String>,
     pub cautions: Vec<Caution>,
-    /// Plates in the narrative that are not among the report's own.
-    pub plates: Vec<FoundPlate>,
+    /// Plates to run: whole ones of the narrative that are not among the report's own.
+    pub plates: Vec<Plate>,
 }
 
 /// A danger that the narrative speaks of. Nobody has verified it.
@@ -76,7 +90,6 @@ impl Rules {
             });
         }
         let mut cautions: Vec<Caution> = Vec::new();
-        let mut plates: Vec<FoundPlate> = Vec::new();
         let mut heard = vec![false; self.words.len()];
         for text in &report.narrative {
             let narrative = Narrative::of(text);
@@ -101,15 +114,9 @@ impl Rules {
                     );
                 }
             }
-            plates::find(text, &mut plates);
         }
-        plates.retain(|found| {
-            !report
-                .plates
-                .iter()
-                .any(|known| plates::bare(known) == found.plate)
-        });
-        plates.truncate(FOUND_PLATES_MAX);
+        let entities = self.entities(&report.narrative.join("\n"));
+        let plates = to_run(&entities, &report.plates);
         if votes.is_empty() {
             votes.push(Vote {
                 priority: self.default_priority,
@@ -129,6 +136,24 @@ impl Rules {
             plates,
         }
     }
+}
+
+/// The whole plates among these, each once, that are not known.
+fn to_run(entities: &[Entity], known: &[String]) -> Vec<Plate> {
+    let mut plates: Vec<Plate> = Vec::new();
+    for entity in entities {
+        let EntityWhat::Plate(plate) = &entity.what else {
+            continue;
+        };
+        let new = !known
+            .iter()
+            .any(|known| lexicon::bare(known) == plate.plate)
+            && !plates.iter().any(|known| known.plate == plate.plate);
+        if !plate.partial && new && plates.len() < FOUND_PLATES_MAX {
+            plates.push(plate.clone());
+        }
+    }
+    plates
 }
 
 /// Adds the caution of a sentence, once.

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 
 use fastrand::Rng;
 
-use crate::address::normalise;
 use crate::chance::{happens, pick_word, stream};
 
 /// Comes after each location, as dispatch writes it.
@@ -20,13 +19,13 @@ const CENTER_LONGITUDE: f64 = -89.287;
 const BLOCK_LATITUDE: f64 = 0.0018;
 const BLOCK_LONGITUDE: f64 = 0.0025;
 
-const STREETS: u32 = 40;
-const AVENUES_NORTH: [&str; 22] = [
+pub(crate) const STREETS: u32 = 40;
+pub(crate) const AVENUES_NORTH: [&str; 22] = [
     "HARBOR", "MILL", "ALDER", "BIRCH", "CHERRY", "DOGWOOD", "ELDER", "FIR", "GINKGO", "HAZEL",
     "IRONWOOD", "JUNIPER", "LINDEN", "MAPLE", "NUTMEG", "OSAGE", "PECAN", "QUINCE", "ROWAN",
     "SUMAC", "TAMARACK", "WILLOW",
 ];
-const AVENUES_SOUTH: [&str; 14] = [
+pub(crate) const AVENUES_SOUTH: [&str; 14] = [
     "FERRY", "ANCHOR", "BARGE", "CANAL", "DRYDOCK", "ESTUARY", "FATHOM", "GALLEY", "HALYARD",
     "KEEL", "LANTERN", "MARINER", "PILOT", "RUDDER",
 ];
@@ -55,6 +54,14 @@ pub(crate) struct Place {
     pub(crate) latitude: f64,
     pub(crate) longitude: f64,
     pub(crate) district: u8,
+}
+
+/// Where a crossing is, so many blocks north and west of the center.
+pub(crate) fn corner(north: f64, west: f64) -> (f64, f64) {
+    (
+        CENTER_LATITUDE + north * BLOCK_LATITUDE,
+        CENTER_LONGITUDE - west * BLOCK_LONGITUDE,
+    )
 }
 
 /// All places of one seed's Cedarport.
@@ -108,7 +115,7 @@ fn places(
             break;
         }
         let place = draw(rng);
-        if addresses.insert(normalise(&place.location)) {
+        if addresses.insert(packet::lookup::place(&place.location)) {
             places.push(place);
         }
     }
@@ -206,8 +213,7 @@ impl Spot {
         } else {
             north += along;
         }
-        let latitude = CENTER_LATITUDE + north * BLOCK_LATITUDE;
-        let longitude = CENTER_LONGITUDE - west * BLOCK_LONGITUDE;
+        let (latitude, longitude) = corner(north, west);
         Place {
             location: format!("{location}{CITY_CODE}"),
             latitude: rounded(latitude),

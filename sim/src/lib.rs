@@ -11,8 +11,9 @@
 //! The parts:
 //! - [`evening`](fn@evening): one Friday evening of calls, in the columns of the
 //!   replay CSV and a narrative;
-//! - [`start`]: three small agency databases (records, vehicles, cameras) as
-//!   real HTTP services on loopback, with delays and failures;
+//! - [`start`]: three small agency databases (records, vehicles, cameras) and a video
+//!   system as real HTTP services on loopback, with delays and failures;
+//! - [`corner_cameras`]: the city's own cameras, each with where it looks;
 //! - [`agencies`](fn@agencies): who is on duty, agency by agency;
 //! - [`world`]: the whole of it in virtual time over the real center and devices,
 //!   where every mishap comes from a seed and every promise is checked at each step.
@@ -23,12 +24,12 @@
 //! places that are not in Cedarport (see [`sources`]), so that the replay of a
 //! real city's calls has findings to show. These are as made up as the rest.
 
-mod address;
 mod agencies;
 pub mod arrivals;
 mod cameras;
 mod chance;
 mod city;
+mod corners;
 mod evening;
 mod narrative;
 mod natures;
@@ -38,7 +39,7 @@ pub mod sources;
 mod stage;
 pub mod world;
 
-pub use address::normalise;
 pub use agencies::{Agency, Officer, Unit, agencies};
+pub use corners::{CornerCamera, corner_cameras};
 pub use evening::{ReplayCall, evening};
 pub use sources::{Faults, Sources, start};

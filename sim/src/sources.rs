@@ -1,4 +1,5 @@
-//! Three small agency databases, each a real HTTP service on loopback.
+//! Three small agency databases and a video system ([`video`]), each a real HTTP service
+//! on loopback.
 //!
 //! | service | question | answer |
 //! |---|---|---|
@@ -10,7 +11,7 @@
 //! `{"error"}`. All three answer like agency systems do: after a while, and now
 //! and then not at all (see [`Faults`]).
 //!
-//! What is known: addresses are looked up [normalised](crate::normalise); of
+//! What is known: addresses are looked up [normalised](packet::lookup::place); of
 //! Cedarport's, a bit under half have a past. **For an address that is not in
 //! Cedarport records makes something up for about one in four**, always the same
 //! for the same address, and cameras stand everywhere: so the replay of a real
@@ -18,6 +19,7 @@
 //! Plates are known only if they are Cedarport's.
 
 mod faults;
+mod video;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,6 +32,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use packet::lookup::place;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -38,7 +41,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::faults::Faults;
 use self::faults::{Mood, behave};
-use crate::address::normalise;
 use crate::cameras::nearest;
 use crate::city::City;
 use crate::people::{People, STATE};
@@ -49,7 +51,7 @@ const PLATE_BYTES_MAX: usize = 16;
 /// How long a stopping service waits for the answers it is still giving.
 const SHUTDOWN_MS_MAX: u64 = 1_000;
 
-/// The three services, running until [`Sources::shutdown`] or until dropped.
+/// The services, running until [`Sources::shutdown`] or until dropped.
 #[derive(Debug)]
 pub struct Sources {
     /// Where records listens; free again once its service has ended.
@@ -58,7 +60,9 @@ pub struct Sources {
     pub vehicles: SocketAddr,
     /// Where cameras listens; free again once its service has ended.
     pub cameras: SocketAddr,
-    /// Says to all three that it is over, also when `Sources` is only dropped:
+    /// Where the video system listens; free again once its service has ended.
+    pub video: SocketAddr,
+    /// Says to all of them that it is over, also when `Sources` is only dropped:
     /// listeners close, and answers still held back for a delay or a hang are
     /// given up with 503.
     stop: DropGuard,
@@ -68,7 +72,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Stops all three and returns when they are gone, at the latest after a
+    /// Stops all of them and returns when they are gone, at the latest after a
     /// second: a client that keeps a half-sent question open is not waited for.
     pub async fn shutdown(self) {
         let Self {
@@ -89,7 +93,7 @@ impl Sources {
     }
 }
 
-/// Starts the three agency databases of one seed's city on free ports of
+/// Starts the agency databases and the video system of one seed's city on free ports of
 /// 127.0.0.1. They accept connections when this returns.
 ///
 /// # Errors
@@ -100,20 +104,29 @@ pub async fn start(seed: u64, faults: Faults) -> io::Result<Sources> {
     let world = Arc::new(World { seed, city, people });
     let stop = CancellationToken::new();
     let mut services = JoinSet::new();
-    let mut addresses = Vec::with_capacity(3);
+    let mut addresses = Vec::with_capacity(4);
+    let of_world = |routes: Router<Arc<World>>| routes.with_state(world.clone());
     for (name, routes) in [
-        ("records", Router::new().route("/records", get(records))),
-        ("vehicles", Router::new().route("/vehicles", get(vehicles))),
-        ("cameras", Router::new().route("/cameras", get(cameras))),
+        (
+            "records",
+            of_world(Router::new().route("/records", get(records))),
+        ),
+        (
+            "vehicles",
+            of_world(Router::new().route("/vehicles", get(vehicles))),
+        ),
+        (
+            "cameras",
+            of_world(Router::new().route("/cameras", get(cameras))),
+        ),
+        ("video", video::routes(seed, faults.delay_scale)),
     ] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         tracing::info!(name, %address, "agency database listens");
         addresses.push(address);
         let mood = Arc::new(Mood::new(seed, name, faults, stop.clone()));
-        let routes = routes
-            .layer(from_fn_with_state(mood, behave))
-            .with_state(world.clone());
+        let routes = routes.layer(from_fn_with_state(mood, behave));
         let stopped = stop.clone().cancelled_owned();
         services.spawn(
             axum::serve(listener, routes)
@@ -125,6 +138,7 @@ pub async fn start(seed: u64, faults: Faults) -> io::Result<Sources> {
         records: addresses[0],
         vehicles: addresses[1],
         cameras: addresses[2],
+        video: addresses[3],
         stop: stop.drop_guard(),
         services,
     })
@@ -148,7 +162,7 @@ async fn records(
     if request.address.len() > ADDRESS_BYTES_MAX {
         return problem(StatusCode::BAD_REQUEST, "the address is too long");
     }
-    match premises_at(world.seed, &world.city, &normalise(&request.address)) {
+    match premises_at(world.seed, &world.city, &place(&request.address)) {
         Some(premises) => Json(premises).into_response(),
         None => problem(StatusCode::NOT_FOUND, "no records at this address"),
     }

@@ -21,25 +21,37 @@ pub struct TestCenter {
     /// Where devices connect, and the console.
     pub sync: SocketAddr,
     pub console: SocketAddr,
+    /// Further sections of its configuration.
+    also: String,
     dir: TempDir,
 }
 
-async fn start(dir: &TempDir, sync: SocketAddr, console: SocketAddr) -> Running {
+async fn start(dir: &TempDir, sync: SocketAddr, console: SocketAddr, also: &str) -> Running {
     let path = dir.path().join("center.toml");
-    std::fs::write(&path, config_text(&dir.path().join("data"), sync, console)).unwrap();
+    let text = config_text(&dir.path().join("data"), sync, console) + also;
+    std::fs::write(&path, text).unwrap();
     Center::start(Config::read(&path).unwrap()).await.unwrap()
 }
 
 impl TestCenter {
     pub async fn start() -> Self {
-        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+        Self::start_with("").await
+    }
+
+    /// With these further sections in its configuration.
+    pub async fn start_with(also: &str) -> Self {
+        Self::start_of(Ipv4Addr::LOCALHOST.into(), also).await
     }
 
     /// Devices reach it at this address of the machine.
     pub async fn start_at(address: IpAddr) -> Self {
+        Self::start_of(address, "").await
+    }
+
+    async fn start_of(address: IpAddr, also: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = start(&dir, (address, 0).into(), any).await;
+        let running = start(&dir, (address, 0).into(), any, also).await;
         let base = format!("http://{}", running.console);
         let api = TestApi::new(base, running.center.token.clone());
         let (sync, console) = (running.sync, running.console);
@@ -48,6 +60,7 @@ impl TestCenter {
             api,
             sync,
             console,
+            also: also.to_owned(),
             dir,
         }
     }
@@ -72,7 +85,7 @@ impl TestCenter {
     /// At the same address, with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none());
-        self.running = Some(start(&self.dir, self.sync, self.console).await);
+        self.running = Some(start(&self.dir, self.sync, self.console, &self.also).await);
     }
 
     /// Backs it up, while it runs, and says where to.

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use server::beats::BeatConfig;
 use server::config::{AgencyConfig, Config, OfficerConfig};
+use server::enrich::own::cameras::Camera;
+use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
-use sim::{Faults, Sources};
+use sim::{Agency, Faults, Sources};
 
 use super::cannot;
 use crate::pacer::spread;
@@ -124,12 +127,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             })
             .collect(),
     });
-    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| SourceConfig {
-        name: name.into(),
-        asks,
-        gives,
-        url: format!("http://{address}{path}"),
-        timeout_ms: 3_000,
+    let source = |name: &str, asks, gives, address: SocketAddr, path: &str| {
+        SourceConfig::over_http(name, asks, gives, format!("http://{address}{path}"))
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let keep_closed_s = speed.real(KEEP_CLOSED_S).as_secs_f64().round() as u32;
@@ -145,7 +144,10 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         key_exchange: server::identity::KeyExchange::default(),
         limits: server::config::LimitsConfig::default(),
         agencies: agencies.collect(),
+        purposes: server::config::default_purposes(),
         cads: vec![],
+        beats: beats(),
+        plate_reads: server::plate_reads::PlateReadsConfig::default(),
         sources: vec![
             source(
                 "Records",
@@ -169,7 +171,63 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
                 "/cameras?lat={latitude}&lon={longitude}",
             ),
         ],
+        cameras: sim::corner_cameras(SEED)
+            .into_iter()
+            .map(|camera| Camera {
+                name: camera.name,
+                latitude: camera.latitude,
+                longitude: camera.longitude,
+                direction_deg: camera.direction_deg,
+                view_deg: camera.view_deg,
+                range_m: camera.range_m,
+                stream: camera.stream,
+            })
+            .collect(),
+        video: Some(VideoConfig {
+            name: "City video (made up)".into(),
+            url: format!("http://{}/clips", sources.video),
+            timeout_ms: 5_000,
+        }),
     }
+}
+
+/// A beat for each district of the city, one for the county's units and one for the campus.
+fn beats() -> Vec<BeatConfig> {
+    let [city, county, university] = sim::agencies();
+    let beat = |id: &str, name: &str, agency: &Agency, districts: &[&str], units: Vec<String>| {
+        BeatConfig {
+            id: id.into(),
+            name: name.into(),
+            agency: agency.id.into(),
+            districts: districts.iter().map(ToString::to_string).collect(),
+            area: Vec::new(),
+            units,
+        }
+    };
+    let all = |agency: &Agency| agency.units.iter().map(|unit| unit.id.to_owned()).collect();
+    let mut beats: Vec<_> = ["1", "2", "3", "4", "5"]
+        .into_iter()
+        .map(|district| {
+            // The city's units begin with their district.
+            let own = city
+                .units
+                .iter()
+                .filter(|unit| unit.id.starts_with(district));
+            let units = own.map(|unit| unit.id.to_owned()).collect();
+            let name = format!("District {district}");
+            beat(&format!("D{district}"), &name, &city, &[district], units)
+        })
+        .collect();
+    let districts = ["1", "2", "3", "4", "5"];
+    beats.push(beat(
+        "RC",
+        "River County",
+        &county,
+        &districts,
+        all(&county),
+    ));
+    beats.push(beat("SU", "Campus", &university, &["1"], all(&university)));
+    beats
 }
 
 /// The made-up evening as reports.

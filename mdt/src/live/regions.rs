@@ -8,10 +8,12 @@ use crate::present::Look;
 use crate::view::HeaderView;
 
 /// Of the open packet, in the order in which they are sent.
-const OF_A_PACKET: [&str; 9] = [
+const OF_A_PACKET: [&str; 11] = [
     "summary",
-    "cautions",
+    "glance",
+    "known",
     "my-status",
+    "cautions",
     "facts",
     "findings",
     "notes",
@@ -48,8 +50,10 @@ impl Regions {
             Some(packet) => {
                 let htmls = [
                     packet.summary.render()?,
-                    packet.cautions.render()?,
+                    packet.glance.render()?,
+                    packet.known.render()?,
                     packet.status.render()?,
+                    packet.cautions.render()?,
                     packet.facts.render()?,
                     packet.findings.render()?,
                     packet.notes.render()?,

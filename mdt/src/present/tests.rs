@@ -23,6 +23,7 @@ fn scene() -> Scene {
         times: Times::utc(),
         now_ms: NOON_MS,
         officer: ME.into(),
+        purposes: vec![],
         unit: "4A12".into(),
         last_heard_ms: Some(NOON_MS),
     }
@@ -349,4 +350,49 @@ fn an_attachment_says_how_far_it_has_come_and_offers_only_what_can_be_done() {
         assert_eq!(html.contains(fetch), can_fetch, "{html}");
         assert_eq!(html.contains(open), is_here, "{html}");
     }
+}
+
+#[test]
+fn the_packet_opens_on_what_matters_and_the_tap_is_on_it() {
+    let refused = mine(
+        9,
+        caution(ME),
+        MineState::Refused {
+            reason: "too large".into(),
+        },
+    );
+    let entries = vec![
+        stored(CENTER, 1, caution("K. Lund")),
+        mine(2, note("my own words"), MineState::AtCenter),
+        stored(CENTER, 3, note("their words")),
+        refused,
+    ];
+    let view = open_packet::view(&scene(), &packet(entries));
+    let html = view.glance.render().unwrap();
+    assert_words(
+        &html,
+        &[
+            "Knife in the kitchen",
+            "data-asks=",
+            "name=\"entry\"",
+            "their words",
+            "K. Lund",
+            "12:03:03 at the center",
+        ],
+    );
+    assert!(!html.contains("my own words"), "{html}");
+    assert_eq!(html.matches("Knife in the kitchen").count(), 1, "{html}");
+    let tapped = vec![
+        stored(CENTER, 1, caution("K. Lund")),
+        stored(DEVICE, 2, tap(id(CENTER, 1), "4A12")),
+    ];
+    let view = open_packet::view(&scene(), &packet(tapped));
+    let html = view.glance.render().unwrap();
+    assert!(!html.contains("data-asks"), "{html}");
+    let unsent = vec![mine(1, caution(ME), MineState::OnDevice)];
+    let view = open_packet::view(&scene(), &packet(unsent));
+    assert_words(
+        &view.glance.render().unwrap(),
+        &["by this device, not at the center yet"],
+    );
 }

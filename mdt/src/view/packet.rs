@@ -1,9 +1,12 @@
-//! The open packet: cautions on top, then what I can say about myself, then what
-//! is known, and last what was asked in vain.
+//! The open packet: on top the few lines that matter most, then what I can say about
+//! myself, then all that is known, and last what was asked in vain.
 
 use askama::Template;
 
-use super::{ConfidenceView, EntryProgress, EntryView, FindingView, PriorityView};
+use super::{
+    ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, KnownView, LINE_CHARS_MAX,
+    PriorityView,
+};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]
@@ -11,13 +14,16 @@ pub struct PacketView {
     /// As in the page's address.
     pub id: String,
     pub summary: SummaryView,
-    pub cautions: CautionsView,
+    pub glance: GlanceView,
+    pub known: KnownView,
     pub status: StatusView,
+    pub cautions: CautionsView,
     pub facts: FactsView,
     pub findings: FindingsView,
     pub notes: NotesView,
     pub units: UnitsView,
     pub sources: SourcesView,
+    pub queries: QueriesView,
     pub shown_through: ShownThroughView,
 }
 
@@ -64,6 +70,25 @@ impl StatusView {
     }
 }
 
+/// The form that asks the sources. No region: it has boxes to type in.
+#[derive(Debug, Clone, Template)]
+#[template(path = "queries.html")]
+pub struct QueriesView {
+    pub call_id: String,
+    /// What a query may be for, the usual one first: (code, in words).
+    pub purposes: Vec<(String, String)>,
+}
+
+impl QueriesView {
+    /// What the form's `what` can be, and what its button says.
+    pub const CHOICES: [(&'static str, &'static str); 4] = [
+        ("plate", "Plate"),
+        ("person", "Person"),
+        ("phone", "Phone"),
+        ("address", "Address"),
+    ];
+}
+
 #[derive(Debug, Clone, Template)]
 #[template(path = "facts.html")]
 pub struct FactsView {
@@ -76,6 +101,7 @@ pub struct FactsView {
 #[derive(Debug, Clone, Template)]
 #[template(path = "findings.html")]
 pub struct FindingsView {
+    pub call_id: String,
     pub findings: Vec<FindingView>,
 }
 
@@ -120,11 +146,32 @@ pub struct SourceView {
 /// What became of one question to one source. Silence is told, never left out.
 #[derive(Debug, Clone)]
 pub enum SourceOutcome {
-    Asked { at: String },
-    Answered { findings: usize, at: String },
-    NothingFound { at: String },
-    TimedOut { at: String },
-    Failed { reason: String },
+    Asked {
+        at: String,
+    },
+    Retrying {
+        reason: String,
+        at: String,
+    },
+    Answered {
+        findings: usize,
+        at: String,
+        /// What is left to say, such as how old the answer is; mostly empty.
+        besides: String,
+    },
+    NothingFound {
+        at: String,
+        besides: String,
+    },
+    Refused {
+        reason: String,
+    },
+    TimedOut {
+        at: String,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 /// What the page shows so far. The browser sends it back when the page is visible.
@@ -282,23 +329,47 @@ mod tests {
     #[test]
     fn findings_and_sources_say_what_is_certain_and_what_was_not_checked() {
         let html = FindingsView {
+            call_id: "17".into(),
             findings: vec![FindingView {
                 entry: entry(HOSTILE),
                 source: "City records".into(),
                 query: "address".into(),
                 confidence: ConfidenceView::Lead("similar name".into()),
+                answers: true,
+                link: Some("rtsp://cameras.example/7".into()),
+                camera: Some(HOSTILE.into()),
             }],
         }
         .render()
         .unwrap();
-        assert_words(&html, &["City records", "A lead to verify: similar name"]);
+        assert_words(
+            &html,
+            &[
+                "City records",
+                "A lead to verify: similar name",
+                "Answers a query",
+                "href=\"rtsp://cameras.example/7\"",
+                "hx-post=\"/calls/17/clips\"",
+            ],
+        );
         let outcomes = [
             SourceOutcome::Asked { at: "12:00".into() },
+            SourceOutcome::Retrying {
+                reason: "it answered 500".into(),
+                at: "12:00".into(),
+            },
             SourceOutcome::Answered {
                 findings: 2,
                 at: "12:01".into(),
+                besides: "as of 11:59".into(),
             },
-            SourceOutcome::NothingFound { at: "12:02".into() },
+            SourceOutcome::NothingFound {
+                at: "12:02".into(),
+                besides: String::new(),
+            },
+            SourceOutcome::Refused {
+                reason: "it wants a reason".into(),
+            },
             SourceOutcome::TimedOut { at: "12:03".into() },
             SourceOutcome::Failed {
                 reason: HOSTILE.into(),
@@ -319,8 +390,10 @@ mod tests {
             &html,
             &[
                 "no answer yet",
-                "Answered 12:01: 2 found",
+                "Trying again: it answered 500",
+                "Answered 12:01: 2 found, as of 11:59",
                 "Nothing found",
+                "Refused: it wants a reason",
                 "Did not answer in time",
                 "Failed: &#60;script&#62;",
             ],

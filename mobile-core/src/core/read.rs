@@ -1,6 +1,6 @@
 //! What a screen reads.
 
-use packet::CallId;
+use packet::{CallId, Glance};
 
 use super::Core;
 use crate::view::{self, Packet, PacketSummary};
@@ -36,6 +36,14 @@ impl Core {
             return Ok(None);
         };
         Ok(Some(view::packet(call, rows, &seen, &contents)))
+    }
+
+    /// The few lines that a packet opens on, for whoever is signed on.
+    #[must_use]
+    pub fn glance(&self, packet: &Packet) -> Glance {
+        let unit = self.shift().map(|shift| shift.unit);
+        let now_ms = self.0.clock.wall_ms() - self.clock_off_ms().unwrap_or(0);
+        packet.glance(unit.as_deref(), now_ms)
     }
 
     /// How many entries wait to be sent.

@@ -1,10 +1,11 @@
 //! Flat records of what a screen shows.
 
+use packet::glance::{Fresh, Glance, Line};
 use packet::{Entry, QueryWhat, UnitState};
 
 use crate::{
-    AttachmentContent, AttachmentState, AttachmentView, EntryView, LinkState, MineState, Packet,
-    PacketSummary, Shift, ShownTo,
+    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, LinkState, MineState,
+    Packet, PacketSummary, Purpose, Shift, ShownTo,
 };
 
 #[derive(Debug, Clone, uniffi::Record)]
@@ -13,6 +14,15 @@ pub struct ShiftRecord {
     pub unit: String,
     pub agency: String,
     pub expires_ms: i64,
+    /// What a query may be for, the usual one first.
+    pub purposes: Vec<PurposeRecord>,
+}
+
+/// A purpose code of the center's.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct PurposeRecord {
+    pub code: String,
+    pub name: String,
 }
 
 impl From<Shift> for ShiftRecord {
@@ -22,6 +32,11 @@ impl From<Shift> for ShiftRecord {
             unit: shift.unit,
             agency: shift.agency,
             expires_ms: shift.expires_ms,
+            purposes: shift
+                .purposes
+                .into_iter()
+                .map(|Purpose { code, name }| PurposeRecord { code, name })
+                .collect(),
         }
     }
 }
@@ -57,15 +72,66 @@ pub struct PacketRecord {
     pub call: String,
     /// As in [`SummaryRecord`].
     pub facts: Option<String>,
+    /// What it opens on, the most important first: at most five lines.
+    pub glance: Vec<GlanceRecord>,
+    /// Cautions that have no line.
+    pub cautions_below: u64,
     pub entries: Vec<EntryRecord>,
 }
 
-impl From<Packet> for PacketRecord {
-    fn from(packet: Packet) -> Self {
+impl PacketRecord {
+    pub(super) fn new(packet: Packet, glance: Glance) -> Self {
         Self {
+            glance: glance.lines.into_iter().map(Into::into).collect(),
+            cautions_below: glance.cautions_below as u64,
             call: packet.call.to_string(),
             facts: packet.facts.map(|facts| fields(&Entry::Facts(facts))),
             entries: packet.entries.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// One line of a packet's first look.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct GlanceRecord {
+    /// What it is about, such as `Caution` or `Camera`.
+    pub name: String,
+    pub text: String,
+    pub source: String,
+    /// The entry that it is read from, and that entry's compartment.
+    pub entry: String,
+    pub compartment: String,
+    /// A caution that waits for a tap of this officer's unit.
+    pub asks: bool,
+    /// It is no exact match: a lead to verify.
+    pub is_lead: bool,
+    /// When the record is of, where the source says; else when it was answered or written.
+    pub as_of_ms: i64,
+    pub is_of_record: bool,
+    /// What a tap opens.
+    pub link: Option<String>,
+    /// Further entries about the same, without a line of their own.
+    pub more: u64,
+}
+
+impl From<Line> for GlanceRecord {
+    fn from(line: Line) -> Self {
+        let (as_of_ms, is_of_record) = match line.fresh {
+            Fresh::Recorded(ms) => (ms, true),
+            Fresh::Answered(ms) | Fresh::Written(ms) => (ms, false),
+        };
+        Self {
+            name: line.rank.rule().name.to_owned(),
+            text: line.text,
+            source: line.source,
+            entry: line.id.to_string(),
+            compartment: line.compartment.name().to_owned(),
+            asks: line.rank == packet::glance::Rank::CautionAsks,
+            is_lead: line.is_lead,
+            as_of_ms,
+            is_of_record,
+            link: line.link,
+            more: line.more as u64,
         }
     }
 }
@@ -100,6 +166,27 @@ impl From<EntryView> for EntryRecord {
             shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
             corrected_by: entry.corrected_by.map(|id| id.to_string()),
             attachment: entry.attachment.map(Into::into),
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct FoundRecord {
+    pub call: String,
+    /// It is a beat's: known before there is a call.
+    pub is_beat: bool,
+    /// As in [`SummaryRecord`].
+    pub facts: Option<String>,
+    pub entry: EntryRecord,
+}
+
+impl From<Found> for FoundRecord {
+    fn from(found: Found) -> Self {
+        Self {
+            call: found.call.to_string(),
+            is_beat: found.is_beat,
+            facts: found.facts.map(|facts| fields(&Entry::Facts(facts))),
+            entry: found.entry.into(),
         }
     }
 }

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{allow, caller};
-use crate::calls::{self, News};
+use crate::calls::{self, News, Reported, Taken};
 use crate::center::Center;
-use crate::intake::{CallReport, eido, json};
+use crate::intake::eido::Eido;
+use crate::intake::json;
 use crate::log::{Ledger, LogError, document};
 use crate::policy::Act;
 use crate::problem::Problem;
@@ -27,8 +28,9 @@ const UNIT_CHARS_MAX: usize = 32;
 
 #[derive(Debug, Serialize)]
 pub(super) struct ReportedView {
-    id: CallId,
-    /// `new`, `updated` or `unchanged`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<CallId>,
+    /// `new`, `updated`, `unchanged`; or `awaited`: no call yet.
     news: &'static str,
 }
 
@@ -39,40 +41,46 @@ pub(super) async fn report(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<ReportedView>), Problem> {
     allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
-    take(&center, json::parse(&body_of(body)?, Timestamp::now())?).await
+    let report = json::parse(&body_of(body)?, Timestamp::now())?;
+    Ok(answer(center.report(report, "Dispatch").await?))
 }
 
-/// `POST /v1/eido`: a call as a NENA Emergency Incident Data Object (NENA-STA-021.1).
+/// `POST /v1/eido`: a call as a NENA Emergency Incident Data Object (NENA-STA-021.1), or
+/// some of its components. 202 where nothing says yet what it is about.
 pub(super) async fn report_eido(
     State(center): State<Arc<Center>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<ReportedView>), Problem> {
     allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
-    take(&center, eido::parse(&body_of(body)?)?).await
+    let message = Eido::read(&body_of(body)?)?;
+    Ok(match center.report_eido(message, "Dispatch").await? {
+        Taken::Call(reported) => answer(reported),
+        Taken::Awaited => {
+            let view = ReportedView {
+                id: None,
+                news: "awaited",
+            };
+            (StatusCode::ACCEPTED, Json(view))
+        }
+    })
 }
 
-fn body_of(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+pub(super) fn body_of(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|e| Problem::new(e.status(), "The body cannot be read", e.body_text()))
 }
 
-async fn take(
-    center: &Center,
-    report: CallReport,
-) -> Result<(StatusCode, Json<ReportedView>), Problem> {
-    let reported = center.report(report, "Dispatch").await?;
+fn answer(reported: Reported) -> (StatusCode, Json<ReportedView>) {
     let (status, news) = match reported.news {
         News::New => (StatusCode::CREATED, "new"),
         News::Updated => (StatusCode::OK, "updated"),
         News::Unchanged => (StatusCode::OK, "unchanged"),
     };
-    Ok((
-        status,
-        Json(ReportedView {
-            id: reported.call,
-            news,
-        }),
-    ))
+    let view = ReportedView {
+        id: Some(reported.call),
+        news,
+    };
+    (status, Json(view))
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,7 +177,7 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     let more = calls.len() > limit;
     calls.truncate(limit);
     for call in &mut calls {
-        call.units = units(connection, call.id)?;
+        call.units = calls::units_on_it(connection, call.id)?;
     }
     let next = calls.last().filter(|_| more).map(|call| call.id);
     Ok(ListView {
@@ -177,14 +185,6 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
         calls,
         next,
     })
-}
-
-fn units(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
-    )?;
-    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
-    Ok(units.collect::<Result<_, _>>()?)
 }
 
 #[derive(Debug, Serialize)]
@@ -247,7 +247,7 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
     }
     Ok(Some(PacketView {
         id: call,
-        units: units(connection, call)?,
+        units: calls::units_on_it(connection, call)?,
         entries,
     }))
 }

@@ -8,15 +8,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use packet::{DeviceNumber, Offer, Refusal};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
 use super::session::{in_good_standing, may_renew};
-use super::{allow, caller};
+use super::{allow, caller, read_json};
 use crate::accept::Peer;
 use crate::audit::{self, Record};
+use crate::beats;
 use crate::calls;
 use crate::center::Center;
 use crate::clock;
@@ -30,12 +30,6 @@ use crate::shifts::{self, SHIFT_MS, Shift};
 
 /// How long a device's certificate is good for.
 const CERTIFICATE_H: u32 = 72;
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json)
-        .map_err(|e| Problem::bad_field(e.path().to_string(), e.inner().to_string()))
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +60,7 @@ pub(super) async fn new_code(
         "",
     )
     .await?;
-    let request: CodeRequest = read(&body)?;
+    let request: CodeRequest = read_json(&body)?;
     if !center
         .config
         .agencies
@@ -171,7 +165,7 @@ pub(super) async fn enrol(
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnrolledView>), Problem> {
     allow(&center, Role::Anonymous, Act::Enrol, "").await?;
-    let request: EnrolRequest = read(&body)?;
+    let request: EnrolRequest = read_json(&body)?;
     let csr = BASE64.decode(request.request.as_bytes()).map_err(|e| {
         Problem::bad_field("request", format!("a PKCS#10 request, DER in base64: {e}"))
     })?;
@@ -236,7 +230,7 @@ pub(super) async fn renew(
 ) -> Result<Json<RenewedView>, Problem> {
     let device = may_renew(&center, &peer).await?;
     allow(&center, Role::Device, Act::SignOn, "").await?;
-    let request: RenewRequest = read(&body)?;
+    let request: RenewRequest = read_json(&body)?;
     let csr = BASE64
         .decode(request.request.as_bytes())
         .map_err(|e| Problem::bad_field("request", e.to_string()))?;
@@ -268,6 +262,14 @@ pub(super) struct ShiftView {
     unit: String,
     agency: String,
     expires_ms: i64,
+    /// What a query may be for, the usual one first.
+    purposes: Vec<PurposeView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PurposeView {
+    code: String,
+    name: String,
 }
 
 /// `POST /v1/shifts` with `{"officer", "unit"}`: binds the officer to the unit and the device.
@@ -284,7 +286,7 @@ pub(super) async fn sign_on(
         &device.number.to_string(),
     )
     .await?;
-    let request: ShiftRequest = read(&body)?;
+    let request: ShiftRequest = read_json(&body)?;
     let agency = center
         .config
         .agencies
@@ -322,6 +324,7 @@ pub(super) async fn sign_on(
         .write(move |ledger| {
             let token = shifts::sign_on(ledger, &kept)?;
             calls::adopt(ledger, kept.device, &kept.unit)?;
+            beats::sign_on(ledger, &kept.unit)?;
             audit::record(
                 ledger,
                 &Record {
@@ -342,6 +345,15 @@ pub(super) async fn sign_on(
         unit: shift.unit,
         agency: shift.agency,
         expires_ms: shift.expires_ms,
+        purposes: center
+            .config
+            .purposes
+            .iter()
+            .map(|purpose| PurposeView {
+                code: purpose.code.clone(),
+                name: purpose.name.clone(),
+            })
+            .collect(),
     };
     Ok((StatusCode::CREATED, Json(view)))
 }

@@ -42,6 +42,11 @@ impl Bench {
             }],
             cads: vec![],
             sources: vec![],
+            purposes: crate::config::default_purposes(),
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         })
         .await
         .unwrap();

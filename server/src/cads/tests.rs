@@ -61,6 +61,11 @@ impl Bench {
             agencies: vec![agency("pd"), agency("sheriff")],
             cads: self.cads.clone(),
             sources: vec![],
+            purposes: crate::config::default_purposes(),
+            beats: vec![],
+            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
         };
         self.running = Some(Center::start(config).await.unwrap());
     }

@@ -3,7 +3,8 @@
 //! The one with the highest `updated`. Two of the same millisecond that differ are told
 //! apart by what they say, so that it does not matter which came first: *closed* before
 //! *open*, which is how a call goes; and then by their text, which is arbitrary and the
-//! same for everybody.
+//! same for everybody. What an EIDO's messages come to stands over a report of the same
+//! millisecond that came by another door.
 
 use packet::CallId;
 use rusqlite::{OptionalExtension, Row};
@@ -21,14 +22,26 @@ pub(super) struct Kept {
     pub(super) open: bool,
     /// Whether the sources were asked about it.
     pub(super) asked: bool,
+    /// Whether the current report is what an EIDO's messages come to.
+    is_sum: bool,
 }
 
 impl Kept {
     /// Whether this report is current from now on.
     pub(super) fn gives_way_to(&self, report: &CallReport, text: &str) -> bool {
+        let updated_ms = report.updated.as_millisecond();
+        if updated_ms == self.updated_ms && self.is_sum {
+            return false;
+        }
         let closed = matches!(report.status, CallStatus::Closed { .. });
-        let this = (report.updated.as_millisecond(), closed, text);
-        this > (self.updated_ms, !self.open, self.report.as_str())
+        (updated_ms, closed, text) > (self.updated_ms, !self.open, self.report.as_str())
+    }
+
+    /// As [`Kept::gives_way_to`], of a sum of messages: of two that are of the same time the
+    /// one that is read later knows more.
+    pub(super) fn grows_to(&self, sum: &CallReport) -> bool {
+        let updated_ms = sum.updated.as_millisecond();
+        updated_ms > self.updated_ms || (updated_ms == self.updated_ms && !self.says_the_same(sum))
     }
 
     /// Whether it differs from the current one only in its time and its units: both are
@@ -51,9 +64,14 @@ impl Kept {
             updated_ms: row.get(2)?,
             open: row.get(3)?,
             asked: row.get(4)?,
+            is_sum: row.get(5)?,
         })
     }
 }
+
+const KEPT: &str = "SELECT call, report, updated_ms, open, asked,
+    EXISTS (SELECT 1 FROM eidos WHERE eidos.call = calls.call AND eidos.updated_ms = calls.updated_ms)
+    FROM calls WHERE";
 
 /// The call that an agency's CAD has under this number.
 pub(super) fn find(
@@ -63,11 +81,20 @@ pub(super) fn find(
 ) -> Result<Option<Kept>, LogError> {
     let kept = ledger
         .sql()
-        .prepare_cached(
-            "SELECT call, report, updated_ms, open, asked FROM calls
-             WHERE agency = ?1 AND number = ?2 AND number <> ''",
-        )?
+        .prepare_cached(&format!(
+            "{KEPT} agency = ?1 AND number = ?2 AND number <> ''"
+        ))?
         .query_row([agency, number], Kept::of)
+        .optional()?;
+    Ok(kept)
+}
+
+/// The call with this id.
+pub(super) fn of(ledger: &Ledger<'_>, call: CallId) -> Result<Option<Kept>, LogError> {
+    let kept = ledger
+        .sql()
+        .prepare_cached(&format!("{KEPT} call = ?1"))?
+        .query_row([call.0.cast_signed()], Kept::of)
         .optional()?;
     Ok(kept)
 }

@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::officers;
 use crate::address;
 use crate::log::{Ledger, LogError};
+use crate::mentions;
 
 pub(super) fn is_open(facts: &Facts) -> bool {
     facts.state == CallState::Open
@@ -43,7 +44,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The current report's row.
+/// The current report's row. An EIDO may learn late whose call it is and by which number;
+/// one that another call has already stays that call's.
 pub(super) fn update(
     ledger: &Ledger<'_>,
     call: CallId,
@@ -70,6 +72,13 @@ pub(super) fn update(
             address.unit,
             ledger.now_ms()
         ])?;
+    ledger
+        .sql()
+        .prepare_cached(
+            "UPDATE calls SET agency = ?2, number = ?3 WHERE call = ?1 AND (agency <> ?2 OR number <> ?3)
+             AND NOT EXISTS (SELECT 1 FROM calls WHERE agency = ?2 AND number = ?3)",
+        )?
+        .execute(params![call.0.cast_signed(), facts.agency, facts.number])?;
     Ok(())
 }
 
@@ -94,13 +103,21 @@ pub(crate) fn count(
     entry: &Entry,
     received_ms: i64,
 ) -> Result<(), LogError> {
+    if document.call.is_beat() {
+        return Ok(());
+    }
     let call = document.call.0.cast_signed();
     match entry {
         Entry::Facts(facts) => {
             if let packet::Author::Device(device) = id.actor.author() {
                 officers::opened_by(ledger, seq, document.call, facts, device)?;
             }
+            if let Some(words) = &facts.narrative {
+                mentions::read(ledger, document, None, words)?;
+            }
         }
+        Entry::Note(note) => mentions::read(ledger, document, Some(id), &note.text)?,
+        Entry::Mention(mention) => mentions::index(ledger, document.call, mention, seq)?,
         Entry::Finding(_) => {
             ledger
                 .sql()
@@ -125,15 +142,19 @@ pub(crate) fn count(
                 .sql()
                 .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
                 .execute(params![of.to_string(), call, received_ms])?;
+            if let Entry::Correction(packet::Correction {
+                text: Some(words), ..
+            }) = entry
+            {
+                mentions::read(ledger, document, Some(id), words)?;
+            }
         }
         Entry::Attachment(attachment) => {
             crate::attachments::named(ledger, document, id, attachment)?;
         }
-        Entry::Note(_)
-        | Entry::Outcome(_)
+        Entry::Outcome(_)
         | Entry::Query(_)
         | Entry::UnitStatus(_)
-        | Entry::Mention(_)
         | Entry::Link(_)
         | Entry::Other { .. } => {}
     }

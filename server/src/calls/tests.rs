@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod eidos;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
@@ -192,43 +194,50 @@ fn some_message() -> impl Strategy<Value = CallReport> {
 
 #[test]
 fn any_order_and_repetition_of_a_calls_messages_ends_as_in_order() {
-    let bench = RefCell::new((Bench::new(), 0));
     let messages = prop::collection::vec(some_message(), 1..8);
-    let orders = (
-        messages,
-        prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-    );
+    any_order_is_the_same(messages, 200, |bench, name, order| {
+        let told = order.iter().map(|message| {
+            let number = name.to_owned();
+            bench
+                .tell(CallReport {
+                    number,
+                    ..message.clone()
+                })
+                .call
+        });
+        let call = told.last().unwrap();
+        bench.state(call)
+    });
+}
+
+/// Holds `tell` to it that the state is the same in whatever order, and however often, the
+/// messages come; under each name they are of another call.
+fn any_order_is_the_same<T: Clone + std::fmt::Debug>(
+    messages: impl Strategy<Value = Vec<T>>,
+    cases: u32,
+    tell: impl Fn(&mut Bench, &str, &[T]) -> State,
+) {
+    let bench = RefCell::new((Bench::new(), 0));
+    let again = prop::collection::vec(any::<prop::sample::Index>(), 0..12);
     let mut runner = prop::test_runner::TestRunner::new(ProptestConfig {
-        cases: 200,
+        cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
-    let judged = runner.run(&(orders, any::<u64>()), |((messages, repeated), seed)| {
-        let (bench, case) = &mut *bench.borrow_mut();
-        *case += 1;
-        let mut tell = |order: &[CallReport], name: &str| {
-            let number = format!("{name}-{case}");
-            let told = order.iter().map(|message| {
-                let number = number.clone();
-                bench
-                    .tell(CallReport {
-                        number,
-                        ..message.clone()
-                    })
-                    .call
-            });
-            let call = told.last().unwrap();
-            bench.state(call)
-        };
-        let mut in_order = messages.clone();
-        in_order.sort_by_key(|message| message.updated);
-        let mut any_order = messages.clone();
-        any_order.extend(repeated.iter().map(|index| index.get(&messages).clone()));
-        shuffle(&mut any_order, seed);
-        let (wanted, found) = (tell(&in_order, "in"), tell(&any_order, "any"));
-        prop_assert_eq!(wanted, found, "{:#?}", any_order);
-        Ok(())
-    });
+    let judged = runner.run(
+        &(messages, again, any::<u64>()),
+        |(messages, again, seed)| {
+            let (bench, case) = &mut *bench.borrow_mut();
+            *case += 1;
+            let mut any_order = messages.clone();
+            any_order.extend(again.iter().map(|index| index.get(&messages).clone()));
+            shuffle(&mut any_order, seed);
+            let wanted = tell(bench, &format!("in-{case}"), &messages);
+            let found = tell(bench, &format!("any-{case}"), &any_order);
+            prop_assert_eq!(wanted, found, "{:#?}", any_order);
+            Ok(())
+        },
+    );
     judged.unwrap_or_else(|failed| panic!("{failed}"));
 }
 

@@ -5,16 +5,18 @@
 //! one that comes later in a unit's work counts. What has been done about it (the grant,
 //! the entry) follows when the sum of both changes.
 
+use jiff::Timestamp;
 use packet::{Author, CallId, Compartment, DocumentId, Entry, UnitState, UnitStatus};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::intake::CallReport;
+use super::Origin;
+use crate::intake::UnitReport;
 use crate::log::{Happening, Ledger, LogError, document};
 
 /// Most units on one call.
 pub const UNITS_MAX: i64 = 64;
 /// Who assigns, as screens show it.
-pub(super) const DISPATCH: &str = "Dispatch";
+pub(crate) const DISPATCH: &str = "Dispatch";
 
 /// Puts a unit on a call: its devices may have the packet from this change on.
 /// Nothing happens when it is on it already.
@@ -43,7 +45,7 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
     grant(ledger, call, unit, assigned.seq, priority)
 }
 
-pub(super) fn grant(
+pub(crate) fn grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -69,6 +71,18 @@ pub(super) fn units_on(ledger: &Ledger<'_>, call: CallId) -> Result<i64, LogErro
         .prepare_cached("SELECT count(*) FROM grants WHERE call = ?1 AND to_seq IS NULL")?
         .query_row([call.0.cast_signed()], |row| row.get(0))?;
     Ok(units)
+}
+
+/// The units on a call, in the order in which they came to it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn on_it(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
+    )?;
+    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
+    Ok(units.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn granted(ledger: &Ledger<'_>, call: CallId, unit: &str) -> Result<bool, LogError> {
@@ -115,7 +129,7 @@ pub fn release(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), 
     end_grant(ledger, call, unit, cleared.seq)
 }
 
-pub(super) fn end_grant(
+pub(crate) fn end_grant(
     ledger: &mut Ledger<'_>,
     call: CallId,
     unit: &str,
@@ -185,6 +199,14 @@ impl Heard {
         }
     }
 
+    /// Hears what a sum of messages says: which of two is later was decided there.
+    fn hear_sum(&mut self, at_ms: i64, status: Option<UnitState>) {
+        if self.on.is_none_or(|(last_ms, _)| at_ms >= last_ms) {
+            self.on = Some((at_ms, status != Some(UnitState::Clear)));
+            self.doing = status.map(|status| (at_ms, status));
+        }
+    }
+
     /// What it comes to; `None`: the unit is not on the call.
     fn state(self) -> Option<UnitState> {
         match (self.on, self.doing) {
@@ -200,14 +222,21 @@ impl Heard {
 pub(super) fn hear(
     ledger: &mut Ledger<'_>,
     call: CallId,
-    report: &CallReport,
+    told: &[UnitReport],
+    updated: Timestamp,
+    origin: Origin,
 ) -> Result<bool, LogError> {
     let mut moved = false;
-    for word in &report.units {
-        let at_ms = word.at.unwrap_or(report.updated).as_millisecond();
+    let at_ms = |word: &UnitReport| word.at.unwrap_or(updated).as_millisecond();
+    let mut words: Vec<&UnitReport> = told.iter().collect();
+    words.sort_by_key(|word| (at_ms(word), word.status.map(|status| status as u8)));
+    for word in words {
         let before = heard(ledger, call, &word.unit)?;
         let mut now = before;
-        now.hear(at_ms, word.status);
+        match origin {
+            Origin::Message => now.hear(at_ms(word), word.status),
+            Origin::Sum => now.hear_sum(at_ms(word), word.status),
+        }
         if now != before {
             keep(ledger, call, &word.unit, now)?;
             moved |= follow(ledger, call, &word.unit, before, now)?;

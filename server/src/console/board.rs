@@ -15,6 +15,8 @@ use tokio::sync::{Notify, watch};
 
 use super::view::{BoardView, CallRowView};
 use super::{Console, words};
+use crate::calls;
+use crate::center::Center;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
 
@@ -76,7 +78,7 @@ impl Board {
     pub(super) fn read(
         &self,
         connection: &Connection,
-        config: &Config,
+        center: &Center,
     ) -> Result<(BoardView, u64), LogError> {
         let open_calls = open_calls(connection)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +98,7 @@ impl Board {
                 priority: words::priority(row.get(2)?),
                 nature: row.get(3)?,
                 location: row.get(4)?,
-                agency: agency(config, &row.get::<_, String>(1)?),
+                agency: agency(&center.config, &row.get::<_, String>(1)?),
                 received_ms: known.received_ms.unwrap_or(row.get(7)?),
                 units: units(connection, call, &known.statuses)?,
                 findings: row.get(5)?,
@@ -108,6 +110,7 @@ impl Board {
         let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
         Ok((
             BoardView {
+                fault: center.rules_fault().borrow().clone(),
                 rows,
                 calls_not_shown,
             },
@@ -156,24 +159,12 @@ fn waiting(connection: &Connection, call: CallId) -> Result<(usize, Option<i64>)
     Ok(waiting)
 }
 
-/// The units on a call, in the order in which they came to it.
-///
-/// # Errors
-/// When the store fails.
-pub(super) fn units_on(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
-    )?;
-    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
-    Ok(units.collect::<Result<_, _>>()?)
-}
-
 fn units(
     connection: &Connection,
     call: CallId,
     statuses: &BTreeMap<String, UnitState>,
 ) -> Result<Vec<String>, LogError> {
-    let units = units_on(connection, call)?;
+    let units = calls::units_on_it(connection, call)?;
     Ok(units
         .into_iter()
         .map(|unit| match statuses.get(&unit) {
@@ -198,6 +189,7 @@ async fn keep_on(console: &Arc<Console>) {
             board.wanted.notified().await;
         }
         let mut happenings = console.center.log.subscribe();
+        let mut fault = console.center.rules_fault();
         let mut is_old = true;
         while board.rendered.receiver_count() > 0 {
             if is_old {
@@ -211,6 +203,7 @@ async fn keep_on(console: &Arc<Console>) {
                     Err(RecvError::Lagged(_)) => true,
                     Err(RecvError::Closed) => return,
                 },
+                _ = fault.changed() => true,
                 () = board.rendered.closed() => false,
             };
             // One look answers all that has been told so far.
@@ -245,7 +238,7 @@ async fn render(console: &Arc<Console>) -> bool {
         .log
         .readers()
         .read(move |connection| {
-            let (view, open_calls) = reading.board.read(connection, &reading.center.config)?;
+            let (view, open_calls) = reading.board.read(connection, &reading.center)?;
             let html = view.render().map_err(|e| LogError::Store(e.to_string()))?;
             Ok(Rendered {
                 html: html.into(),

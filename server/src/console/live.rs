@@ -4,6 +4,7 @@
 
 mod board;
 mod packet;
+mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ const MESSAGE_BYTES_MAX: usize = 1_024;
 enum PageName {
     Board,
     Call,
+    Search,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,21 +45,31 @@ pub(super) struct LiveRequest {
     id: Option<CallId>,
 }
 
-/// `GET /live?page=board`, `GET /live?page=call&id={id}`
+/// Which page, and what is shown on it.
+#[derive(Debug, Clone, Copy)]
+enum Page {
+    Board,
+    Call(CallId),
+    Search,
+}
+
+/// `GET /live?page=board`, `GET /live?page=call&id={id}`, `GET /live?page=search`
 pub(super) async fn open(
     State(console): State<Arc<Console>>,
     request: Result<Query<LiveRequest>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let Query(request) = request.map_err(|e| Problem::bad_field("page", e.body_text()))?;
-    let call = match (&request.page, request.id) {
-        (PageName::Board, _) => None,
-        (PageName::Call, Some(call)) => Some(call),
+    let page = match (&request.page, request.id) {
+        (PageName::Board, _) => Page::Board,
+        (PageName::Search, _) => Page::Search,
+        (PageName::Call, Some(call)) => Page::Call(call),
         (PageName::Call, None) => return Err(Problem::bad_field("id", "a call's id")),
     };
-    let (act, object) = match call {
-        None => (Act::SeeBoard, String::new()),
-        Some(call) => (Act::SeePacket, call.to_string()),
+    let (act, object) = match page {
+        Page::Board => (Act::SeeBoard, String::new()),
+        Page::Search => (Act::Search, String::new()),
+        Page::Call(call) => (Act::SeePacket, call.to_string()),
     };
     allow(&console.center, ANALYST, act, &object).await?;
     let Ok(place) = console.places.clone().try_acquire_owned() else {
@@ -73,7 +85,7 @@ pub(super) async fn open(
     Ok(upgrade.on_upgrade(move |socket| async move {
         let mut line = Line { socket };
         tokio::select! {
-            () = run(&console, &mut line, call) => {}
+            () = run(&console, &mut line, page) => {}
             () = console.stop.cancelled() => {}
         }
         line.close().await;
@@ -81,10 +93,11 @@ pub(super) async fn open(
     }))
 }
 
-async fn run(console: &Arc<Console>, line: &mut Line, call: Option<CallId>) {
-    match call {
-        None => board::run(console, line).await,
-        Some(call) => packet::run(console, line, call).await,
+async fn run(console: &Arc<Console>, line: &mut Line, page: Page) {
+    match page {
+        Page::Board => board::run(console, line).await,
+        Page::Search => search::run(console, line).await,
+        Page::Call(call) => packet::run(console, line, call).await,
     }
 }
 

@@ -4,6 +4,7 @@
 mod devices;
 mod entries;
 mod facts;
+mod glance;
 mod sources;
 mod timeline;
 mod units;
@@ -16,9 +17,10 @@ use askama::Template;
 use rusqlite::{Connection, params};
 
 use self::devices::Devices;
-use super::view::{PacketView, ShownThroughView, TimelineView};
+use super::view::{PacketView, QueriesView, ShownThroughView, TimelineView};
 use super::{Console, board};
 use crate::arrivals::Timeline;
+use crate::calls;
 use crate::clock;
 use crate::hub::Hub;
 use crate::log::{Ledger, LogError, Logged, document_after};
@@ -170,7 +172,7 @@ impl Known {
         Ok(Beside {
             receipts: receipts.collect::<Result<_, _>>()?,
             waiting,
-            units: board::units_on(connection, self.call)?,
+            units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
@@ -183,11 +185,21 @@ impl Known {
         let said = entries::Said::new(&self.documents, beside, &devices, &console.times);
         PacketView {
             id: self.call.to_string(),
+            glance: glance::view(&self.documents, &console.times, beside.now_ms),
+            around: facts::around(&self.documents),
             facts: facts::view(&self.documents, config, &console.times, beside.now_ms),
             cautions: said.cautions(),
             findings: said.findings(),
             notes: said.notes(),
-            sources: sources::view(&self.documents, &console.times, beside.now_ms),
+            sources: sources::view(&self.documents, config, &console.times, beside.now_ms),
+            queries: QueriesView {
+                call_id: self.call.to_string(),
+                purposes: config
+                    .purposes
+                    .iter()
+                    .map(|purpose| (purpose.code.clone(), purpose.name.clone()))
+                    .collect(),
+            },
             units: units::view(&self.documents, beside, &console.center, &console.times),
             timeline: beside.timeline.as_ref().map_or_else(
                 || TimelineView {
@@ -207,6 +219,7 @@ impl PacketView {
     /// Each region's HTML, in the order in which they are sent.
     pub(super) fn regions(&self) -> Result<Vec<String>, askama::Error> {
         [
+            self.glance.render(),
             self.facts.render(),
             self.cautions.render(),
             self.findings.render(),

@@ -1,4 +1,4 @@
-//! The two pages, as they are when they are opened.
+//! The board and a packet, as they are when they are opened.
 
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ use crate::log::LogError;
 use crate::policy::Act;
 use crate::problem::Problem;
 
+/// A recording is asked for from so long before the call.
+const CLIP_BEFORE_MS: i64 = 5 * 60 * 1_000;
+
 /// `GET /`
 pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
     allow(&console.center, ANALYST, Act::SeeBoard, "").await?;
@@ -24,7 +27,7 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
         .center
         .log
         .readers()
-        .read(move |connection| reading.board.read(connection, &reading.center.config))
+        .read(move |connection| reading.board.read(connection, &reading.center))
         .await;
     let (board, open_calls) = match read {
         Ok(read) => read,
@@ -55,6 +58,9 @@ pub(super) async fn packet(
     };
     disclosure::packet(&console, &known.stretches(0)).await;
     let page = PacketPage {
+        clip_from: console
+            .times
+            .for_box(packet.facts.received_ms - CLIP_BEFORE_MS),
         header: console.header(open_calls),
         packet,
     };

@@ -14,7 +14,8 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`BoardPage`] | `/live?page=board` | [`HeaderView`] `#header`, [`BoardView`] `#board` |
-//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /search` [`SearchPage`] | `/live?page=search` | `#header`, [`NoticesView`] `#notices` |
 //! | `GET /before-arrival` [`ArrivalsPage`] | none | |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
@@ -32,6 +33,14 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of the center's; `reason`, which may be empty |
+//! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
+//! | `POST /search/saved` | `name`, and the parts of the search |
+//! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
+//! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
+//!
+//! Two pages have no socket, and their forms lead back to them: `GET /hot-list`
+//! ([`HotListPage`]) and `GET /premises` ([`PremisesPage`]).
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
@@ -39,7 +48,10 @@
 mod arrivals;
 mod board;
 mod entry;
+mod glance;
+mod listed;
 mod packet;
+mod search;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
 pub use board::{BoardPage, BoardView, CallRowView};
@@ -47,9 +59,16 @@ pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,
 };
+pub use glance::{GlanceView, LineView, Tone};
+pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
+    QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
+    UnitsView,
+};
+
+pub use search::{
+    FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,
 };
 
 use askama::Template;
@@ -68,6 +87,8 @@ pub struct HeaderView {
     pub center_name: String,
     pub open_calls: u64,
     pub connected_devices: u64,
+    /// What saved searches found that the analyst has not seen.
+    pub notices: u64,
     /// The center's clock, milliseconds since 1970: ages in the browser go by it.
     pub now_ms: i64,
 }

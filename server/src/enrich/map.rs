@@ -32,7 +32,7 @@ use super::fill::Name;
 
 /// Most mappings at a time. A thread cannot be taken back: one that does not end keeps
 /// its place.
-const AT_ONCE_MAX: usize = 2;
+const AT_ONCE_MAX: usize = 4;
 /// Longest program, in bytes.
 const PROGRAM_BYTES_MAX: u64 = 64 * 1024;
 

@@ -278,7 +278,7 @@ impl<Q: Eq + Hash, A> Source<Q, A> {
 
 impl<W, Q, A> Scheduler<W, Q, A>
 where
-    W: Clone + PartialEq,
+    W: Clone,
     Q: Clone + Eq + Hash,
     A: Clone,
 {
@@ -338,6 +338,22 @@ where
         self.start(ask.source, now_ms);
         self.give_up_the_least_urgent(ask.source, now_ms);
         std::mem::take(&mut self.effects)
+    }
+
+    /// Makes a question more urgent that is open; nothing where it is not.
+    pub fn hurry(&mut self, source: usize, question: &Q, urgency: u8) {
+        let Some(source) = self.sources.get_mut(source) else {
+            return;
+        };
+        let open = source.open.get(question);
+        if let Some((id, job)) = open.and_then(|id| Some((*id, self.jobs.get_mut(id)?)))
+            && urgency < job.urgency
+        {
+            if source.ready.remove(&(job.urgency, id)) {
+                source.ready.insert((urgency, id));
+            }
+            job.urgency = urgency;
+        }
     }
 
     /// Takes what became of an attempt. `random` is any number, another for each call.
@@ -441,22 +457,13 @@ where
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
         };
-        let known = job.waiters.iter().any(|known| known.waiter == ask.waiter);
-        if !known && job.waiters.len() >= WAITERS_MAX {
+        if job.waiters.len() >= WAITERS_MAX {
             return false;
         }
-        let source = &mut self.sources[ask.source];
-        if !known {
-            let deadline_ms = now_ms + i64::from(source.limits.deadline_ms);
-            job.waiters
-                .push(Waiter::new(ask.waiter.clone(), now_ms, deadline_ms));
-        }
-        if ask.urgency < job.urgency {
-            if source.ready.remove(&(job.urgency, id)) {
-                source.ready.insert((ask.urgency, id));
-            }
-            job.urgency = ask.urgency;
-        }
+        let deadline_ms = now_ms + i64::from(self.sources[ask.source].limits.deadline_ms);
+        job.waiters
+            .push(Waiter::new(ask.waiter.clone(), now_ms, deadline_ms));
+        self.hurry(ask.source, &ask.question, ask.urgency);
         self.set_timer(id);
         true
     }

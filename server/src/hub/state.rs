@@ -51,7 +51,12 @@ impl CallState {
                 document,
                 from,
                 last,
-                urgency: Urgency::of(document.compartment, self.live, self.priority),
+                // What is known of a beat goes behind all that is about a live call.
+                urgency: Urgency::of(
+                    document.compartment,
+                    self.live && !document.call.is_beat(),
+                    self.priority,
+                ),
             })
             .collect()
     }

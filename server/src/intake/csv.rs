@@ -9,14 +9,15 @@
 //!
 //! `time` is local to the city, so the time zone is an argument.
 
-mod record;
+pub(crate) mod record;
 
 use std::io::BufRead;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::record::{Record, Records};
+use self::record::Record;
+pub(crate) use self::record::Records;
 use super::local_time::LocalTime;
 use super::reading::excerpt;
 use super::report::CallReport;

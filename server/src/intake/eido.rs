@@ -19,51 +19,211 @@
 //! | narrative | notes in order of time, then people, vehicles, further places |
 //! | units | the emergency resources |
 
+//!
+//! # Updates
+//! A message may bring some of the components only, late, or again: what was said of an
+//! incident is put together by `$id` and `lastUpdateTimeStamp` ([`merged`]), and the call
+//! is read from the sum. A reference to a component that has not come is waited for, not
+//! refused. Of a document in which nothing says yet what it is about (notes that overtook
+//! their incident), there is no call until that comes.
+
+mod callbacks;
 mod component;
 mod incident;
+mod merged;
 mod people;
 mod pidf_lo;
 mod place;
 mod text;
 mod units;
 
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
 use self::component::{Component, Components, Shape};
 use self::incident::Subject;
+use self::merged::Merged;
 use super::narrative;
 use super::reading::{self, Node};
-use super::report::{AGENCY_CHARS_MAX, CallReport, IntakeError, checked_text};
+use super::report::{
+    AGENCY_CHARS_MAX, CallReport, IntakeError, UNITS_MAX, UnitReport, checked_text,
+};
+
+pub use self::merged::EIDO_BYTES_MAX;
 
 const VERSION: &str = "1.0";
 
-/// The call in `body`.
-pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
-    let value = reading::json(body)?;
-    let root = Node::root(&value);
-    let eido = Component::of(root.clone())?;
-    let version = root.need("eidoVersion", "text")?;
-    if version.str()? != VERSION {
-        return Err(version.error(format!("'{VERSION}'"), reading::excerpt(version.str()?)));
-    }
-    root.need("issuingElementIdentification", "text")?.str()?;
-    root.need("agencyComponent", "a list")?;
+/// What has been said of one incident so far: one message, or many together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eido {
+    /// The document's `$id`: which incident it is about.
+    id: String,
+    merged: Merged,
+}
 
-    let notes = Components::of(
-        &root,
-        "notesComponent",
-        &[("notesActionComments", Shape::Text)],
-    )?;
-    let subject = Subject::of(&root, &eido, &notes)?;
-    let places = place::read(&root, &subject.location_refs)?;
-    let mut lines = text::notes(&notes)?;
+impl Eido {
+    /// One message. All that the published schema requires of what is read here is checked.
+    ///
+    /// # Errors
+    /// Names the JSON path, and what was wanted there.
+    pub fn read(body: &[u8]) -> Result<Self, IntakeError> {
+        let value = reading::json(body)?;
+        let root = Node::root(&value);
+        let document = Component::of(root.clone())?;
+        let version = root.need("eidoVersion", "text")?;
+        if version.str()? != VERSION {
+            return Err(version.error(format!("'{VERSION}'"), reading::excerpt(version.str()?)));
+        }
+        root.need("issuingElementIdentification", "text")?.str()?;
+        root.need("agencyComponent", "a list")?.list()?;
+        let told = units::read(&root)?;
+        if told.len() > UNITS_MAX {
+            return Err(IntakeError::field(
+                "emergencyResourceComponent",
+                format!("at most {UNITS_MAX} items"),
+                format!("{} items", told.len()),
+            ));
+        }
+        report(&root)?;
+        let Value::Object(members) = &value else {
+            return Err(root.error("an object", "something else"));
+        };
+        Ok(Self {
+            id: document.id.str()?.to_owned(),
+            merged: Merged::of(members, document.updated),
+        })
+    }
+
+    /// Of the same incident what [`Eido::written`] gave.
+    ///
+    /// # Errors
+    /// When that was written by something else.
+    pub fn of_written(id: &str, text: &str) -> Result<Self, IntakeError> {
+        let merged =
+            serde_json::from_str(text).map_err(|error| IntakeError::NotJson(error.to_string()))?;
+        Ok(Self {
+            id: id.to_owned(),
+            merged,
+        })
+    }
+
+    /// As it is kept.
+    ///
+    /// # Errors
+    /// When it is larger than [`EIDO_BYTES_MAX`].
+    pub fn written(&self) -> Result<String, IntakeError> {
+        self.merged.written()
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Adds what another message says. In any order, and any number of times, the same
+    /// comes of it.
+    pub fn merge(&mut self, other: Self) {
+        self.merged.merge(other.merged);
+    }
+
+    /// Leaves out the components with such an `$id`, or that such an agency updated.
+    pub fn forget(&mut self, is_forgotten: impl Fn(&str, &str) -> bool) {
+        self.merged.forget(is_forgotten);
+    }
+
+    /// As one document: every component and every member as it came.
+    #[must_use]
+    pub fn document(&self) -> Map<String, Value> {
+        self.merged.document()
+    }
+
+    /// When anything of it was last updated.
+    #[must_use]
+    pub fn updated(&self) -> Timestamp {
+        self.merged.updated()
+    }
+
+    /// The call that it is about, without its units; `None` while nothing says so.
+    ///
+    /// # Errors
+    /// Names the JSON path in the sum of all messages.
+    pub fn report(&self) -> Result<Option<CallReport>, IntakeError> {
+        let document = Value::Object(self.document());
+        let report = report(&Node::root(&document))?;
+        Ok(report.map(|report| CallReport {
+            updated: self.merged.updated(),
+            ..report
+        }))
+    }
+
+    /// All that it says in words.
+    ///
+    /// # Errors
+    /// Names the JSON path.
+    pub fn words(&self) -> Result<Vec<String>, IntakeError> {
+        let document = Value::Object(self.document());
+        let Words { mut notes, about } = words(&Node::root(&document))?;
+        notes.extend(about);
+        Ok(narrative::fit(notes))
+    }
+
+    /// What notes said that were changed since.
+    #[must_use]
+    pub fn former_words(&self) -> Vec<String> {
+        let words = self.merged.former_words().iter();
+        narrative::fit(words.map(|html| text::plain(html)).collect())
+    }
+
+    /// What it says of units.
+    ///
+    /// # Errors
+    /// Names the JSON path.
+    pub fn units(&self) -> Result<Vec<UnitReport>, IntakeError> {
+        let document = Value::Object(self.document());
+        units::read(&Node::root(&document))
+    }
+}
+
+/// The call in a message that says all of it.
+///
+/// # Errors
+/// Names the JSON path, and what was wanted there.
+pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
+    let eido = Eido::read(body)?;
+    let report = eido.report()?.ok_or_else(|| {
+        IntakeError::field(
+            "incidentComponent",
+            "an incident, or a call in callComponent",
+            "neither",
+        )
+    })?;
+    Ok(CallReport {
+        units: eido.units()?,
+        ..report
+    })
+}
+
+/// Without its units.
+fn report(root: &Node<'_>) -> Result<Option<CallReport>, IntakeError> {
+    let document = Component::of(root.clone())?;
+    let subject = Subject::of(root, &document)?;
+    let agency = agency(root, &document)?;
+    let references = subject.as_ref().map(|subject| &subject.location_refs[..]);
+    let places = place::read(root, references.unwrap_or_default())?;
+    let words = words(root)?;
+    let Some(subject) = subject else {
+        return Ok(None);
+    };
+    let mut lines = words.notes;
     lines.extend(subject.remarks);
-    lines.extend(people::lines(&root)?);
+    lines.extend(words.about);
     lines.extend(places.remarks);
     let (latitude, longitude) = places.point.unzip();
-    Ok(CallReport {
-        agency: agency(&root, &eido)?,
+    Ok(Some(CallReport {
+        agency,
         number: subject.number,
         received: subject.received,
-        updated: eido.updated,
+        updated: document.updated,
         nature: subject.nature,
         location: places.location,
         latitude,
@@ -72,12 +232,33 @@ pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
         priority: subject.priority,
         narrative: narrative::fit(lines),
         plates: Vec::new(),
-        units: units::read(&root)?,
+        units: Vec::new(),
         status: subject.status,
+    }))
+}
+
+/// What is said in words, whatever the incident is.
+struct Words {
+    notes: Vec<String>,
+    /// Of people, vehicles, and how to call back.
+    about: Vec<String>,
+}
+
+fn words(root: &Node<'_>) -> Result<Words, IntakeError> {
+    let notes = Components::of(
+        root,
+        "notesComponent",
+        &[("notesActionComments", Shape::Text)],
+    )?;
+    let mut about = people::lines(root)?;
+    about.extend(callbacks::lines(root)?);
+    Ok(Words {
+        notes: text::notes(&notes)?,
+        about,
     })
 }
 
-fn agency(root: &Node<'_>, eido: &Component<'_>) -> Result<String, IntakeError> {
+fn agency(root: &Node<'_>, document: &Component<'_>) -> Result<String, IntakeError> {
     let agencies = Components::of(
         root,
         "agencyComponent",
@@ -86,18 +267,13 @@ fn agency(root: &Node<'_>, eido: &Component<'_>) -> Result<String, IntakeError> 
             ("agencyType", Shape::List),
         ],
     )?;
-    let mut owner = None;
     for agency in &agencies.all {
         let owns = agency.node.get("incidentOwningAgencyIndicator")?;
-        if owns.map_or(Ok(false), |owns| owns.flag())? && owner.is_none() {
-            owner = Some(agency);
+        if owns.map_or(Ok(false), |owns| owns.flag())? {
+            return agency.id.text(AGENCY_CHARS_MAX);
         }
     }
-    let agency = match owner {
-        Some(owner) => owner,
-        None => agencies.follow(&eido.updated_by)?,
-    };
-    agency.id.text(AGENCY_CHARS_MAX)
+    document.updated_by.target().text(AGENCY_CHARS_MAX)
 }
 
 /// Text that may be empty, which then is as if it was not there.

@@ -32,6 +32,16 @@ fn connect(path: &Path, key: &[u8; 32]) -> Result<Connection, LogError> {
     schema::connect(path, key).map_err(|e| at(path)(schema::why_not_opened(&e)))
 }
 
+/// The log at `path` for whoever works beside a center that may be writing to it: to read,
+/// and to put on record that it was read.
+pub(crate) fn beside(path: &Path, key: &[u8; 32]) -> Result<Connection, LogError> {
+    // Opening would make one where there is none.
+    if !path.exists() {
+        return Err(at(path)("there is no log".into()));
+    }
+    connect(path, key)
+}
+
 /// Copies the log at `from`, which a center may be writing to, to the new file `to`; the
 /// record of it stays in the log itself. The file is not synced yet.
 pub(crate) fn copy(
@@ -40,14 +50,16 @@ pub(crate) fn copy(
     to: &Path,
     record: &Record,
 ) -> Result<(), LogError> {
-    // Opening would make one where there is none.
-    if !from.exists() {
-        return Err(at(from)("there is no log".into()));
-    }
-    let connection = connect(from, key)?;
+    let connection = beside(from, key)?;
     audit::record_in(&connection, record, clock::now_ms())?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
+}
+
+/// Puts something on the record of the log at `path`, which a center may be writing to.
+pub(crate) fn put_on_record(path: &Path, key: &[u8; 32], record: &Record) -> Result<(), LogError> {
+    let connection = connect(path, key)?;
+    audit::record_in(&connection, record, clock::now_ms())
 }
 
 /// Reads a copy from its first page to its last, and says what it holds.

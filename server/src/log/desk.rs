@@ -16,8 +16,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::documents::Documents;
 use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
 use crate::clock::Clock;
+use crate::triage::Entity;
 
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+/// What words name.
+type ReadWords = dyn Fn(&str) -> Vec<Entity> + Send + Sync;
 type Publish = dyn FnMut(&[Happening]) + Send;
 
 /// What the log takes from outside: the time, and randomness for ids that nobody guesses.
@@ -25,6 +28,7 @@ type Publish = dyn FnMut(&[Happening]) + Send;
 pub struct Surroundings {
     pub clock: Clock,
     random: Arc<Fill>,
+    read_words: Option<Arc<ReadWords>>,
 }
 
 impl Surroundings {
@@ -34,7 +38,24 @@ impl Surroundings {
         Self {
             clock,
             random: Arc::new(random),
+            read_words: None,
         }
+    }
+
+    /// What is logged is read by this, and what it names is kept ([`crate::mentions`]).
+    /// Without one nobody reads it.
+    #[must_use]
+    pub fn reading(self, words: impl Fn(&str) -> Vec<Entity> + Send + Sync + 'static) -> Self {
+        Self {
+            read_words: Some(Arc::new(words)),
+            ..self
+        }
+    }
+
+    pub(super) fn names_in(&self, words: &str) -> Vec<Entity> {
+        self.read_words
+            .as_ref()
+            .map_or_else(Vec::new, |read| read(words))
     }
 
     pub(super) fn random<const BYTES: usize>(&self) -> [u8; BYTES] {
@@ -102,7 +123,7 @@ pub struct Desk {
     recent: Arc<Recent>,
     readers: Readers,
     incarnation: u64,
-    clock: Clock,
+    surroundings: Surroundings,
     publish: Box<Publish>,
 }
 
@@ -133,6 +154,7 @@ impl Desk {
         let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
         let incarnation =
             schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
+        crate::search::index::backfill(&mut connection)?;
         let recent = Arc::new(Recent::new(ledger::head(&connection)?));
         let documents = Documents::new(
             options.center,
@@ -146,7 +168,7 @@ impl Desk {
             recent,
             readers: Readers::new(path, &options.store_key),
             incarnation,
-            clock: surroundings.clock.clone(),
+            surroundings: surroundings.clone(),
             publish: Box::new(publish),
         })
     }
@@ -200,7 +222,7 @@ impl Desk {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut ledger = Ledger::new(&transaction, &mut self.documents, &self.clock)?;
+        let mut ledger = Ledger::new(&transaction, &mut self.documents, &self.surroundings)?;
         for Task(work) in group {
             answers.push(work(&mut ledger));
         }

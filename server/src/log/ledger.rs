@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use packet::document::DOCUMENT_CHANGES_MAX;
 use packet::sabotage::{Sabotage, is_on};
 use packet::{
     Admission, Author, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry,
@@ -14,8 +15,9 @@ use sync::brief::{self, Place};
 use sync::codec;
 
 use super::LogError;
+use super::Surroundings;
 use super::documents::Documents;
-use crate::clock::Clock;
+use crate::triage::Entity;
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ enum Origin<'a> {
 pub struct Ledger<'a> {
     transaction: &'a Transaction<'a>,
     documents: &'a mut Documents,
-    clock: &'a Clock,
+    surroundings: &'a Surroundings,
     head: u64,
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
@@ -118,13 +120,13 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(
         transaction: &'a Transaction<'a>,
         documents: &'a mut Documents,
-        clock: &'a Clock,
+        surroundings: &'a Surroundings,
     ) -> Result<Self, LogError> {
         let head = head(transaction)?;
         Ok(Self {
             transaction,
             documents,
-            clock,
+            surroundings,
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
@@ -208,7 +210,13 @@ impl<'a> Ledger<'a> {
     /// The center's clock now: milliseconds since 1970, UTC.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
+        self.surroundings.clock.now_ms()
+    }
+
+    /// What words name, by the rules in force.
+    #[must_use]
+    pub fn names_in(&self, words: &str) -> Vec<Entity> {
+        self.surroundings.names_in(words)
     }
 
     /// The last `seq` given.
@@ -229,11 +237,36 @@ impl<'a> Ledger<'a> {
     pub fn new_call(&mut self) -> Result<CallId, LogError> {
         let issuer = CallId::new(self.documents.author, 0).0.cast_signed();
         let last: Option<i64> = self.transaction.query_row(
-            "SELECT max(call) FROM calls WHERE call >= ?1 AND call <= ?1 + 4294967295",
-            [issuer],
+            "SELECT max(call) FROM calls WHERE call >= ?1 AND call < ?1 + ?2",
+            [issuer, i64::from(CallId::BEATS_FIRST)],
             |row| row.get(0),
         )?;
         Ok(CallId(last.unwrap_or(issuer).cast_unsigned() + 1))
+    }
+
+    /// … and one that no beat's packet has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn new_beat_packet(&mut self) -> Result<CallId, LogError> {
+        let first = CallId::new(self.documents.author, CallId::BEATS_FIRST)
+            .0
+            .cast_signed();
+        let last: Option<i64> = self.transaction.query_row(
+            "SELECT max(call) FROM beat_packets WHERE call >= ?1 AND call <= ?1 + 2147483647",
+            [first],
+            |row| row.get(0),
+        )?;
+        Ok(CallId(last.unwrap_or(first).cast_unsigned() + 1))
+    }
+
+    /// Whether a document takes another change.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn has_room(&mut self, document: DocumentId) -> Result<bool, LogError> {
+        let known = self.documents.get(self.transaction, document)?;
+        Ok(known.lineage().len() < DOCUMENT_CHANGES_MAX)
     }
 
     /// The center writes an entry.
@@ -249,7 +282,7 @@ impl<'a> Ledger<'a> {
             clock_off_ms: None,
             instead: None,
         };
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.surroundings.clock.now_ms();
         let composed = compose(&Draft {
             actor,
             number: basis.number,
@@ -419,10 +452,17 @@ impl<'a> Ledger<'a> {
         });
         // Told before what comes of it: that may be changes of its own, whose place is later.
         self.happenings.push(Happening::Change(change.clone()));
+        crate::search::index::add(self.transaction, seq, document, id, &change.entry)?;
         if given_back_by.is_some() {
             crate::calls::given_back(self, seq, document, &inspected)?;
+        } else if let Entry::Query(query) = &change.entry {
+            crate::enrich::own::clips::add(self, document, id, query)?;
         }
         crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
+        crate::standing::logged(self, &change)?;
+        crate::beats::logged(self, &change)?;
+        crate::premises::logged(self, &change)?;
+        crate::hot_list::logged(self, &change)?;
         Ok(Appended {
             seq,
             id,

@@ -260,6 +260,212 @@ CREATE INDEX calls_by_received ON calls (received_ms);
 ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
 UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
+    "
+-- What the center wrote because of something that ends: the entry, and when it is withdrawn.
+CREATE TABLE standing (
+    document BLOB NOT NULL,
+    entry TEXT NOT NULL,
+    call INTEGER NOT NULL,
+    -- Why it was written, such as `hot 12` or `premise 3`. NULL: it was given back to a restored log.
+    cause TEXT,
+    role TEXT,
+    is_exact INTEGER NOT NULL DEFAULT 1,
+    written_ms INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    -- Who ended it before its time.
+    ended_by TEXT,
+    withdrawn_ms INTEGER,
+    PRIMARY KEY (document, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standing_due ON standing (ends_ms) WHERE withdrawn_ms IS NULL;
+CREATE INDEX standing_by_cause ON standing (cause, call);
+CREATE INDEX standing_by_call ON standing (call);
+CREATE INDEX standing_withdrawn ON standing (withdrawn_ms) WHERE withdrawn_ms IS NOT NULL;
+-- Who and what is looked for. Of a row only its end is ever changed.
+CREATE TABLE hot_list (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    list TEXT NOT NULL,
+    -- The list's own number of it; empty: it has none.
+    number TEXT NOT NULL,
+    danger INTEGER NOT NULL,
+    -- JSON: as it was given.
+    entry TEXT NOT NULL,
+    added_ms INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    ended_by TEXT
+) STRICT;
+CREATE INDEX hot_list_live ON hot_list (danger DESC, id DESC) WHERE ended_ms IS NULL;
+CREATE INDEX hot_list_due ON hot_list (ends_ms) WHERE ended_ms IS NULL;
+CREATE INDEX hot_list_by_list ON hot_list (list, number) WHERE ended_ms IS NULL;
+-- By what an entry that is live is found.
+CREATE TABLE hot_keys (
+    key TEXT NOT NULL,
+    hot INTEGER NOT NULL,
+    PRIMARY KEY (key, hot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hot_keys_by_entry ON hot_keys (hot);
+-- What the packets of open calls name, for what is listed or read later.
+CREATE TABLE named (
+    call INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    -- JSON: hot_list::names::Named.
+    named TEXT NOT NULL,
+    PRIMARY KEY (call, key, named)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX named_by_key ON named (key);
+-- Kept for some hours, then deleted.
+CREATE TABLE plate_reads (
+    id INTEGER PRIMARY KEY,
+    plate TEXT NOT NULL,
+    read_ms INTEGER NOT NULL,
+    camera TEXT NOT NULL,
+    -- JSON: as it was given.
+    read TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX plate_reads_once ON plate_reads (plate, camera, read_ms);
+CREATE INDEX plate_reads_by_time ON plate_reads (read_ms);
+-- Packets that the center opened for a read, until it closes them.
+CREATE TABLE plate_hits (
+    call INTEGER PRIMARY KEY,
+    hot INTEGER NOT NULL,
+    read_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX plate_hits_by_entry ON plate_hits (hot);
+-- Cautions that are kept with a place.
+CREATE TABLE premises (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT NOT NULL,
+    -- JSON: as it was given.
+    premise TEXT NOT NULL,
+    added_ms INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    ended_by TEXT
+) STRICT;
+CREATE INDEX premises_by_address ON premises (address) WHERE ended_ms IS NULL;
+CREATE INDEX premises_due ON premises (ends_ms) WHERE ended_ms IS NULL;
+-- The configuration's beats.
+CREATE TABLE beats (
+    beat TEXT PRIMARY KEY,
+    -- JSON: as it is configured.
+    config TEXT NOT NULL,
+    -- What its packet carries is not what it should.
+    stale INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+CREATE TABLE beat_premises (
+    beat TEXT NOT NULL,
+    premise INTEGER NOT NULL,
+    PRIMARY KEY (beat, premise)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX beat_premises_by_premise ON beat_premises (premise);
+-- A beat's packets: the one that its units have, and one that is being filled to follow it.
+CREATE TABLE beat_packets (
+    call INTEGER PRIMARY KEY,
+    beat TEXT NOT NULL,
+    opened_ms INTEGER NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0,
+    -- Its units have it.
+    given INTEGER NOT NULL DEFAULT 0,
+    -- It was said that more is listed than it carries.
+    is_short INTEGER NOT NULL DEFAULT 0,
+    retired_ms INTEGER
+) STRICT;
+CREATE INDEX beat_packets_by_beat ON beat_packets (beat) WHERE retired_ms IS NULL;
+",
+    "
+-- What is looked things up in, kept in the commit of each change (server::search::index).
+-- What came of a call, as its last facts say.
+CREATE TABLE call_outcomes (call INTEGER PRIMARY KEY, disposition TEXT NOT NULL) STRICT;
+-- Millionths of a degree: a call is a point.
+CREATE VIRTUAL TABLE call_places USING rtree_i32 (call, south, north, west, east);
+CREATE TABLE search_entries (
+    seq INTEGER PRIMARY KEY,
+    call INTEGER NOT NULL,
+    compartment INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    -- A later entry corrects or withdraws it.
+    corrected INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX search_entries_by_entry ON search_entries (call, compartment, entry);
+-- Without the words themselves: those are in the changes.
+CREATE VIRTUAL TABLE entry_words USING fts5 (words, content = '', tokenize = 'unicode61 remove_diacritics 2');
+-- What was logged before there was an index is added at the next opening.
+INSERT INTO meta SELECT 'unindexed_through', max(seq) FROM changes HAVING max(seq) IS NOT NULL;
+CREATE TABLE saved_searches (
+    -- Never given twice: a notice is on its way while a search is forgotten.
+    search INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- JSON: server::search::Criteria.
+    criteria TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    -- Entries through here were there when it was saved.
+    after_seq INTEGER NOT NULL,
+    -- Notices that there was no room for.
+    untold INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (owner, name)
+) STRICT;
+CREATE TABLE notices (
+    notice INTEGER PRIMARY KEY,
+    search INTEGER NOT NULL,
+    call INTEGER NOT NULL,
+    -- The entry; 0 for the call's facts, which come again with each update.
+    subject INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    seen_ms INTEGER,
+    UNIQUE (search, call, subject)
+) STRICT;
+CREATE INDEX notices_unseen ON notices (search) WHERE seen_ms IS NULL;
+-- Recordings that somebody asked a video system for.
+CREATE TABLE clips (
+    clip INTEGER PRIMARY KEY,
+    -- The query that asks.
+    document BLOB NOT NULL,
+    entry TEXT NOT NULL,
+    value TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL,
+    -- When it is looked at next; NULL: it has come to its end.
+    due_ms INTEGER,
+    -- As the video system calls it; NULL: it was not asked yet.
+    job TEXT,
+    -- Failures in a row.
+    failures INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (document, entry)
+) STRICT;
+CREATE INDEX clips_due ON clips (due_ms) WHERE due_ms IS NOT NULL;
+",
+    "
+-- What packets name, beside their Mention entries (crate::mentions tells the columns).
+CREATE TABLE mentions (
+    call INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    value TEXT NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (call, what, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_by_key ON mentions (what, key);
+",
+    "
+CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+",
+    "
+-- What was said of an incident by EIDO, all messages together, under the document's $id.
+CREATE TABLE eidos (
+    id TEXT PRIMARY KEY,
+    -- NULL: nothing says yet what it is about.
+    call INTEGER,
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
+CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -359,9 +565,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The first version whose addresses are by Publication 28.
-    const ADDRESSES: usize = 6;
-
     #[test]
     fn a_store_from_before_publication_28_gets_its_keys_anew() {
         let folder = tempfile::tempdir().unwrap();
@@ -369,11 +572,15 @@ mod tests {
         {
             let mut old = connect(&path, &[7; 32]).unwrap();
             let transaction = old.transaction().unwrap();
-            for step in &MIGRATIONS[..ADDRESSES - 1] {
+            let before = MIGRATIONS
+                .iter()
+                .position(|step| step.contains("address_building"));
+            let before = before.unwrap();
+            for step in &MIGRATIONS[..before] {
                 transaction.execute_batch(step).unwrap();
             }
             transaction
-                .pragma_update(None, "user_version", ADDRESSES - 1)
+                .pragma_update(None, "user_version", before)
                 .unwrap();
             transaction
                 .execute(

@@ -3,7 +3,7 @@
 
 use futures_util::FutureExt;
 use packet::sabotage::{Sabotage, is_on};
-use packet::{DocumentId, Offer, Proof, Refusal, change_hash, inspect};
+use packet::{DocumentId, Kind, Offer, Proof, Refusal, change_hash, inspect};
 use sync::frame::{AcceptedFrame, ByeWhy, FrameError, RefusedFrame};
 
 use super::Session;
@@ -157,6 +157,13 @@ fn may(
     if !decide(role, asked.act) {
         return Ok(Err(Refusal::Policy(
             "this may not be written from a device".into(),
+        )));
+    }
+    if document.call.is_beat()
+        && !matches!(asked.act, Act::GiveBack | Act::Write(Kind::Acknowledgement))
+    {
+        return Ok(Err(Refusal::Policy(
+            "a beat's packet is no call: only the tap on its alerts is taken".into(),
         )));
     }
     // The center's own word is what counts for what is given back.

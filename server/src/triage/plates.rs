@@ -1,377 +1,366 @@
-//! License plates in a narrative.
+//! License plates in a text.
 //!
-//! A plate found here is run against registrations, and what comes back colours
-//! how a car is approached. So a plate counts only where the text says that it
-//! is one ("plate", "tag", "lic" …), says it without doubt ("partial", "poss",
-//! "or"), and it looks like one; all else is left for an analyst to read.
+//! A plate found here is run against registrations, and what comes back colours how a car
+//! is approached. So a plate counts only where the text says that it is one ("plate", "tag",
+//! "lic" …), where its state stands beside it and a vehicle near by, or where it stands
+//! right behind a vehicle and looks like nothing else. One that is said with doubt
+//! ("partial", "poss", "or") is a partial one, to be searched for and never run; all else is
+//! left for an analyst to read.
+
+mod shape;
+mod spelled;
+mod states;
 
 use std::ops::Range;
 
+use super::entity::Plate;
+use super::lexicon::Lexicon;
+use super::tokens::Text;
+use super::vehicles::FoundVehicle;
+
+use self::shape::{Grounds, Read};
+
 /// Most words between the word that announces a plate and the plate.
-const FILLERS_MAX: usize = 4;
-const DOUBT_WORDS_BEFORE: usize = 2;
-const PLATE_CHARS: std::ops::RangeInclusive<usize> = 5..=7;
-const PLATE_LETTERS_RUN_MAX: usize = 3;
-/// ABC1234 changes once between letters and digits, 1ABC234 twice.
-const PLATE_CHANGES_MAX: usize = 2;
+const FILLERS_MAX: usize = 5;
+const DOUBT_WORDS_AHEAD: usize = 3;
+/// Most words between a vehicle and a plate that belongs to it.
+const VEHICLE_AHEAD_WORDS: usize = 3;
+const VEHICLE_BEHIND_WORDS: usize = 3;
+/// Between a denial and what it denies.
+const ADJECTIVES: [&str; 9] = [
+    "FRONT", "REAR", "VISIBLE", "VALID", "LICENSE", "LIC", "CURRENT", "ANY", "THE",
+];
+/// Spelled letters without a word that announces them: at least so many.
+const SPELLED_TOKENS_MIN: usize = 5;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundPlate {
-    /// Letters and digits only, in capitals.
-    pub plate: String,
-    /// The state's two letters, where the text says them.
-    pub state: Option<String>,
-    /// The words it comes from, verbatim.
-    pub words: String,
+pub(super) struct FoundPlate {
+    pub(super) tokens: Range<usize>,
+    pub(super) plate: Plate,
 }
 
-const ANNOUNCING: [&str; 11] = [
-    "PLATE",
-    "PLATES",
-    "TAG",
-    "TAGS",
-    "LP",
-    "LPN",
-    "LIC",
-    "LICENSE",
-    "LICENCE",
-    "REG",
-    "REGISTRATION",
-];
-const FILLERS: [&str; 8] = ["NO", "NUM", "NBR", "NUMBER", "IS", "OF", "STATE", "ON"];
-/// Ahead of "license": what is licensed is no car.
-const OTHER_LICENSES: [&str; 9] = [
-    "DRIVER", "DRIVERS", "DRIVER'S", "DL", "OL", "OP", "OPERATOR", "LIQUOR", "BUSINESS",
-];
-const DOUBTS: [&str; 24] = [
-    "PARTIAL",
-    "PART",
-    "POSSIBLE",
-    "POSSIBLY",
-    "POSS",
-    "MAYBE",
-    "UNK",
-    "UNKNOWN",
-    "UNSURE",
-    "SIMILAR",
-    "LIKE",
-    "ENDS",
-    "ENDING",
-    "STARTS",
-    "STARTING",
-    "BEGINS",
-    "BEGINNING",
-    "OLD",
-    "PREVIOUS",
-    "WRONG",
-    "APPROX",
-    "OR",
-    "INCOMPLETE",
-    "THINKS",
-];
-const DENIALS: [&str; 3] = ["NO", "NOT", "WITHOUT"];
-const ADJECTIVES: [&str; 6] = ["FRONT", "REAR", "VISIBLE", "VALID", "LICENSE", "LIC"];
-const UNITS_OF_MEASURE: [&str; 15] = [
-    "HRS", "HR", "AM", "PM", "MPH", "YOA", "YO", "YRS", "LBS", "FT", "IN", "ST", "ND", "RD", "TH",
-];
-const NO_PLATE_BEGINS: [&str; 4] = ["APT", "EXP", "RAM", "RM"];
-const STATES: [&str; 51] = [
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA",
-    "KS", "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM",
-    "NY", "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA",
-    "WV", "WI", "WY",
-];
-/// States that are words too: believed only between "plate" and the plate.
-const STATES_OR_WORDS: [&str; 9] = ["IN", "OR", "OK", "ME", "HI", "OH", "ID", "LA", "DE"];
-
-struct Token<'t> {
-    text: &'t str,
-    upper: String,
-    bytes: Range<usize>,
-    /// A comma, a full stop or the like comes right after it.
-    ends_clause: bool,
-}
-
-/// Adds the plates of `text` that are not there yet.
-pub(super) fn find(text: &str, found: &mut Vec<FoundPlate>) {
-    let tokens = tokens(text);
-    for at in 0..tokens.len() {
-        if !ANNOUNCING.contains(&tokens[at].upper.as_str()) || in_doubt(&tokens, at) {
+/// The plates of a text, in its order.
+pub(super) fn find(
+    text: &Text<'_>,
+    lexicon: &Lexicon,
+    vehicles: &[FoundVehicle],
+) -> Vec<FoundPlate> {
+    let finder = Finder {
+        text,
+        lexicon,
+        vehicles,
+    };
+    let mut found: Vec<FoundPlate> = Vec::new();
+    for at in 0..text.tokens.len() {
+        let floor = found.last().map_or(0, |last: &FoundPlate| last.tokens.end);
+        if at < floor {
             continue;
         }
-        if let Some(plate) = announced(text, &tokens, at)
-            && !found.iter().any(|known| known.plate == plate.plate)
+        let plate = finder
+            .announced(at, floor)
+            .or_else(|| finder.beside_state(at))
+            .or_else(|| finder.behind_vehicle(at))
+            .or_else(|| finder.spelled_out(at));
+        let Some(plate) = plate else { continue };
+        let other = finder.alternative(&plate);
+        found.push(plate);
+        found.extend(other);
+    }
+    found
+}
+
+struct Finder<'a> {
+    text: &'a Text<'a>,
+    lexicon: &'a Lexicon,
+    vehicles: &'a [FoundVehicle],
+}
+
+impl Finder<'_> {
+    /// The plate that the word at `at` announces.
+    fn announced(&self, at: usize, floor: usize) -> Option<FoundPlate> {
+        let words = &self.lexicon.plates;
+        let (_, took) = words.announce.at(self.text, at)?;
+        // `24TH PL` is a place.
+        let ordinal = at > 0 && crate::address::ordinal_number(self.text.upper(at - 1)).is_some();
+        if ordinal && !self.text.begins_clause(at) {
+            return None;
+        }
+        let state_ahead = states::ahead(self.text, at).filter(|(named, from)| {
+            *from >= floor
+                && !self.text.begins_clause(at)
+                && (named.sure || self.stands_free(*from))
+        });
+        let mut first = state_ahead.map_or(at, |(_, from)| from);
+        let mut state = state_ahead.map(|(named, _)| named.code);
+        let mut partial = self.doubted_ahead(first)? || words.doubt.has(self.text, at);
+        let mut vanity = self.text.upper(at) == "VANITY";
+        let mut from = at + took;
+        let end = (from + FILLERS_MAX).min(self.text.tokens.len());
+        let mut read = None;
+        while from <= end && from < self.text.tokens.len() {
+            if self.text.begins_sentence(from)
+                || (self.text.gap(from).contains(',') && state.is_none())
+            {
+                return None;
+            }
+            if let Some(named) =
+                states::at(self.text, from).filter(|named| named.sure || self.is_code(from))
+            {
+                state = Some(named.code);
+                from += named.tokens;
+                continue;
+            }
+            let quoted = self.is_quoted(from);
+            vanity |= self.text.upper(from) == "VANITY" || quoted;
+            if let Some((_, took)) = words.doubt.at(self.text, from).filter(|_| !quoted) {
+                partial = true;
+                from += took;
+            } else if let Some((_, took)) = words
+                .fill
+                .at(self.text, from)
+                .or_else(|| words.announce.at(self.text, from))
+                .filter(|_| !quoted)
+            {
+                from += took;
+            } else if partial && matches!(self.text.upper(from), "IN" | "WITH" | "W") {
+                from += 1;
+            } else {
+                read = self.read(from, state.is_some(), vanity, partial);
+                break;
+            }
+        }
+        let read = read?;
+        let mut last = from + read.tokens;
+        if state.is_none()
+            && let Some(named) = self.state_behind(last)
         {
-            found.push(plate);
+            state = Some(named.code);
+            last += named.tokens;
         }
-    }
-}
-
-/// Letters and digits only, in capitals, as plates are compared.
-pub(super) fn bare(plate: &str) -> String {
-    let kept = plate.chars().filter(|kept| kept.is_ascii_alphanumeric());
-    kept.map(|kept| kept.to_ascii_uppercase()).collect()
-}
-
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens: Vec<Token<'_>> = Vec::new();
-    let separates = |character: char| {
-        character.is_whitespace() || ":#=/()\",;|\u{201c}\u{201d}".contains(character)
-    };
-    let mut start = 0;
-    let ends = text
-        .char_indices()
-        .filter(|(_, character)| separates(*character))
-        .chain([(text.len(), ' ')]);
-    for (at, character) in ends {
-        let whole = &text[start..at];
-        let bare = whole.trim_end_matches(['.', '!', '\'']);
-        let ends_clause =
-            bare.len() < whole.len() || matches!(character, ',' | ';' | '(' | ')' | '|' | '\n');
-        if !bare.is_empty() {
-            tokens.push(Token {
-                text: bare,
-                upper: bare.to_uppercase(),
-                bytes: start..start + bare.len(),
-                ends_clause,
-            });
-        } else if ends_clause && let Some(last) = tokens.last_mut() {
-            last.ends_clause = true;
+        partial |= self.doubted_behind(last);
+        if partial {
+            first = self.doubt_begins(first);
         }
-        start = at + character.len_utf8().min(text.len() - at);
+        Some(found(first..last, read.plate, state, partial))
     }
-    tokens
-}
 
-/// The tokens right ahead of `at` in its clause, the nearest first.
-fn ahead<'a, 't>(tokens: &'a [Token<'t>], at: usize) -> impl Iterator<Item = &'a Token<'t>> {
-    let ahead = tokens[..at].iter().rev();
-    ahead.take_while(|token| !token.ends_clause)
-}
-
-/// Whether what is ahead of the announcing word denies or doubts the plate, or
-/// says that another kind of license follows.
-fn in_doubt(tokens: &[Token<'_>], at: usize) -> bool {
-    let is = |token: &Token<'_>, words: &[&str]| words.contains(&token.upper.as_str());
-    let mut near = ahead(tokens, at).skip_while(|token| is(token, &ADJECTIVES));
-    if near.next().is_some_and(|token| is(token, &DENIALS)) {
-        return true;
+    fn read(&self, at: usize, stated: bool, vanity: bool, partial: bool) -> Option<Read> {
+        let grounds = Grounds {
+            announced: true,
+            stated: stated || self.state_behind(at + 1).is_some(),
+            vanity,
+            partial: partial || (at + 1..=at + 2).any(|end| self.is_open(end)),
+        };
+        spelled::read(self.text, at).or_else(|| shape::read(self.text, self.lexicon, at, grounds))
     }
-    let doubted = ahead(tokens, at)
-        .take(DOUBT_WORDS_BEFORE)
-        .any(|token| is(token, &DOUBTS));
-    let numbered: Vec<_> = ahead(tokens, at)
-        .take(3)
-        .map(|token| &token.upper)
-        .collect();
-    // "first 3 of plate", "last 4 of tag"; "last seen" is no doubt.
-    let piece = numbered.windows(2).any(|pair| {
-        matches!(pair[1].as_str(), "FIRST" | "LAST")
-            && pair[0].starts_with(|digit: char| digit.is_ascii_digit())
-    });
-    let other = ahead(tokens, at)
-        .next()
-        .is_some_and(|token| is(token, &OTHER_LICENSES));
-    doubted || piece || other
-}
 
-/// The plate that the word at `at` announces.
-fn announced(text: &str, tokens: &[Token<'_>], at: usize) -> Option<FoundPlate> {
-    let before = at.checked_sub(1).map(|before| &tokens[before]);
-    let before = before.filter(|token| !token.ends_clause).and_then(state);
-    let mut first = at;
-    let mut stated = None;
-    let mut plate_at = at + 1;
-    for filler in tokens.iter().skip(at + 1).take(FILLERS_MAX) {
-        let code = STATES.iter().find(|code| **code == filler.text);
-        if let Some(code) = code.copied().or_else(|| state(filler)) {
-            stated = Some(code);
-        } else if !FILLERS.contains(&filler.upper.as_str())
-            && !ANNOUNCING.contains(&filler.upper.as_str())
+    /// `NV 482-M6X` or `ABC123 WI`, with a vehicle near by.
+    fn beside_state(&self, at: usize) -> Option<FoundPlate> {
+        let grounds = Grounds {
+            announced: false,
+            stated: true,
+            vanity: false,
+            partial: false,
+        };
+        if self.lexicon.plates.no_plate.ahead(self.text, at).is_some() {
+            return None;
+        }
+        if let Some(named) =
+            states::at(self.text, at).filter(|named| named.sure || self.stands_free(at))
         {
-            break;
+            let from = at + named.tokens;
+            if from >= self.text.tokens.len() || self.text.begins_sentence(from) {
+                return None;
+            }
+            let comma = self.text.gap(from).contains(',');
+            let spelled = spelled::read(self.text, from);
+            let usual = || shape::read(self.text, self.lexicon, from, grounds).filter(|_| !comma);
+            let announced_later = self.lexicon.plates.announce.has(self.text, from);
+            let read = spelled.or_else(usual).filter(|_| !announced_later)?;
+            let tokens = at..from + read.tokens;
+            let near = self.vehicle_near(&tokens) || read.tokens >= SPELLED_TOKENS_MIN;
+            let open = self.doubted_behind(tokens.end);
+            return near.then(|| found(tokens, read.plate, Some(named.code), open));
         }
-        plate_at += 1;
+        let read = shape::read(self.text, self.lexicon, at, grounds)?;
+        let behind = at + read.tokens;
+        let named = self.state_behind(behind)?;
+        let tokens = at..behind + named.tokens;
+        let near =
+            self.vehicle_near(&tokens) || (read.tokens == 1 && shape::is_unmistakable(&read.plate));
+        let open = self.doubted_behind(tokens.end);
+        near.then(|| found(tokens, read.plate, Some(named.code), open))
     }
-    let token = tokens.get(plate_at)?;
-    let next = tokens.get(plate_at + 1).filter(|_| !token.ends_clause);
-    if stated.is_none() && before.is_some() {
-        stated = before;
-        first = at - 1;
+
+    /// `SIL ACURA TL 6KRD909`.
+    fn behind_vehicle(&self, at: usize) -> Option<FoundPlate> {
+        let vehicle = self
+            .vehicles
+            .iter()
+            .find(|vehicle| vehicle.tokens.end == at)?;
+        let token = self.text.tokens.get(at)?;
+        let plate = super::lexicon::bare(&token.upper);
+        let plain = matches!(token.gap, " " | ", " | " (" | "  ");
+        let free = plain && !self.is_open(at + 1) && shape::is_unmistakable(&plate);
+        free.then(|| found(vehicle.tokens.start..at + 1, plate, None, false))
     }
-    let mut last = plate_at;
-    if stated.is_none()
-        && let Some(after) = next.and_then(state)
-    {
-        stated = Some(after);
-        last += 1;
+
+    /// `Lincoln Ocean Nora four four two`, with nothing said ahead of it.
+    fn spelled_out(&self, at: usize) -> Option<FoundPlate> {
+        // From its beginning only: not from the second letter.
+        if at > 0 && !self.text.begins_clause(at) && self.text.upper(at - 1).len() == 1 {
+            return None;
+        }
+        let read = spelled::read(self.text, at).filter(|read| read.tokens >= SPELLED_TOKENS_MIN)?;
+        Some(found(at..at + read.tokens, read.plate, None, false))
     }
-    if !is_plate(&token.upper, stated.is_some()) || next.is_some_and(|next| goes_on(token, next)) {
-        return None;
+
+    /// The second of `ABC1234 OR ABC1284`: both are doubtful.
+    fn alternative(&self, first: &FoundPlate) -> Option<FoundPlate> {
+        let mut at = first.tokens.end;
+        if self.text.upper(at) != "OR" || self.text.begins_clause(at) {
+            return None;
+        }
+        at += 1;
+        let grounds = Grounds {
+            announced: true,
+            stated: false,
+            vanity: false,
+            partial: true,
+        };
+        let read = shape::read(self.text, self.lexicon, at, grounds)?;
+        let alike = read.plate.len() == first.plate.plate.len();
+        alike.then(|| found(at..at + read.tokens, read.plate, None, true))
     }
-    Some(FoundPlate {
-        plate: bare(token.text),
-        state: stated.map(str::to_owned),
-        words: text[tokens[first].bytes.start..tokens[last].bytes.end].to_owned(),
-    })
+
+    /// Whether what is ahead of the announcing word doubts the plate; `None` where it denies
+    /// it, or says that another kind of license follows.
+    fn doubted_ahead(&self, at: usize) -> Option<bool> {
+        let words = &self.lexicon.plates;
+        if at == 0 || self.text.begins_clause(at) {
+            return Some(false);
+        }
+        let mut near = at;
+        while near > 1
+            && ADJECTIVES.contains(&self.text.upper(near - 1))
+            && !self.text.begins_clause(near)
+        {
+            near -= 1;
+        }
+        let denied = words.deny.ahead(self.text, near).is_some() && !self.text.begins_clause(near);
+        if denied || words.other.ahead(self.text, at).is_some() {
+            return None;
+        }
+        let mut doubted = self.begins_part(at);
+        for back in 1..=DOUBT_WORDS_AHEAD.min(at) {
+            if self.text.begins_clause(at - back + 1) {
+                break;
+            }
+            doubted |= words.doubt.has(self.text, at - back);
+        }
+        Some(doubted)
+    }
+
+    /// `FIRST 3 OF`, `LAST FOUR ON`.
+    fn begins_part(&self, at: usize) -> bool {
+        (1..=4.min(at)).any(|back| {
+            let from = at - back;
+            let counted = self.text.upper(from + 1);
+            let number = counted.bytes().all(|byte| byte.is_ascii_digit())
+                || matches!(counted, "TWO" | "THREE" | "FOUR" | "FIVE");
+            matches!(self.text.upper(from), "FIRST" | "LAST") && number && from + 1 < at
+        })
+    }
+
+    /// The words of a doubtful plate begin with the doubt.
+    fn doubt_begins(&self, first: usize) -> usize {
+        let right_ahead = first > 0
+            && !self.text.begins_clause(first)
+            && self.lexicon.plates.doubt.ahead(self.text, first).is_some();
+        first - usize::from(right_ahead)
+    }
+
+    fn doubted_behind(&self, end: usize) -> bool {
+        // `SHE THINKS`
+        let says = matches!(
+            self.text.upper(end),
+            "SHE" | "HE" | "I" | "CALLER" | "RP" | "IS"
+        );
+        let doubt = end + usize::from(says);
+        let joined =
+            (end..=doubt).all(|at| at < self.text.tokens.len() && !self.text.begins_clause(at));
+        self.is_open(end) || (joined && self.lexicon.plates.doubt.has(self.text, doubt))
+    }
+
+    /// Whether the plate goes on with what is not known: `?`, `*` or `UNK` behind what ends here.
+    fn is_open(&self, end: usize) -> bool {
+        let unknown =
+            matches!(self.text.upper(end), "UNK" | "UNKNOWN") && !self.text.begins_clause(end);
+        self.text.gap(end).starts_with(['?', '*']) || unknown
+    }
+
+    /// The state behind a plate, where it can hardly be a word.
+    fn state_behind(&self, at: usize) -> Option<states::Named> {
+        let plain = matches!(
+            self.text.gap(at),
+            " " | "  " | "/" | " (" | "-" | ", " | " - "
+        );
+        let named = states::at(self.text, at).filter(|named| plain && named.sure)?;
+        // `FL 3` is a floor, and what stands ahead of the next announcing word is that one's.
+        let other = self
+            .lexicon
+            .plates
+            .announce
+            .has(self.text, at + named.tokens);
+        (!other).then_some(named)
+    }
+
+    /// A state that is a word too is believed where nothing stands ahead of it but a vehicle.
+    fn stands_free(&self, at: usize) -> bool {
+        let vehicle = self.vehicles.iter().any(|vehicle| vehicle.tokens.end == at);
+        (vehicle || self.text.begins_clause(at)) && self.is_code(at)
+    }
+
+    /// Two capital letters in the text itself.
+    fn is_code(&self, at: usize) -> bool {
+        self.text
+            .tokens
+            .get(at)
+            .is_some_and(|token| token.text == token.upper)
+    }
+
+    fn is_quoted(&self, at: usize) -> bool {
+        let marks = ['"', '\u{201c}', '\u{201d}'];
+        self.text.gap(at).contains(marks) && self.text.gap(at + 1).contains(marks)
+    }
+
+    fn vehicle_near(&self, plate: &Range<usize>) -> bool {
+        self.vehicles.iter().any(|vehicle| {
+            let ahead = vehicle.tokens.end <= plate.start
+                && plate.start - vehicle.tokens.end <= VEHICLE_AHEAD_WORDS;
+            let behind = vehicle.tokens.start >= plate.end
+                && vehicle.tokens.start - plate.end <= VEHICLE_BEHIND_WORDS;
+            let mut between =
+                vehicle.tokens.end.min(plate.end)..=vehicle.tokens.start.max(plate.start);
+            (ahead || behind) && !between.any(|at| self.text.begins_sentence(at))
+        })
+    }
 }
 
-/// The state that a token names where it can hardly be a word.
-fn state(token: &Token<'_>) -> Option<&'static str> {
-    let code = STATES.iter().find(|code| **code == token.upper)?;
-    (!STATES_OR_WORDS.contains(code)).then_some(*code)
-}
-
-/// Whether what follows makes the plate doubtful, or a piece of a longer one.
-fn goes_on(plate: &Token<'_>, next: &Token<'_>) -> bool {
-    let has_digit = next.upper.contains(|digit: char| digit.is_ascii_digit());
-    let rest_chars_max = if plate.upper.len() < 6 { 4 } else { 2 };
-    DOUBTS.contains(&next.upper.as_str())
-        || next.upper.starts_with(['?', '*'])
-        || (has_digit && next.upper.len() <= rest_chars_max)
-}
-
-fn is_plate(upper: &str, with_state: bool) -> bool {
-    let known = |kept: char| kept.is_ascii_alphanumeric() || kept == '-';
-    if !upper.chars().all(known) || upper.starts_with('-') || upper.ends_with('-') {
-        return false;
+fn found(
+    tokens: Range<usize>,
+    plate: String,
+    state: Option<&'static str>,
+    partial: bool,
+) -> FoundPlate {
+    FoundPlate {
+        tokens,
+        plate: Plate {
+            plate,
+            state: state.map(str::to_owned),
+            partial,
+        },
     }
-    let plate = bare(upper);
-    let is_digit: Vec<bool> = plate.bytes().map(|byte| byte.is_ascii_digit()).collect();
-    let digits = is_digit.iter().filter(|digit| **digit).count();
-    if !PLATE_CHARS.contains(&plate.len()) || digits < 2 {
-        return false;
-    }
-    if digits == plate.len() {
-        // Also the look of a telephone number: only where a state is named.
-        return with_state && plate.len() >= 6 && !upper.contains('-');
-    }
-    let changes = is_digit
-        .windows(2)
-        .filter(|pair| pair[0] != pair[1])
-        .count();
-    let letters_run = is_digit.split(|digit| *digit).map(<[bool]>::len).max();
-    let counted = plate.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    changes <= PLATE_CHANGES_MAX
-        && letters_run.is_some_and(|run| run <= PLATE_LETTERS_RUN_MAX)
-        && !(UNITS_OF_MEASURE.contains(&counted) && counted.len() < plate.len())
-        && !NO_PLATE_BEGINS.iter().any(|word| plate.starts_with(word))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn found(text: &str) -> Vec<(String, Option<String>)> {
-        let mut plates = Vec::new();
-        find(text, &mut plates);
-        plates
-            .into_iter()
-            .map(|found| (found.plate, found.state))
-            .collect()
-    }
-
-    fn one(plate: &str, state: Option<&str>) -> Vec<(String, Option<String>)> {
-        vec![(plate.to_owned(), state.map(str::to_owned))]
-    }
-
-    #[test]
-    fn plates_are_found_as_call_takers_write_them() {
-        for (text, plate, state) in [
-            (
-                "GRY 2015 HONDA CIVIC WI PLATE KRT482, SPEED 48 IN 30",
-                "KRT482",
-                Some("WI"),
-            ),
-            (
-                "GRY 2015 HONDA CIVIC PLATE KRT482 NO HEADLIGHTS",
-                "KRT482",
-                None,
-            ),
-            (
-                "veh il PLATE 4151123 DRIVING WRONG WAY",
-                "4151123",
-                Some("IL"),
-            ),
-            ("tag: abc-1234.", "ABC1234", None),
-            ("LP#ABC1234/WI", "ABC1234", Some("WI")),
-            ("license plate number is MN 123-ABC", "123ABC", Some("MN")),
-            ("lic no IN 12AB34", "12AB34", Some("IN")),
-            ("Lic. WI/AB12345", "AB12345", Some("WI")),
-            ("left in a car (reg 7ABC123) at speed", "7ABC123", None),
-            ("last seen w/ plates ABC1234 MI", "ABC1234", Some("MI")),
-            ("plate ABC1234 in lot", "ABC1234", None),
-            ("stolen plate ABC1234, 2 occupants", "ABC1234", None),
-        ] {
-            assert_eq!(found(text), one(plate, state), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_words_of_a_plate_are_verbatim() {
-        let mut plates = Vec::new();
-        find("silver sedan, Tag  # abc-1234 wi, fled", &mut plates);
-        assert_eq!(plates[0].words, "Tag  # abc-1234 wi");
-    }
-
-    #[test]
-    fn a_plate_said_twice_is_found_once() {
-        assert_eq!(found("plate ABC1234, rpt license plate ABC-1234").len(), 1);
-    }
-
-    #[test]
-    fn what_may_not_be_a_plate_is_left_out() {
-        for text in [
-            "ABC1234",
-            "plate ABC",
-            "partial plate ABC123",
-            "poss tag ABC1234",
-            "plate unk ABC1234",
-            "plate ABC1234 or ABC1235",
-            "plate ABC1234 partial",
-            "plate ABC12?4",
-            "plate ABC1234?",
-            "plate ABC1*34",
-            "first 5 of plate ABC12",
-            "no plate ABC1234",
-            "no front plate ABC1234",
-            "drivers license D1234567",
-            "driver lic D123456",
-            "plate 5551234",
-            "tag 1200HRS",
-            "plate 18000LBS",
-            "reg 100TH ST",
-            "plate F150",
-            "license FORD150",
-            "reg EXP2019",
-            "plate ABC12 34",
-            "plate ABC 1234",
-            "plate 123 ABC",
-            "reg check req",
-            "tagged AB1234",
-            "plate A1B2C3D",
-            "plate HONDA12",
-            "plate: ",
-            "plate",
-            "tag WI",
-            "lic 1HGCM82633A004352",
-            "plate 123-4567",
-            "plate ÄBC1234",
-            "IL plate 12345",
-            "plate -1234A",
-            "plate wrong ABC1234",
-        ] {
-            assert_eq!(found(text), vec![], "{text}");
-        }
-    }
-
-    #[test]
-    fn no_cut_of_a_text_breaks_the_search() {
-        let text = "“plate” é: WI/ABC-1234,\u{a0}tag…ñ LP#12AB34 ’";
-        for (at, _) in text.char_indices() {
-            found(&text[at..]);
-            found(&text[..at]);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::words::{Denial, Hit, Narrative, Phrase, Phrases};
+use super::entity::EntityWhat;
+use super::lexicon::{
+    DescriptionsTable, FinderTables, Lexicon, MakeTable, NamedTable, PersonsTable, PlatesTable,
+};
+use super::words::{self, Denial, Hit, Narrative, Phrase, Phrases};
 
 const BUILT_IN: &str = include_str!("../../triage.toml");
 const PRIORITY_MAX: u8 = 5;
@@ -19,6 +23,16 @@ pub struct TriageError {
     pub message: String,
 }
 
+/// Whether a phrase that stands in the words counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Counts,
+    /// The words deny it: `NO WEAPONS`.
+    Denied,
+    /// The rule itself excepts it: `NAIL GUN`.
+    Excepted,
+}
+
 /// A table of rules, ready to be asked.
 #[derive(Debug)]
 pub struct Rules {
@@ -28,6 +42,7 @@ pub struct Rules {
     /// The longest first.
     prefixes: Vec<(String, usize)>,
     pub(super) words: Vec<WordRule>,
+    pub(super) lexicon: Lexicon,
     phrases: Phrases,
     excepted: Phrases,
     denial: Denial,
@@ -46,6 +61,8 @@ pub(super) struct WordRule {
     pub(super) category: String,
     pub(super) priority: u8,
     pub(super) caution: bool,
+    /// The weapon or danger that its words name.
+    pub(super) names: Option<EntityWhat>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +75,15 @@ struct Table {
     words: Vec<WordTable>,
     #[serde(default)]
     denied: DeniedTable,
+    plates: Option<PlatesTable>,
+    persons: Option<PersonsTable>,
+    descriptions: Option<DescriptionsTable>,
+    #[serde(default)]
+    color: Vec<NamedTable>,
+    #[serde(default)]
+    body: Vec<NamedTable>,
+    #[serde(default)]
+    make: Vec<MakeTable>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +106,8 @@ struct WordTable {
     priority: Spanned<u8>,
     #[serde(default)]
     caution: bool,
+    weapon: Option<Spanned<String>>,
+    danger: Option<Spanned<String>>,
     words: Vec<Spanned<String>>,
     #[serde(default)]
     except: Vec<Spanned<String>>,
@@ -105,8 +133,17 @@ impl Rules {
             let at = error.span().map_or(0, |span| span.start);
             wrong(text, at, error.message())
         })?;
+        let finders = FinderTables {
+            plates: table.plates,
+            persons: table.persons,
+            descriptions: table.descriptions,
+            color: table.color,
+            body: table.body,
+            make: table.make,
+        };
         let mut rules = Self {
             default_priority: priority(text, &table.default_priority)?,
+            lexicon: Lexicon::new(text, &finders)?,
             natures: Vec::new(),
             exact: HashMap::new(),
             prefixes: Vec::new(),
@@ -174,7 +211,17 @@ impl Rules {
         for words in &table.except {
             self.excepted.add(phrase(text, words)?, at);
         }
+        let names = match (table.weapon, table.danger) {
+            (Some(_), Some(danger)) => {
+                let message = "words name a weapon or a danger, not both";
+                return Err(wrong(text, danger.span().start, message));
+            }
+            (Some(weapon), None) => Some(EntityWhat::Weapon(kind(text, &weapon)?)),
+            (None, Some(danger)) => Some(EntityWhat::Danger(kind(text, &danger)?)),
+            (None, None) => None,
+        };
         self.words.push(WordRule {
+            names,
             priority: priority(text, &table.priority)?,
             name: table.rule,
             category: table.category,
@@ -197,17 +244,37 @@ impl Rules {
 
     /// What of the narrative speaks, in its order: neither excepted nor denied.
     pub(super) fn hits(&self, narrative: &Narrative<'_>) -> Vec<Hit> {
+        let judged = self.judged(narrative).into_iter();
+        judged
+            .filter(|(_, verdict)| *verdict == Verdict::Counts)
+            .map(|(hit, _)| hit)
+            .collect()
+    }
+
+    /// Every phrase of a rule in the narrative, in its order, and whether it counts.
+    pub(super) fn judged(&self, narrative: &Narrative<'_>) -> Vec<(Hit, Verdict)> {
         let excepted = self.excepted.hits(narrative);
-        let mut hits = self.phrases.hits(narrative);
-        hits.retain(|hit| {
+        let hits = self.phrases.hits(narrative);
+        let judge = |hit: &Hit| {
             let inside = |other: &Hit| {
                 other.rule == hit.rule
                     && other.tokens.start <= hit.tokens.start
                     && hit.tokens.end <= other.tokens.end
             };
-            !excepted.iter().any(inside) && !self.denial.denies(narrative, hit, &self.phrases)
-        });
-        hits
+            if excepted.iter().any(inside) {
+                Verdict::Excepted
+            } else if self.denial.denies(narrative, hit, &self.phrases) {
+                Verdict::Denied
+            } else {
+                Verdict::Counts
+            }
+        };
+        hits.into_iter()
+            .map(|hit| {
+                let verdict = judge(&hit);
+                (hit, verdict)
+            })
+            .collect()
     }
 }
 
@@ -233,8 +300,16 @@ fn nature_key(text: &str, nature: &Spanned<String>) -> Result<String, TriageErro
     Ok(key)
 }
 
+/// A name for a kind of weapon or danger.
+fn kind(text: &str, kind: &Spanned<String>) -> Result<String, TriageError> {
+    if kind.get_ref().trim().is_empty() {
+        return Err(wrong(text, kind.span().start, "text without a word"));
+    }
+    Ok(kind.get_ref().trim().to_owned())
+}
+
 fn phrase(text: &str, words: &Spanned<String>) -> Result<Phrase, TriageError> {
-    let phrase = Narrative::of(words.get_ref()).words();
+    let phrase = words::phrase(words.get_ref());
     if phrase.is_empty() {
         return Err(wrong(text, words.span().start, "text without a word"));
     }
@@ -258,7 +333,7 @@ fn twice(text: &str, nature: &Spanned<String>) -> TriageError {
     wrong(text, nature.span().start, &message)
 }
 
-fn wrong(text: &str, at: usize, message: &str) -> TriageError {
+pub(super) fn wrong(text: &str, at: usize, message: &str) -> TriageError {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     TriageError {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::address;
 use crate::intake::shared_files::shared_file;
 use crate::intake::{CallStatus, csv::CallRows};
 
@@ -285,4 +286,29 @@ fn the_built_in_table_knows_the_natures_of_a_real_fortnight() {
     let all: u64 = by_priority.iter().sum();
     println!("by priority (0 is unknown): {by_priority:?}");
     assert!(by_priority[0] * 20 <= all, "{unknown:?}");
+}
+
+#[test]
+fn a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again() {
+    let test = "a_real_fortnight_of_locations_keeps_its_places_apart_and_finds_more_of_them_again";
+    let Some(path) = shared_file("data/milwaukee_calls_2018-05-01_to_14.csv", test) else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut spellings = std::collections::BTreeSet::new();
+    let mut keys = std::collections::BTreeSet::new();
+    for line in text.lines().skip(1) {
+        let location = line.split('"').nth(1).unwrap_or_default();
+        if location.is_empty() {
+            continue;
+        }
+        let key = address::normalise(location).building;
+        assert_eq!(address::normalise(&key).building, key, "{location}");
+        spellings.insert(location.to_owned());
+        keys.insert(key);
+    }
+    println!("{} spellings, {} places", spellings.len(), keys.len());
+    // Most places have one spelling: much fewer keys would be places that fell together.
+    assert!(keys.len() < spellings.len());
+    assert!(keys.len() * 100 > spellings.len() * 95);
 }

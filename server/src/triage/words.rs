@@ -8,11 +8,37 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::lexicon::is_common;
+
 /// How far ahead of a word its denial may stand.
 const BETWEEN_WORDS_MAX: usize = 6;
 
-/// Words, as [`Narrative`] cuts them.
+/// Words, as [`Narrative`] cuts them; [`ANY_NUMBER`] stands for any number.
 pub(super) type Phrase = Vec<String>;
+
+/// How a table writes it.
+const ANY_NUMBER_WRITTEN: &str = "{number}";
+const ANY_NUMBER: &str = "#";
+const NUMBERS: [&str; 12] = [
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several",
+    "multiple",
+];
+/// A word of so many letters is also known with a letter missing, doubled, or in its
+/// neighbour's place: nobody corrects what is typed while somebody screams. With another
+/// letter it is not: `SHOUTING` is not `SHOOTING`.
+const MISSPELLED_LETTERS_MIN: usize = 7;
+
+/// The phrase that a table writes so.
+pub(super) fn phrase(written: &str) -> Phrase {
+    let words = written.split_whitespace().flat_map(|word| {
+        if word == ANY_NUMBER_WRITTEN {
+            vec![ANY_NUMBER.to_owned()]
+        } else {
+            Narrative::of(word).words()
+        }
+    });
+    words.collect()
+}
 
 #[derive(Debug)]
 pub(super) struct Narrative<'t> {
@@ -40,6 +66,8 @@ pub(super) struct Hit {
 pub(super) struct Phrases {
     by_first: HashMap<String, Vec<(Phrase, usize)>>,
     lasts: HashSet<String>,
+    /// Words that stand alone and are long enough to be known misspelled.
+    long: Vec<(String, usize)>,
 }
 
 /// The words by which a narrative says that something is not so.
@@ -106,10 +134,13 @@ impl<'t> Narrative<'t> {
         self.tokens.iter().map(|token| token.word.clone()).collect()
     }
 
+    pub(super) fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
+        self.tokens[tokens.start].bytes.start..self.tokens[tokens.end - 1].bytes.end
+    }
+
     /// The text of these tokens, verbatim.
     pub(super) fn text(&self, tokens: &Range<usize>) -> &'t str {
-        let (first, last) = (&self.tokens[tokens.start], &self.tokens[tokens.end - 1]);
-        &self.text[first.bytes.start..last.bytes.end]
+        &self.text[self.bytes(tokens)]
     }
 
     /// The sentence around these tokens, verbatim; of a long one the part around.
@@ -163,7 +194,7 @@ impl<'t> Narrative<'t> {
         let clause = self.clause(at);
         phrase.iter().enumerate().all(|(offset, word)| {
             let token = self.tokens.get(at + offset);
-            token.is_some_and(|token| token.word == *word && Some(token.clause) == clause)
+            token.is_some_and(|token| is(&token.word, word) && Some(token.clause) == clause)
         })
     }
 }
@@ -176,8 +207,38 @@ fn without(text: &str) -> bool {
         && !bytes.get(3).is_some_and(u8::is_ascii_alphanumeric)
 }
 
+/// Whether a word of a text is the one of a phrase.
+fn is(word: &str, wanted: &str) -> bool {
+    word == wanted || (wanted == ANY_NUMBER && is_number(word))
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) || NUMBERS.contains(&word)
+}
+
+/// Whether `word` is `known` with a letter missing, doubled or moved by one place.
+fn is_misspelled(word: &str, known: &str) -> bool {
+    let long = |word: &str| word.len() >= MISSPELLED_LETTERS_MIN && word.is_ascii();
+    let first = |word: &str| word.bytes().next();
+    if !long(word) || !long(known) || first(word) != first(known) {
+        return false;
+    }
+    let sorted = |word: &str| {
+        let mut letters = word.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    let moved = word.len() == known.len() && sorted(word) == sorted(known);
+    (word.len().abs_diff(known.len()) == 1 || moved) && strsim::osa_distance(word, known) == 1
+}
+
 impl Phrases {
     pub(super) fn add(&mut self, phrase: Phrase, rule: usize) {
+        if let [only] = phrase.as_slice()
+            && only.len() >= MISSPELLED_LETTERS_MIN
+        {
+            self.long.push((only.clone(), rule));
+        }
         self.lasts.extend(phrase.last().cloned());
         if let Some(first) = phrase.first().cloned() {
             self.by_first.entry(first).or_default().push((phrase, rule));
@@ -187,7 +248,15 @@ impl Phrases {
     pub(super) fn hits(&self, narrative: &Narrative<'_>) -> Vec<Hit> {
         let mut hits = Vec::new();
         for (at, token) in narrative.tokens.iter().enumerate() {
-            for (phrase, rule) in self.by_first.get(&token.word).into_iter().flatten() {
+            let begin = self.by_first.get(&token.word);
+            let number = is_number(&token.word).then(|| self.by_first.get(ANY_NUMBER));
+            if begin.is_none() {
+                hits.extend(self.misspelled(&token.word).map(|rule| Hit {
+                    rule,
+                    tokens: at..at + 1,
+                }));
+            }
+            for (phrase, rule) in begin.into_iter().chain(number.flatten()).flatten() {
                 if narrative.has(phrase, at) {
                     hits.push(Hit {
                         rule: *rule,
@@ -197,6 +266,19 @@ impl Phrases {
             }
         }
         hits
+    }
+}
+
+impl Phrases {
+    fn misspelled(&self, word: &str) -> Option<usize> {
+        if word.len() < MISSPELLED_LETTERS_MIN - 1 || is_common(&word.to_uppercase()) {
+            return None;
+        }
+        let known = self
+            .long
+            .iter()
+            .find(|(known, _)| is_misspelled(word, known))?;
+        Some(known.1)
     }
 }
 

@@ -86,7 +86,7 @@ async fn some_addresses_of_the_evening_have_records_and_every_one_has_cameras() 
         match status {
             200 => {
                 known += 1;
-                assert_eq!(body["address"], normalise(&call.location));
+                assert_eq!(body["address"], place(&call.location));
                 assert!(body["incidents"][0]["nature"].is_string());
                 cautioned += usize::from(body["cautions"][0]["text"].is_string());
             }

@@ -14,6 +14,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
 
 async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
     let mut watching = console.board.watch();
+    let mut notices = console.notices.subscribe();
     let mut ticks = heartbeat();
     loop {
         tokio::select! {
@@ -30,6 +31,8 @@ async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
                     return;
                 }
             }
+            // A saved search found something: the header says so at once.
+            Ok(()) = notices.changed() => ticks.reset_immediately(),
             _ = ticks.tick() => {
                 // Silence tells the page that the center is not well.
                 let Ok(open_calls) = console.open_calls().await else { continue };

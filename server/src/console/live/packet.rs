@@ -36,6 +36,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line, call: CallId) {
         sent: Vec::new(),
         through: 0,
     };
+    let mut notices = console.notices.subscribe();
     let mut ticks = heartbeat();
     let mut is_old = false;
     let mut rested = Instant::now();
@@ -50,6 +51,8 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line, call: CallId) {
                 false
             }
             () = tokio::time::sleep_until(rested), if is_old => true,
+            // A saved search found something: the header says so.
+            Ok(()) = notices.changed() => true,
             // Also for what is not in the log: which devices are connected.
             _ = ticks.tick() => true,
             heard = line.hear() => match heard {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ::packet::{
-    Attachment, Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding,
+    Attachment, Compartment, Confidence, Correction, DocumentId, Entry, EntryId, Finding, Topic,
 };
 use serde_json::{Map, Value};
 
@@ -182,7 +182,8 @@ impl<'a> Said<'a> {
         match placed.entry() {
             Entry::Note(note) => self.view(placed, "Note", note.text.clone(), note.by.clone()),
             Entry::Query(query) => {
-                let text = format!("Asked: {} {}", words::query(query.what), query.value);
+                let what = words::query(query.what);
+                let text = format!("Asked: {what} {}{}", query.value, query.why());
                 self.view(placed, "Query", text, query.by.clone())
             }
             Entry::Mention(mention) => {
@@ -261,6 +262,12 @@ impl<'a> Said<'a> {
                 Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
             },
             recorded: finding.recorded_ms.and_then(Times::record_date),
+            answers: finding.answers.is_some(),
+            link: finding
+                .link
+                .clone()
+                .filter(|_| !self.corrections.contains_key(&placed.key())),
+            is_camera: finding.topic == Topic::Camera && finding.link.is_some(),
         }
     }
 

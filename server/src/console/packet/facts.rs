@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::console::board;
 use crate::console::view::FactsView;
 use crate::console::words::{self, Times};
+use crate::search::criteria::RADIUS_M_DEFAULT;
 
 pub(super) fn view(documents: &[Read], config: &Config, times: &Times, now_ms: i64) -> FactsView {
     let first = documents
@@ -59,6 +60,18 @@ fn current(read: &Read) -> Option<(&Facts, i64)> {
             Entry::Facts(facts) => Some((facts, logged.received_ms)),
             _ => None,
         })
+}
+
+/// The search for what happened about this place.
+pub(super) fn around(documents: &[Read]) -> Option<String> {
+    let (facts, _) = documents.iter().rev().find_map(current)?;
+    let (latitude, longitude) = facts.latitude_e6.zip(facts.longitude_e6)?;
+    let degrees = |e6: i32| f64::from(e6) / 1e6;
+    Some(format!(
+        "/search?latitude={:.6}&longitude={:.6}&radius_m={RADIUS_M_DEFAULT}",
+        degrees(latitude),
+        degrees(longitude)
+    ))
 }
 
 fn state(facts: &Facts, said_at: &str) -> String {

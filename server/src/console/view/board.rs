@@ -16,6 +16,8 @@ pub struct BoardPage {
 #[derive(Debug, Clone, Template)]
 #[template(path = "board.html")]
 pub struct BoardView {
+    /// What whoever runs the center has to mend, in one sentence.
+    pub fault: Option<String>,
     /// In the order in which they are shown; at most [`BoardView::ROWS_MAX`].
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
@@ -85,6 +87,7 @@ mod tests {
             center_name: "Real Time Crime Center".into(),
             open_calls: 1,
             connected_devices: 2,
+            notices: 0,
             now_ms: 3_000,
         }
     }
@@ -92,6 +95,7 @@ mod tests {
     #[test]
     fn a_board_shows_its_rows_and_escapes_what_callers_say() {
         let html = BoardView {
+            fault: Some("triage.toml: line 5, column 12: <priority> 6".into()),
             rows: vec![row()],
             calls_not_shown: 12,
         }
@@ -110,6 +114,8 @@ mod tests {
             "use the radio",
             "data-since=\"2000\"",
             "12 more open calls",
+            "rules of before stay",
+            "line 5, column 12: &#60;priority&#62; 6",
         ] {
             assert!(html.contains(word), "{word} is missing in {html}");
         }
@@ -123,6 +129,7 @@ mod tests {
             ..row()
         };
         let html = BoardView {
+            fault: None,
             rows: vec![quiet],
             calls_not_shown: 0,
         }
@@ -130,6 +137,7 @@ mod tests {
         .unwrap();
         assert!(!html.contains("not acknowledged"));
         assert!(!html.contains("more open calls"));
+        assert!(!html.contains("role=\"alert\""));
     }
 
     #[test]
@@ -137,6 +145,7 @@ mod tests {
         let page = BoardPage {
             header: header(),
             board: BoardView {
+                fault: None,
                 rows: vec![],
                 calls_not_shown: 0,
             },

@@ -83,6 +83,19 @@ pub struct FindingView {
     pub confidence: ConfidenceView,
     /// The date of the record itself, where the source says one.
     pub recorded: Option<String>,
+    /// It answers a query of this packet.
+    pub answers: bool,
+    /// What a tap opens. Not of one that was corrected.
+    pub link: Option<String>,
+    /// It names a camera, whose recording can be asked for.
+    pub is_camera: bool,
+}
+
+impl FindingView {
+    /// A camera's finding has its name as the first line.
+    pub(super) fn camera_name(&self) -> &str {
+        self.entry.text.lines().next().unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Clone)]

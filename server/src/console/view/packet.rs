@@ -4,7 +4,7 @@
 use askama::Template;
 
 use super::{
-    ConfidenceView, EntryView, FindingView, HeaderView, PriorityView, TEXT_CHARS_MAX,
+    ConfidenceView, EntryView, FindingView, GlanceView, HeaderView, PriorityView, TEXT_CHARS_MAX,
     UNACKNOWLEDGED_MS_MAX,
 };
 
@@ -12,6 +12,8 @@ use super::{
 #[template(path = "packet_page.html")]
 pub struct PacketPage {
     pub header: HeaderView,
+    /// Five minutes before the call, as a box of a date and a time has it.
+    pub clip_from: String,
     pub packet: PacketView,
 }
 
@@ -20,11 +22,15 @@ pub struct PacketPage {
 pub struct PacketView {
     /// As in the page's address.
     pub id: String,
+    pub glance: GlanceView,
+    /// Where the search for what is about this place begins; none without a position.
+    pub around: Option<String>,
     pub facts: FactsView,
     pub cautions: CautionsView,
     pub findings: FindingsView,
     pub notes: NotesView,
     pub sources: SourcesView,
+    pub queries: QueriesView,
     pub units: UnitsView,
     pub timeline: TimelineView,
     pub shown_through: ShownThroughView,
@@ -78,6 +84,25 @@ pub struct NotesView {
     pub not_shown: usize,
 }
 
+/// The form that asks the sources. No region: it has boxes to type in.
+#[derive(Debug, Clone, Template)]
+#[template(path = "queries.html")]
+pub struct QueriesView {
+    pub call_id: String,
+    /// What a query may be for, the usual one first: (code, in words).
+    pub purposes: Vec<(String, String)>,
+}
+
+impl QueriesView {
+    /// What the form's `what` can be, and what the list says.
+    pub const CHOICES: [(&'static str, &'static str); 4] = [
+        ("plate", "Plate"),
+        ("person", "Person"),
+        ("phone", "Phone"),
+        ("address", "Address"),
+    ];
+}
+
 #[derive(Debug, Clone, Template)]
 #[template(path = "sources.html")]
 pub struct SourcesView {
@@ -87,6 +112,8 @@ pub struct SourcesView {
 #[derive(Debug, Clone)]
 pub struct SourceView {
     pub name: String,
+    /// Whose it is; empty where that is not said.
+    pub agency: String,
     /// What was asked, such as `address`.
     pub query: String,
     pub outcome: SourceOutcome,
@@ -100,13 +127,23 @@ pub enum SourceOutcome {
     Asked {
         since_ms: i64,
     },
+    Retrying {
+        reason: String,
+        since_ms: i64,
+    },
     Answered {
         findings: usize,
         /// None: the center's own log was asked, which is not worth a measure.
         took_ms: Option<u64>,
+        /// What is left to say, such as how old the answer is; mostly empty.
+        besides: String,
     },
     NothingFound {
         took_ms: Option<u64>,
+        besides: String,
+    },
+    Refused {
+        reason: String,
     },
     TimedOut {
         after_ms: u64,
@@ -314,6 +351,9 @@ mod tests {
             query: "address".into(),
             confidence,
             recorded: Some("2018-01-01".into()),
+            answers: true,
+            link: Some("https://cameras.example/7".into()),
+            is_camera: true,
         });
         let html = FindingsView {
             findings: findings.into(),
@@ -327,7 +367,10 @@ mod tests {
                 "City records",
                 "exact match",
                 "record of 2018-01-01",
+                "answers a query",
+                "href=\"https://cameras.example/1\"",
                 "a lead to verify: similar name",
+                "href=\"https://cameras.example/7\"",
             ],
         );
     }
@@ -336,11 +379,22 @@ mod tests {
     fn every_source_says_what_it_answered_or_that_it_did_not() {
         let outcomes = [
             SourceOutcome::Asked { since_ms: 9_000 },
+            SourceOutcome::Retrying {
+                reason: "it answered 500".into(),
+                since_ms: 9_000,
+            },
             SourceOutcome::Answered {
                 findings: 2,
                 took_ms: Some(120),
+                besides: "as of 11:59:00".into(),
             },
-            SourceOutcome::NothingFound { took_ms: Some(80) },
+            SourceOutcome::NothingFound {
+                took_ms: Some(80),
+                besides: String::new(),
+            },
+            SourceOutcome::Refused {
+                reason: "it wants a reason".into(),
+            },
             SourceOutcome::TimedOut { after_ms: 3_000 },
             SourceOutcome::Failed {
                 reason: HOSTILE.into(),
@@ -350,6 +404,7 @@ mod tests {
             sources: outcomes
                 .map(|outcome| SourceView {
                     name: "Vehicles".into(),
+                    agency: "Cedarport Police".into(),
                     query: "plate".into(),
                     outcome,
                     asked_at: "12:00:00".into(),
@@ -361,7 +416,11 @@ mod tests {
         assert_words(
             &html,
             &[
+                "Cedarport Police",
                 "no answer yet",
+                "Trying again: it answered 500",
+                "as of 11:59:00",
+                "Refused: it wants a reason",
                 "Answered in 120 ms",
                 "Nothing found",
                 "Timed out after 3000 ms",
@@ -373,14 +432,21 @@ mod tests {
     #[test]
     fn the_packet_page_holds_every_region_once_and_posts_where_the_docs_say() {
         let page = PacketPage {
+            clip_from: "2026-11-28T18:00:00".into(),
             header: HeaderView {
                 center_name: "Center".into(),
                 open_calls: 1,
                 connected_devices: 1,
+                notices: 0,
                 now_ms: 1,
             },
             packet: PacketView {
                 id: "17".into(),
+                glance: GlanceView {
+                    lines: vec![],
+                    cautions_below: 0,
+                },
+                around: None,
                 facts: FactsView {
                     call_number: "1211376".into(),
                     priority: PriorityView {
@@ -410,6 +476,10 @@ mod tests {
                     not_shown: 0,
                 },
                 sources: SourcesView { sources: vec![] },
+                queries: QueriesView {
+                    call_id: "17".into(),
+                    purposes: vec![("C".into(), HOSTILE.into())],
+                },
                 units: UnitsView {
                     units: vec![UnitView {
                         unit: "4A12".into(),
@@ -440,6 +510,7 @@ mod tests {
             &[
                 "hx-post=\"/calls/17/notes\"",
                 "hx-post=\"/calls/17/cautions\"",
+                "hx-post=\"/calls/17/clips\"",
                 "ws-connect=\"/live?page=call&amp;id=17\"",
                 "name=\"text\"",
                 "nature says weapon",
@@ -449,6 +520,7 @@ mod tests {
         );
         for region in [
             "header",
+            "glance",
             "facts",
             "cautions",
             "findings",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Most findings that one answer brings, and most cautions.
-pub const ENTRIES_PER_ANSWER_MAX: usize = 8;
+const ENTRIES_PER_ANSWER_MAX: usize = 8;
 
 /// What an answer brings to a packet. The same for all who asked: which question it
 /// answers is put in when it is written.
@@ -17,7 +17,7 @@ pub const ENTRIES_PER_ANSWER_MAX: usize = 8;
 pub struct Brings {
     pub findings: Vec<Finding>,
     pub cautions: Vec<Caution>,
-    /// Findings and cautions beyond [`ENTRIES_PER_ANSWER_MAX`]: said, never left out silently.
+    /// Findings and cautions beyond eight of each: said, never left out silently.
     pub left_out: usize,
 }
 

@@ -23,7 +23,7 @@ use serde_json::Value;
 /// Most steps of one run.
 const STEPS_MAX: u32 = 500_000;
 /// How long one run may take.
-pub(super) const RUN_MS_MAX: u64 = 1_000;
+const RUN_MS_MAX: u64 = 5_000;
 /// How many steps between looks at the clock.
 const STEPS_A_LOOK: u32 = 1_024;
 /// A run's thread has so much stack …
@@ -246,7 +246,7 @@ impl Program {
             .run((context, to_jaq(input)))
             .map(unwrap_valr)
         {
-            let output = output.map_err(|e| format!("its answer does not fit: {e}"))?;
+            let output = output.map_err(|e| format!("its answer does not fit: {}", said(e)))?;
             if outputs.len() == OUTPUTS_MAX {
                 return Err(format!("its mapping gives over {OUTPUTS_MAX} objects"));
             }
@@ -255,6 +255,14 @@ impl Program {
             outputs.push(output);
         }
         Ok(outputs)
+    }
+}
+
+/// What a program says of its input with `error`, as it says it.
+fn said(error: Error<Val>) -> String {
+    match error.into_val() {
+        Val::BStr(text) | Val::TStr(text) => String::from_utf8_lossy(&text).into_owned(),
+        other => other.to_string(),
     }
 }
 

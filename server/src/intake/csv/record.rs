@@ -9,23 +9,23 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-pub(super) const RECORD_BYTES_MAX: usize = 32 << 10;
+pub(crate) const RECORD_BYTES_MAX: usize = 32 << 10;
 
 /// One record: where it begins, and its fields unless its quoting is broken.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) line: u64,
-    pub(super) fields: Result<Vec<Vec<u8>>, Fault>,
+pub(crate) struct Record {
+    pub(crate) line: u64,
+    pub(crate) fields: Result<Vec<Vec<u8>>, Fault>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) wanted: String,
-    pub(super) found: String,
+pub(crate) struct Fault {
+    pub(crate) wanted: String,
+    pub(crate) found: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Records<R> {
+pub(crate) struct Records<R> {
     reader: R,
     /// Lines that a broken record had taken and that are read again.
     again: VecDeque<Line>,
@@ -43,7 +43,7 @@ struct Line {
 }
 
 impl<R: BufRead> Records<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self {
             reader,
             again: VecDeque::new(),
@@ -53,14 +53,14 @@ impl<R: BufRead> Records<R> {
     }
 
     /// Ends the reading after an error; the line at which it was.
-    pub(super) fn give_up(&mut self) -> u64 {
+    pub(crate) fn give_up(&mut self) -> u64 {
         self.ended = true;
         self.again.clear();
         self.lines + 1
     }
 
     /// The next record that is not an empty line; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Record>> {
         while let Some(first) = self.line()? {
             if first.too_long || !first.bytes.trim_ascii().is_empty() {
                 return self.record(first).map(Some);

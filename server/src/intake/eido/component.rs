@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::intake::reading::{Node, excerpt};
+use crate::intake::reading::Node;
 use crate::intake::report::IntakeError;
 
 /// A component whose prologue (`$id`, `lastUpdateTimeStamp`,
@@ -34,7 +34,6 @@ pub(super) enum Shape {
 /// All components under one key.
 #[derive(Debug)]
 pub(super) struct Components<'a> {
-    key: &'static str,
     pub(super) all: Vec<Component<'a>>,
     by_id: HashMap<&'a str, usize>,
 }
@@ -81,12 +80,17 @@ impl<'a> Reference<'a> {
         target.str()?;
         Ok(Self { target })
     }
+
+    /// The `$id` that is meant, and where it stands.
+    pub(super) fn target(&self) -> &Node<'a> {
+        &self.target
+    }
 }
 
 impl<'a> Components<'a> {
     pub(super) fn of(
         root: &Node<'a>,
-        key: &'static str,
+        key: &str,
         required: &[(&str, Shape)],
     ) -> Result<Self, IntakeError> {
         let mut all = Vec::new();
@@ -97,19 +101,15 @@ impl<'a> Components<'a> {
             by_id.entry(component.id.str()?).or_insert(all.len());
             all.push(component);
         }
-        Ok(Self { key, all, by_id })
+        Ok(Self { all, by_id })
     }
 
-    pub(super) fn follow(&self, reference: &Reference<'a>) -> Result<&Component<'a>, IntakeError> {
-        let id = reference.target.str()?;
-        self.by_id
-            .get(id)
-            .and_then(|at| self.all.get(*at))
-            .ok_or_else(|| {
-                reference.target.error(
-                    format!("the $id of a component in {}", self.key),
-                    format!("'{}', which is not there", excerpt(id)),
-                )
-            })
+    /// The component that is meant; `None` while it has not come.
+    pub(super) fn follow(
+        &self,
+        reference: &Reference<'a>,
+    ) -> Result<Option<&Component<'a>>, IntakeError> {
+        let at = self.by_id.get(reference.target.str()?);
+        Ok(at.and_then(|at| self.all.get(*at)))
     }
 }

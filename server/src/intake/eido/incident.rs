@@ -27,11 +27,11 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// `None` while neither an incident nor a call is there.
     pub(super) fn of(
         root: &Node<'a>,
-        eido: &Component<'a>,
-        notes: &Components<'a>,
-    ) -> Result<Self, IntakeError> {
+        document: &Component<'a>,
+    ) -> Result<Option<Self>, IntakeError> {
         let calls = Components::of(
             root,
             "callComponent",
@@ -45,24 +45,18 @@ impl<'a> Subject<'a> {
         let incident = root.get("incidentComponent")?;
         let incident = incident.map(Component::of).transpose()?;
         for about in incident.iter().chain(&calls.all) {
-            for reference in about.references("notesReference")? {
-                notes.follow(&reference)?;
-            }
+            about.references("notesReference")?;
         }
         match (incident, calls.all.first()) {
-            (Some(incident), _) => of_incident(eido, &incident, &calls),
-            (None, Some(call)) => of_call(call, &calls),
-            (None, None) => Err(IntakeError::field(
-                "incidentComponent",
-                "an incident, or a call in callComponent",
-                "neither",
-            )),
+            (Some(incident), _) => of_incident(document, &incident, &calls).map(Some),
+            (None, Some(call)) => of_call(call, &calls).map(Some),
+            (None, None) => Ok(None),
         }
     }
 }
 
 fn of_incident<'a>(
-    eido: &Component<'a>,
+    document: &Component<'a>,
     incident: &Component<'a>,
     calls: &Components<'a>,
 ) -> Result<Subject<'a>, IntakeError> {
@@ -73,7 +67,7 @@ fn of_incident<'a>(
     let own_code = some_text(node.get("incidentTypeInternalCode")?, NATURE_CHARS_MAX)?;
     let number = match some_text(node.get("internalIncidentId")?, NUMBER_CHARS_MAX)? {
         Some(number) => number,
-        None => bare_id(&eido.id)?,
+        None => bare_id(&document.id)?,
     };
     let mut location_refs = incident.references("locationReference")?;
     if location_refs.is_empty() {

@@ -8,6 +8,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 use crate::intake::report::{LATITUDE_DEGREES_MAX, LONGITUDE_DEGREES_MAX, in_range};
 
 const NODES_MAX: u32 = 2000;
+/// Most corners of a polygon that are read.
+const CORNERS_MAX: usize = 1000;
+/// A degree of latitude, on the earth's mean radius.
+const METERS_PER_DEGREE: f64 = 111_195.0;
 /// Shapes whose `pos` is their middle; a polygon's corner is not where it is.
 const SHAPES_WITH_MIDDLE: [&str; 5] = ["Point", "Circle", "Ellipse", "Sphere", "Ellipsoid"];
 
@@ -35,31 +39,114 @@ pub(super) fn read(xml: &str) -> Result<PidfLo, &'static str> {
                 .parent()
                 .is_some_and(|shape| SHAPES_WITH_MIDDLE.iter().any(|name| is(&shape, name)))
     });
-    let radius = pos
-        .and_then(|pos| pos.parent())
-        .and_then(|shape| shape.children().find(|node| is(node, "radius")));
+    let (point, radius_meters) = match pos {
+        Some(pos) => (Some(point(pos)?), radius(pos)),
+        None => {
+            let area = document.descendants().find(|node| is(node, "Polygon"));
+            area.map(polygon).transpose()?.flatten().unzip()
+        }
+    };
     Ok(PidfLo {
         civic: civic.and_then(address),
-        point: pos.map(point).transpose()?,
-        radius_meters: radius
-            .and_then(|radius| radius.text()?.trim().parse().ok())
-            .filter(|meters: &f64| meters.is_finite() && *meters >= 0.0),
+        point,
+        radius_meters,
     })
+}
+
+fn radius(pos: Node<'_, '_>) -> Option<f64> {
+    let shape = pos.parent()?;
+    let radius = shape.children().find(|node| is(node, "radius"))?;
+    let meters: f64 = radius.text()?.trim().parse().ok()?;
+    (meters.is_finite() && meters >= 0.0).then_some(meters)
+}
+
+/// The middle of a polygon, and how far its farthest corner is from there, in metres. A
+/// polygon without an inside has neither.
+fn polygon(shape: Node<'_, '_>) -> Result<Option<((f64, f64), f64)>, &'static str> {
+    wgs84(shape)?;
+    let corners = corners(shape)?;
+    let (Some(first), true) = (corners.first().copied(), corners.len() >= 3) else {
+        return Ok(None);
+    };
+    // Shoelace, about the first corner: near zero, no digits are lost. It closes itself.
+    let (mut twice_area, mut latitude, mut longitude) = (0.0, 0.0, 0.0);
+    let around = corners.iter().skip(1).chain(corners.first());
+    for (a, b) in corners.iter().zip(around) {
+        let (a, b) = (
+            (a.0 - first.0, a.1 - first.1),
+            (b.0 - first.0, b.1 - first.1),
+        );
+        let cross = a.0 * b.1 - b.0 * a.1;
+        twice_area += cross;
+        latitude += (a.0 + b.0) * cross;
+        longitude += (a.1 + b.1) * cross;
+    }
+    if twice_area == 0.0 {
+        return Ok(None);
+    }
+    let middle = (
+        first.0 + latitude / (3.0 * twice_area),
+        first.1 + longitude / (3.0 * twice_area),
+    );
+    let meters = |corner: &(f64, f64)| {
+        let east = (corner.1 - middle.1) * middle.0.to_radians().cos();
+        (corner.0 - middle.0).hypot(east) * METERS_PER_DEGREE
+    };
+    let farthest = corners.iter().map(meters).fold(0.0, f64::max);
+    Ok(
+        (in_range(middle.0, LATITUDE_DEGREES_MAX) && in_range(middle.1, LONGITUDE_DEGREES_MAX))
+            .then_some((middle, farthest)),
+    )
+}
+
+/// The corners of the outer ring: each a `pos`, or all in a `posList`.
+fn corners(shape: Node<'_, '_>) -> Result<Vec<(f64, f64)>, &'static str> {
+    let ring = shape.descendants().find(|node| is(node, "LinearRing"));
+    let Some(ring) = ring else {
+        return Ok(Vec::new());
+    };
+    let mut corners = Vec::new();
+    for node in ring.children() {
+        if is(&node, "pos") {
+            corners.push(point(node)?);
+        } else if is(&node, "posList") {
+            let dimensions = match node.attribute("srsDimension") {
+                Some("3") => 3,
+                _ => 2,
+            };
+            let numbers: Vec<&str> = node.text().unwrap_or_default().split_whitespace().collect();
+            for corner in numbers.chunks(dimensions).take(CORNERS_MAX + 1) {
+                corners.push(pair(corner.iter().copied())?);
+            }
+        }
+        if corners.len() > CORNERS_MAX {
+            return Err("it has too many corners");
+        }
+    }
+    Ok(corners)
 }
 
 fn is(node: &Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name
 }
 
-fn point(pos: Node<'_, '_>) -> Result<(f64, f64), &'static str> {
-    let system = pos
+fn wgs84(node: Node<'_, '_>) -> Result<(), &'static str> {
+    let system = node
         .attribute("srsName")
-        .or_else(|| pos.parent()?.attribute("srsName"));
+        .or_else(|| node.parent()?.attribute("srsName"));
     if system.is_some_and(|name| !name.ends_with("4326") && !name.ends_with("4979")) {
         return Err("its coordinates are not WGS 84");
     }
-    let text = pos.text().unwrap_or_default();
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    Ok(())
+}
+
+fn point(pos: Node<'_, '_>) -> Result<(f64, f64), &'static str> {
+    wgs84(pos)?;
+    pair(pos.text().unwrap_or_default().split_whitespace())
+}
+
+fn pair<'t>(numbers: impl Iterator<Item = &'t str>) -> Result<(f64, f64), &'static str> {
+    let mut numbers = numbers.map(str::parse::<f64>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(latitude)), Some(Ok(longitude)))
             if in_range(latitude, LATITUDE_DEGREES_MAX)
@@ -147,6 +234,40 @@ mod tests {
             "<gml:Polygon><gml:exterior><gml:LinearRing><gml:pos>43 -87</gml:pos></gml:LinearRing></gml:exterior></gml:Polygon>",
         );
         assert_eq!(read(&xml).unwrap().point, None);
+    }
+
+    #[test]
+    fn the_middle_of_a_polygon_is_a_point_that_says_how_far_its_corners_are() {
+        let ring = |inside: &str| {
+            let xml = format!(
+                "<gml:Polygon srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:exterior><gml:LinearRing>{inside}</gml:LinearRing></gml:exterior></gml:Polygon>"
+            );
+            read(&shape(&xml)).unwrap()
+        };
+        let posed = ring(
+            "<gml:pos>43.0 -88.0</gml:pos><gml:pos>43.0 -87.0</gml:pos><gml:pos>44.0 -87.0</gml:pos><gml:pos>44.0 -88.0</gml:pos><gml:pos>43.0 -88.0</gml:pos>",
+        );
+        let (latitude, longitude) = posed.point.unwrap();
+        assert!(
+            (latitude - 43.5).abs() < 1e-9 && (longitude + 87.5).abs() < 1e-9,
+            "{posed:?}"
+        );
+        // Half a degree north, and half a degree east at 43.5° (40.3 km).
+        let meters = posed.radius_meters.unwrap();
+        assert!((meters - 68_700.0).abs() < 200.0, "{meters}");
+        let listed = ring(
+            "<gml:posList>43.0 -88.0 43.0 -87.0 44.0 -87.0 44.0 -88.0 43.0 -88.0</gml:posList>",
+        );
+        assert_eq!(listed, posed);
+        let flat = ring(
+            "<gml:posList srsDimension=\"3\">43 -88 200 43.5 -88 200 44 -88 200</gml:posList>",
+        );
+        assert_eq!((flat.point, flat.radius_meters), (None, None));
+        let many = format!(
+            "<gml:Polygon><gml:LinearRing><gml:posList>{}</gml:posList></gml:LinearRing></gml:Polygon>",
+            "43 -88 ".repeat(1001)
+        );
+        assert!(read(&shape(&many)).is_err());
     }
 
     #[test]

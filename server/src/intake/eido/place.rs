@@ -6,7 +6,7 @@
 use super::component::{Component, Components, Reference, Shape};
 use super::pidf_lo::{self, PidfLo};
 use super::some_text;
-use crate::intake::reading::Node;
+use crate::intake::reading::{Node, excerpt};
 use crate::intake::report::{IntakeError, LOCATION_CHARS_MAX};
 
 const LOCATION_MISSING: &str = "LOCATION NOT GIVEN";
@@ -24,7 +24,7 @@ struct Place {
     rank: u8,
     read: PidfLo,
     description: Option<String>,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 pub(super) fn read(root: &Node<'_>, references: &[Reference<'_>]) -> Result<Places, IntakeError> {
@@ -34,11 +34,21 @@ pub(super) fn read(root: &Node<'_>, references: &[Reference<'_>]) -> Result<Plac
         &[("locationTypeDescriptionRegistryText", Shape::Text)],
     )?;
     let mut places = Vec::new();
+    let mut awaited = Vec::new();
     for reference in references {
-        places.push(Place::of(components.follow(reference)?)?);
+        match components.follow(reference)? {
+            Some(component) => places.push(Place::of(component)?),
+            None => awaited.push(reference.target().str()?),
+        }
     }
     places.sort_by_key(|place| (!place.says_where(), place.rank));
-    Ok(choose(places))
+    let mut chosen = choose(places);
+    chosen.remarks.extend(
+        awaited
+            .into_iter()
+            .map(|id| format!("A place is named that has not come yet ({})", excerpt(id))),
+    );
+    Ok(chosen)
 }
 
 fn choose(places: Vec<Place>) -> Places {
@@ -49,7 +59,7 @@ fn choose(places: Vec<Place>) -> Places {
     };
     for (at, place) in places.into_iter().enumerate() {
         let Some(text) = place.text() else {
-            chosen.remarks.extend(place.remark);
+            chosen.remarks.extend(place.remarks);
             continue;
         };
         if at > 0 {
@@ -68,7 +78,7 @@ fn choose(places: Vec<Place>) -> Places {
                     .push(format!("The point is good to {meters:.0} m"));
             }
         }
-        chosen.remarks.extend(place.remark);
+        chosen.remarks.extend(place.remarks);
     }
     chosen
 }
@@ -88,14 +98,24 @@ impl Place {
         let kind = node.need("locationTypeDescriptionRegistryText", "text")?;
         let kind = kind.str()?.trim().to_owned();
         let description = some_text(node.get("locationDescriptionText")?, DESCRIPTION_CHARS_MAX)?;
-        let mut remark = None;
+        let mut remarks = Vec::new();
         let mut read = PidfLo::default();
         if let Some(value) = node.get("locationByValue")? {
             match pidf_lo::read(value.str()?) {
                 Ok(place) => read = place,
                 Err(reason) => {
-                    remark = Some(format!("A place was sent that cannot be read ({reason})"));
+                    remarks.push(format!("A place was sent that cannot be read ({reason})"));
                 }
+            }
+        }
+        for (key, what) in [
+            ("intersectingStreetByValue", "Intersecting street"),
+            ("crossStreetByValue", "Cross street"),
+        ] {
+            for street in node.items(key)? {
+                // One that cannot be read is handed back, and helps nobody here.
+                let street = pidf_lo::read(street.str()?).unwrap_or_default();
+                remarks.extend(street.civic.map(|civic| format!("{what}: {civic}")));
             }
         }
         Ok(Self {
@@ -103,7 +123,7 @@ impl Place {
             kind,
             read,
             description,
-            remark,
+            remarks,
         })
     }
 
@@ -112,16 +132,16 @@ impl Place {
     }
 
     fn text(&self) -> Option<String> {
-        let civic = match (&self.read.civic, self.read.point) {
-            (Some(civic), _) => Some(civic.clone()),
-            (None, Some((latitude, longitude))) => Some(format!("{latitude:.5}, {longitude:.5}")),
-            (None, None) => None,
+        let words: Vec<_> = [&self.read.civic, &self.description]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let text = match self.read.point {
+            _ if !words.is_empty() => words.join(", "),
+            Some((latitude, longitude)) => format!("{latitude:.5}, {longitude:.5}"),
+            None => return None,
         };
-        let parts: Vec<_> = civic.into_iter().chain(self.description.clone()).collect();
-        if parts.is_empty() {
-            return None;
-        }
-        let text = parts.join(", ");
         Some(if self.rank == RANK_ROUTING {
             format!("{text} (routing location)")
         } else {

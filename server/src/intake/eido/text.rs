@@ -25,7 +25,7 @@ pub(super) fn notes(notes: &Components<'_>) -> Result<Vec<String>, IntakeError> 
 
 /// HTML as text. A `<` that begins no tag is a less-than sign: officers write
 /// "<18 yoa".
-fn plain(html: &str) -> String {
+pub(super) fn plain(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(at) = rest.find(['<', '&']) {

@@ -9,7 +9,7 @@ use packet::UnitState;
 
 use super::component::{Component, Components, Shape};
 use crate::intake::reading::Node;
-use crate::intake::report::{IntakeError, UNIT_CHARS_MAX, UNITS_MAX, UnitReport};
+use crate::intake::report::{IntakeError, UNIT_CHARS_MAX, UnitReport};
 
 /// Words of a status, without spaces and signs, in small letters.
 const WORDS: [(&str, UnitState); 18] = [
@@ -45,13 +45,6 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<UnitReport>, IntakeError> {
             ("secondaryUnitStatusRegistryText", Shape::List),
         ],
     )?;
-    if resources.all.len() > UNITS_MAX {
-        return Err(IntakeError::field(
-            "emergencyResourceComponent",
-            format!("at most {UNITS_MAX} items"),
-            format!("{} items", resources.all.len()),
-        ));
-    }
     resources.all.iter().map(unit).collect()
 }
 

@@ -1,0 +1,196 @@
+//! From an occasion to what is to be fetched: what the center itself knows is written at
+//! once, and what is asked of others is on record before it is asked.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use packet::{CallId, EntryId, Query, Subject};
+
+use super::Occasion;
+use super::known::known;
+use super::own;
+use super::plan::{Behalf, Planned, not_understood, plan};
+use super::write::{record_asked, set_asked, write_not_asked};
+use crate::center::Center;
+use crate::clock;
+use crate::log::LogError;
+
+/// Most questions of the center's own that are remembered as asked. Of older ones the log
+/// says it.
+const CLAIMS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+
+/// A question that the center asks by itself: the call, the source, what.
+type Claim = (CallId, String, String);
+
+/// What the center itself is asked.
+#[derive(Debug)]
+enum OfOwn {
+    Opened,
+    Asked(EntryId, Query),
+}
+
+/// What is to be asked on one behalf.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) behalf: Behalf,
+    pub(super) priority: u8,
+    pub(super) asks: Vec<Planned>,
+    /// What was asked on an earlier occasion: it may have become more urgent.
+    pub(super) asked_before: Vec<Planned>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Planner {
+    center: Arc<Center>,
+    claims: Arc<Mutex<LruCache<Claim, ()>>>,
+}
+
+impl Planner {
+    pub(super) fn new(center: Arc<Center>) -> Self {
+        Self {
+            center,
+            claims: Arc::new(Mutex::new(LruCache::new(CLAIMS_MAX))),
+        }
+    }
+
+    /// `None` where there is nothing to ask.
+    pub(super) async fn ready(self, occasion: Occasion) -> Option<Ready> {
+        let ready = match occasion {
+            Occasion::Call(call) => self.of_call(call).await,
+            Occasion::Query {
+                call,
+                id,
+                query,
+                device,
+            } => {
+                let purposes = &self.center.config.purposes;
+                let behalf = Behalf::of_query(call, id, &query, device, purposes);
+                match Subject::parse(query.what, &query.value) {
+                    Ok(subject) => {
+                        self.of_query(behalf, subject, OfOwn::Asked(id, query))
+                            .await
+                    }
+                    Err(e) => {
+                        let not_asked = not_understood(&query, &e);
+                        let write = self
+                            .center
+                            .log
+                            .write(move |ledger| write_not_asked(ledger, &behalf, &not_asked));
+                        write.await.map(|()| None)
+                    }
+                }
+            }
+        };
+        ready.unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "a question could not be asked");
+            None
+        })
+    }
+
+    async fn of_query(
+        &self,
+        behalf: Behalf,
+        subject: Subject,
+        own: OfOwn,
+    ) -> Result<Option<Ready>, LogError> {
+        let call = behalf.call;
+        let priority = self.center.log.readers().read(move |connection| {
+            let priority = connection
+                .prepare_cached("SELECT priority FROM calls WHERE call = ?1")?
+                .query_row([call.0.cast_signed()], |row| row.get(0))?;
+            Ok(priority)
+        });
+        let priority = priority.await?;
+        self.prepare(behalf, priority, vec![subject], own, |_, _| true)
+            .await
+            .map(Some)
+    }
+
+    async fn of_call(&self, call: CallId) -> Result<Option<Ready>, LogError> {
+        let center = self.center.clone();
+        let reading = self.center.log.readers().read(move |connection| {
+            known(connection, call, |narrative| {
+                let found = center.triage_words(narrative).plates;
+                found.into_iter().map(|p| (p.plate, p.state)).collect()
+            })
+        });
+        let Some(known) = reading.await?.filter(|known| known.open) else {
+            return Ok(None);
+        };
+        let purposes = &self.center.config.purposes;
+        let behalf = Behalf::of_new_call(call, &known.facts.nature, purposes);
+        let answered = known.answered;
+        let is_new = |source: &str, shown: &str| {
+            let claim = (source.to_owned(), shown.to_owned());
+            !answered.contains(&claim) && self.claim((call, claim.0, claim.1))
+        };
+        let priority = known.facts.priority;
+        self.prepare(behalf, priority, known.subjects, OfOwn::Opened, is_new)
+            .await
+            .map(Some)
+    }
+
+    /// True for the first who claims it.
+    fn claim(&self, claim: Claim) -> bool {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.put(claim, ()).is_none()
+    }
+
+    /// `is_new` says of a source and what it is asked whether it has not been asked yet.
+    async fn prepare(
+        &self,
+        behalf: Behalf,
+        priority: u8,
+        subjects: Vec<Subject>,
+        own: OfOwn,
+        is_new: impl Fn(&str, &str) -> bool,
+    ) -> Result<Ready, LogError> {
+        let config = &self.center.config;
+        let mut plan = plan(&config.sources, &config.purposes, &behalf, &subjects);
+        plan.not_asked
+            .retain(|not_asked| is_new(&not_asked.source, &not_asked.shown));
+        let (asks, asked_before): (Vec<_>, Vec<_>) = plan.asks.into_iter().partition(|planned| {
+            let source = &config.sources[planned.source];
+            is_new(&source.name, &planned.asker.shown)
+        });
+        let (call, center) = (behalf.call, self.center.clone());
+        let found = self.center.log.readers().read(move |connection| {
+            let question = match &own {
+                OfOwn::Opened => own::Question::Opened,
+                OfOwn::Asked(id, query) => own::Question::Asked(*id, query),
+            };
+            let cameras = &center.config.cameras;
+            own::ask(connection, cameras, call, question, clock::now_ms())
+        });
+        let mut found = found.await?;
+        found.retain(|answer| is_new(answer.source, &answer.query));
+        let findings: usize = found.iter().map(|answer| answer.findings.len()).sum();
+        self.center.metrics.findings.inc_by(findings as u64);
+        let center = self.center.clone();
+        let (for_record, on_behalf) = (asks.clone(), behalf.clone());
+        let write = self.center.log.write(move |ledger| {
+            own::write(ledger, call, &found)?;
+            for not_asked in &plan.not_asked {
+                write_not_asked(ledger, &on_behalf, not_asked)?;
+            }
+            let sources = &center.config.sources;
+            let asks = for_record.iter();
+            record_asked(
+                ledger,
+                asks.map(|planned| (planned, &sources[planned.source])),
+            )?;
+            if on_behalf.query.is_none() && !for_record.is_empty() {
+                set_asked(ledger, on_behalf.call, false)?;
+            }
+            Ok::<_, LogError>(())
+        });
+        write.await?;
+        Ok(Ready {
+            behalf,
+            priority,
+            asks,
+            asked_before,
+        })
+    }
+}
