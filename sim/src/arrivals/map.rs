@@ -2,8 +2,8 @@
 //!
 //! Coverage is a field of smooth chance over the city, three sizes of hill on top of each
 //! other: where it is lowest there is no link, around that the slow kinds. So dead zones are
-//! patches of some hundred metres to a kilometre with slow edges, as drive tests find them,
-//! and not single points. The levels are set so that the wanted shares hold for *where calls
+//! patches of some hundred metres to a kilometre with slow edges, as one drives into and out
+//! of them, and not single points. The levels are set so that the wanted shares hold for *where calls
 //! come from*: a lake without a link is nobody's trouble.
 
 use fastrand::Rng;
@@ -16,7 +16,7 @@ use crate::stage::network::Network;
 /// The side of a square in which coverage is the same.
 pub(super) const CELL_M: f64 = 100.0;
 /// The field's hills, from one to the next, and how high they are.
-const HILLS: [(f64, f64); 3] = [(3_000.0, 1.0), (1_200.0, 0.8), (450.0, 0.6)];
+const HILLS: [(f64, f64); 3] = [(1_500.0, 1.0), (600.0, 0.8), (250.0, 0.6)];
 /// What lies further from the middle is placed wrongly.
 const CITY_M_MAX: f64 = 40_000.0;
 const METRES_PER_DEGREE: f64 = 111_320.0;

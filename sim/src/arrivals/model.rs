@@ -84,7 +84,7 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             sources: sources(),
-            dead_share: 0.18,
+            dead_share: 0.20,
             narrow_share: 0.07,
             slow_share: 0.15,
             dispatch_min: [2.7, 6.6, 10.5, 16.5, 16.5],

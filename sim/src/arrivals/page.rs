@@ -19,8 +19,8 @@ const MISSES_SHOWN_MAX: usize = 150;
 const MAP_PX: f64 = 640.0;
 /// The side of what is drawn in one colour.
 const TILE_M: f64 = 2.0 * CELL_M;
-/// A map of calls that lie far apart is drawn as if it were so large.
-const MAP_M_MAX: f64 = 60_000.0;
+/// One of so many calls lies beyond each edge of the map.
+const MAP_OUT: usize = 200;
 
 #[derive(Template)]
 #[template(path = "arrivals.html")]
@@ -336,12 +336,16 @@ fn response_plot(city: &City) -> Result<String, CityError> {
 
 /// Coverage, with the calls of priority 1 that missed something.
 fn map(city: &City) -> String {
-    let places = || city.calls.all.iter().map(|call| call.place);
-    let least = |of: fn(Place) -> f64| places().map(of).fold(f64::INFINITY, f64::min);
-    let most = |of: fn(Place) -> f64| places().map(of).fold(f64::NEG_INFINITY, f64::max);
-    let (west, south) = (least(|p| p.x), least(|p| p.y));
-    let width_m = (most(|p| p.x) - west).clamp(TILE_M, MAP_M_MAX);
-    let height_m = (most(|p| p.y) - south).clamp(TILE_M, MAP_M_MAX);
+    // Without the few that lie far out.
+    let range = |of: fn(Place) -> f64| {
+        let mut all: Vec<f64> = city.calls.all.iter().map(|call| of(call.place)).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        let out = all.len() / MAP_OUT;
+        let at = |at: usize| all.get(at).copied().unwrap_or_default();
+        (at(out), at(all.len().saturating_sub(1 + out)))
+    };
+    let ((west, east), (south, north)) = (range(|p| p.x), range(|p| p.y));
+    let (width_m, height_m) = ((east - west).max(TILE_M), (north - south).max(TILE_M));
     let px = MAP_PX / width_m;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {MAP_PX:.0} {:.0}\" role=\"img\" aria-label=\"Coverage\">",
@@ -372,7 +376,13 @@ fn map(city: &City) -> String {
         y += TILE_M;
     }
     for (call, record) in city.calls.all.iter().zip(&city.records) {
-        let Some(judged) = record.judged.as_ref().filter(|_| call.priority == 1) else {
+        let is_on_map =
+            (west..=east).contains(&call.place.x) && (south..=north).contains(&call.place.y);
+        let Some(judged) = record
+            .judged
+            .as_ref()
+            .filter(|_| call.priority == 1 && is_on_map)
+        else {
             continue;
         };
         let (radius, fill) = match judged.why.is_empty() {

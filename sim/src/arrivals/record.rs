@@ -241,33 +241,6 @@ impl City {
         };
         let held = self.held(officer, id)?;
         let judged = self.records[call].judge(self.now_ms, &held)?;
-        if judged.is_reachable && !judged.is_complete() && std::env::var("CITY_DEBUG").is_ok() {
-            let r = &self.records[call];
-            eprintln!(
-                "{} p{} assigned {} arrived {} off={}",
-                self.calls.all[call].report.number,
-                self.calls.all[call].priority,
-                r.assigned_ms,
-                judged.arrived_ms,
-                self.officers[officer].is_off
-            );
-            eprintln!("  links {:?}", r.links);
-            eprintln!(
-                "  written {:?}",
-                r.written
-                    .iter()
-                    .map(|w| (w.0.compartment.name(), w.1, w.2))
-                    .collect::<Vec<_>>()
-            );
-            eprintln!(
-                "  durable {:?}",
-                r.durable
-                    .iter()
-                    .map(|w| (w.0.compartment.name(), w.1, w.2))
-                    .collect::<Vec<_>>()
-            );
-            eprintln!("  why {:?}", judged.why);
-        }
         self.records[call].judged = Some(judged);
         Ok(())
     }

@@ -95,7 +95,8 @@ pub struct ApartFigures {
     pub after_s: LeadView,
 }
 
-/// As `GET /v1/metrics/before-arrival` counts, over the calls of [`Report::all`].
+/// As `GET /v1/metrics/before-arrival` counts, over those calls of [`Report::all`] whose
+/// primary unit's arrival has come to the center.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CenterMeasures {
     pub calls: usize,
@@ -145,7 +146,10 @@ fn center_measures(city: &City) -> Result<CenterMeasures, CityError> {
         };
         let read = |connection: &_| Timeline::read(connection, &city.center.hub, id);
         let timeline = city.center.readers().read_blocking(read)?;
-        let Some(arrival) = timeline.as_ref().and_then(Arrival::of) else {
+        // Where the first unit's word is still on its way, the center takes the next one's.
+        let unit = record.officer.map(|officer| &city.officers[officer].unit);
+        let arrival = timeline.as_ref().and_then(Arrival::of);
+        let Some(arrival) = arrival.filter(|arrival| Some(&arrival.unit) == unit) else {
             continue;
         };
         let is_complete = arrival.complete_ms.is_some();
