@@ -30,6 +30,10 @@ pub(crate) fn add(
     id: EntryId,
     entry: &Entry,
 ) -> Result<(), LogError> {
+    // What a beat carries is listed elsewhere, and no call.
+    if document.call.is_beat() {
+        return Ok(());
+    }
     if let (Entry::Facts(facts), Compartment::Call) = (entry, document.compartment) {
         locate(connection, document, facts)?;
     }
