@@ -114,6 +114,7 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
         .route("/", get(pages::desk))
         .route("/calls/{call}", get(pages::call))
         .route("/calls/{call}/notes", post(forms::note))
+        .route("/calls/{call}/queries", post(forms::query))
         .route("/calls/{call}/status", post(forms::status))
         .route("/calls/{call}/acknowledge", post(forms::acknowledge))
         .route("/calls/{call}/clips", post(clips::ask))

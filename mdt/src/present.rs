@@ -25,6 +25,7 @@ use crate::words::Times;
 
 pub(crate) use beat::found;
 pub(crate) use digest::Digests;
+pub(crate) use notes::query_of;
 pub(crate) use open_packet::{status_of, through};
 
 /// What every part of a page needs to say things by.
@@ -36,6 +37,8 @@ pub(crate) struct Scene {
     /// As entries name their author; empty when nobody is signed on.
     pub(crate) officer: String,
     pub(crate) unit: String,
+    /// What a query may be for: (code, in words).
+    pub(crate) purposes: Vec<(String, String)>,
     /// When the center was last heard, by its own clock.
     pub(crate) last_heard_ms: Option<i64>,
 }
@@ -50,6 +53,11 @@ impl Scene {
                 .as_ref()
                 .map(mobile_core::Shift::by)
                 .unwrap_or_default(),
+            purposes: shift
+                .iter()
+                .flat_map(|shift| &shift.purposes)
+                .map(|purpose| (purpose.code.clone(), purpose.name.clone()))
+                .collect(),
             unit: shift.map(|shift| shift.unit).unwrap_or_default(),
             last_heard_ms: app.core().last_contact_ms(),
         }

@@ -32,6 +32,7 @@
 //! | route | fields |
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of [`QueriesView::purposes`]; `reason`, which may be empty |
 //! | `POST /calls/{id}/status` | `status`: `en-route`, `on-scene`, `clear` ([`StatusView::CHOICES`]) |
 //! | `POST /calls/{id}/acknowledge` | `entry`: [`EntryView::id`] of the caution |
 //! | `POST /calls/{id}/attachments?name=…` | the file itself, as the body |
@@ -55,8 +56,8 @@ pub use entry::{
 };
 pub use glance::{GlanceView, LineView, Tone};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, NotesView, PacketView, ShownThroughView, SourceOutcome,
-    SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,
+    CautionsView, FactsView, FindingsView, NotesView, PacketView, QueriesView, ShownThroughView,
+    SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,
 };
 
 use askama::Template;

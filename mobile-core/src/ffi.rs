@@ -228,13 +228,21 @@ impl Officer {
         Ok(self.runtime.block_on(id)?.to_string())
     }
 
+    /// Asks the sources, once the center has it. `purpose` is one of the shift's codes;
+    /// without one it is asked for the usual. Some sources want a reason.
     pub fn add_query(
         &self,
         call: String,
         what: QueryKind,
         value: String,
+        purpose: Option<String>,
+        reason: Option<String>,
     ) -> Result<String, FfiError> {
-        let id = self.core.add_query(call_id(&call)?, what.into(), &value);
+        let (purpose, reason) = (purpose.as_deref(), reason.as_deref());
+        let call = call_id(&call)?;
+        let id = self
+            .core
+            .add_query(call, what.into(), &value, purpose, reason);
         Ok(self.runtime.block_on(id)?.to_string())
     }
 

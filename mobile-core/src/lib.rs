@@ -32,7 +32,7 @@ pub use crate::core::{AttachmentContent, Core, FOUND_MAX, Metrics, Opened, Optio
 pub use driver::LinkState;
 pub use error::CoreError;
 pub use host::{BootClock, LogLevel, Logger, SystemClock, TracingLogger};
-pub use shift::Shift;
+pub use shift::{Purpose, Shift};
 pub use store::{ATTACHMENTS_BYTES_MAX, OUTBOX_ENTRIES_MAX, StoreError};
 pub use ticket::Ticket;
 pub use tokio_util::sync::CancellationToken;

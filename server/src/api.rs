@@ -5,6 +5,7 @@ mod arrivals;
 mod attachments;
 mod calls;
 mod devices;
+mod eido;
 mod health;
 mod hot_list;
 mod plate_reads;
@@ -42,6 +43,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/calls/{id}/eido"),
     ("get", "/v1/search"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
@@ -82,6 +84,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/calls/{id}/eido", get(eido::one))
         .route("/v1/search", get(search::search))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))

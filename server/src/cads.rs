@@ -69,6 +69,21 @@ impl Cads {
             .map(Self)
     }
 
+    /// Each door that cannot be read now, and why: a sentence each.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let of_cad = |cad: &Cad| {
+            let agency = cad.agency.clone();
+            [("folder", cad.folder.view()), ("view", cad.view.view())].map(|(door, view)| {
+                let trouble = view.trouble?;
+                Some(format!(
+                    "The {door} of {agency}'s CAD cannot be read: {trouble}"
+                ))
+            })
+        };
+        self.0.iter().flat_map(of_cad).flatten().collect()
+    }
+
     #[must_use]
     pub fn of(&self, agency: &str) -> Option<&Cad> {
         self.0.iter().find(|cad| cad.agency == agency)

@@ -41,6 +41,7 @@ pub use eidos::{EidoError, Taken, tell as tell_eido};
 pub(crate) use given_back::given_back;
 pub use officers::adopt;
 pub(crate) use rows::count;
+pub(crate) use units::{DISPATCH, on_it as units_on_it};
 pub use units::{UNITS_MAX, assign, end_closed, release};
 pub(crate) use units::{end_grant, grant};
 
@@ -109,7 +110,7 @@ fn open(
     rows::insert(ledger, call, &facts, text, report.updated.as_millisecond())?;
     facts::write(ledger, call, &facts, report)?;
     facts::warn(ledger, call, triage)?;
-    units::hear(ledger, call, report, origin)?;
+    units::hear(ledger, call, &report.units, report.updated, origin)?;
     ledger.tell(Happening::Call {
         call,
         open: rows::is_open(&facts),
@@ -149,7 +150,7 @@ fn fold(
         }
     }
     let warned = facts::warn(ledger, call, triage)?;
-    let moved = units::hear(ledger, call, report, origin)?;
+    let moved = units::hear(ledger, call, &report.units, report.updated, origin)?;
     if is_current {
         let open = rows::is_open(&facts);
         ledger.tell(Happening::Call {

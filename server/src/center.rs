@@ -23,6 +23,7 @@ use crate::calls::{self, EidoError, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
+use crate::exchange::Ids;
 use crate::hot_list;
 use crate::hub::Hub;
 use crate::identity::{CenterKeys, server_config};
@@ -92,6 +93,8 @@ pub struct Center {
     pub sync: SocketAddr,
     /// What each dispatch system's words mean.
     pub cads: Cads,
+    /// How this center's own components of EIDOs are named.
+    pub ids: Ids,
     rules: Arc<LiveRules>,
     /// Changes when a saved search gave a notice, or somebody saw one.
     pub notices: watch::Sender<u64>,
@@ -185,7 +188,9 @@ impl Center {
         let sync = address(&sync_listener, config.sync)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let (reports, collector) = receipts::reports();
+        let ids = Ids::new(keys.center_id(), &config);
         let center = Arc::new(Self {
+            ids,
             config,
             keys,
             log,
@@ -321,15 +326,18 @@ impl Center {
     /// When the sum of what was said does not fit, or the log cannot take it.
     pub async fn report_eido(
         self: &Arc<Self>,
-        message: Eido,
+        mut message: Eido,
         by: &str,
     ) -> Result<Taken, EidoError> {
+        // What this center gave out and gets back is in the packet.
+        message.forget(|id, updated_by| self.ids.is_own(id, updated_by));
         let (center, who) = (self.clone(), by.to_owned());
         self.log
             .write(move |ledger| {
                 let incident: String = message.id().chars().take(100).collect();
                 let understand = |report: &mut CallReport| center.understand(report);
-                let taken = calls::tell_eido(ledger, message, understand)?;
+                let own = center.ids.call_of(message.id());
+                let taken = calls::tell_eido(ledger, message, own, understand)?;
                 let (object, detail) = match taken {
                     Taken::Call(reported) => {
                         (reported.call.to_string(), format!("{:?}", reported.news))

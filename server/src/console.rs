@@ -116,6 +116,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/search/saved/{id}/forget", post(search::forget))
         .route("/search/notices/seen", post(search::all_seen))
         .route("/search/notices/{id}/seen", post(search::seen))
+        .route("/calls/{id}/queries", post(forms::query))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

@@ -27,6 +27,7 @@ pub mod console;
 pub mod contacts;
 pub mod devices;
 pub mod enrich;
+pub mod exchange;
 pub mod hot_list;
 pub mod hub;
 pub mod identity;

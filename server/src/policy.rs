@@ -64,6 +64,8 @@ pub enum Act {
     Readmit,
     /// Carry this compartment on a device.
     Carry(Compartment),
+    /// Have this compartment of a packet for another agency's system.
+    Release(Compartment),
     /// Write an entry of this kind.
     Write(Kind),
     SeeBoard,
@@ -104,6 +106,7 @@ impl Act {
     pub fn name(self) -> String {
         match self {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
+            Self::Release(compartment) => format!("release {}", compartment.name()),
             Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
@@ -117,9 +120,9 @@ pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
         Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
-        OpenSession, Readmit, ReplaceHotList, ReportCall, ReportPlateReads, Restore, RevokeDevice,
-        Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth, SeeHotLists,
-        SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
+        OpenSession, Readmit, Release, ReplaceHotList, ReportCall, ReportPlateReads, Restore,
+        RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth,
+        SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -158,6 +161,7 @@ pub fn decide(role: Role, act: Act) -> bool {
             | AssignUnit
             | NewEnrolmentCode
             | RevokeDevice
+            | Release(Compartment::Safety | Compartment::Call)
             | Write(Kind::Attachment),
         ) => true,
         (Role::Device | Role::Officer, Write(kind)) => matches!(
@@ -204,6 +208,11 @@ mod tests {
         ("carry records", &[]),
         ("carry juvenile", &[]),
         ("carry intel", &[]),
+        ("release safety", &[Role::Dispatch]),
+        ("release call", &[Role::Dispatch]),
+        ("release records", &[]),
+        ("release juvenile", &[]),
+        ("release intel", &[]),
         ("write facts", &[Role::Device, Role::Officer]),
         ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
         (
@@ -294,6 +303,7 @@ mod tests {
             Act::SeePremises,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
+        acts.extend(Compartment::ALL.map(Act::Release));
         acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
         assert_eq!(

@@ -339,7 +339,9 @@ async fn a_query_from_an_officers_own_stop_is_answered_by_the_hot_lists() {
         note: None,
     };
     let stop = device.core.open_packet(open).await.unwrap();
-    let query = device.core.add_query(stop, QueryWhat::Plate, "KRT482 WI");
+    let query = device
+        .core
+        .add_query(stop, QueryWhat::Plate, "KRT482 WI", None, None);
     let query = query.await.unwrap();
     device.core.set_link(true);
     let packet = device.packet(stop, |packet| hot(packet).len() == 2).await;

@@ -5,7 +5,7 @@ use packet::{Entry, QueryWhat, UnitState};
 
 use crate::{
     AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, LinkState, MineState,
-    Packet, PacketSummary, Shift, ShownTo,
+    Packet, PacketSummary, Purpose, Shift, ShownTo,
 };
 
 #[derive(Debug, Clone, uniffi::Record)]
@@ -14,6 +14,15 @@ pub struct ShiftRecord {
     pub unit: String,
     pub agency: String,
     pub expires_ms: i64,
+    /// What a query may be for, the usual one first.
+    pub purposes: Vec<PurposeRecord>,
+}
+
+/// A purpose code of the center's.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct PurposeRecord {
+    pub code: String,
+    pub name: String,
 }
 
 impl From<Shift> for ShiftRecord {
@@ -23,6 +32,11 @@ impl From<Shift> for ShiftRecord {
             unit: shift.unit,
             agency: shift.agency,
             expires_ms: shift.expires_ms,
+            purposes: shift
+                .purposes
+                .into_iter()
+                .map(|Purpose { code, name }| PurposeRecord { code, name })
+                .collect(),
         }
     }
 }

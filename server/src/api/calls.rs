@@ -177,7 +177,7 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     let more = calls.len() > limit;
     calls.truncate(limit);
     for call in &mut calls {
-        call.units = units(connection, call.id)?;
+        call.units = calls::units_on_it(connection, call.id)?;
     }
     let next = calls.last().filter(|_| more).map(|call| call.id);
     Ok(ListView {
@@ -185,14 +185,6 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
         calls,
         next,
     })
-}
-
-fn units(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
-    )?;
-    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
-    Ok(units.collect::<Result<_, _>>()?)
 }
 
 #[derive(Debug, Serialize)]
@@ -255,7 +247,7 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
     }
     Ok(Some(PacketView {
         id: call,
-        units: units(connection, call)?,
+        units: calls::units_on_it(connection, call)?,
         entries,
     }))
 }

@@ -8,7 +8,7 @@
 use packet::CallId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{News, Origin, Reported, facts, fold, life, open, written};
+use super::{News, Origin, Reported, facts, fold, life, open, units, written};
 use crate::intake::eido::Eido;
 use crate::intake::{CallReport, IntakeError};
 use crate::log::{Ledger, LogError};
@@ -40,32 +40,55 @@ struct Sum {
 }
 
 /// Takes a message: adds it to what was said of its incident, and opens or updates the
-/// call. `understand` puts the report into the center's words.
+/// call. `own`: the call that this center has given out under the document's `$id`.
+/// `understand` puts a report into the center's words.
 ///
 /// # Errors
 /// When the sum does not fit, or the store fails.
 pub fn tell(
     ledger: &mut Ledger<'_>,
     message: Eido,
+    own: Option<CallId>,
     understand: impl Fn(&mut CallReport) -> Triage,
 ) -> Result<Taken, EidoError> {
-    let kept = find(ledger, message.id())?;
-    let (sum, call, is_news) = match kept {
+    let own = match own {
+        Some(own) => life::of(ledger, own)?.map(|known| known.call),
+        None => None,
+    };
+    let (sum, call, is_news) = match find(ledger, message.id())? {
         Some(Sum { eido, call }) => {
             let mut sum = eido.clone();
             sum.merge(message);
             let is_news = sum != eido;
-            (sum, call, is_news)
+            (sum, call.or(own), is_news)
         }
-        None => (message, None, true),
+        None => (message, own, true),
     };
     if let (false, Some(call)) = (is_news, call) {
         return Ok(Taken::Call(Reported::unchanged(call)));
     }
-    let Some(mut report) = sum.report()? else {
-        keep(ledger, &sum, None)?;
-        return Ok(Taken::Awaited);
+    let taken = match (sum.report()?, call) {
+        (Some(report), _) => Taken::Call(follow(ledger, &sum, call, report, understand)?),
+        (None, Some(call)) => Taken::Call(add(ledger, &sum, call)?),
+        (None, None) => Taken::Awaited,
     };
+    let call = match taken {
+        Taken::Call(reported) => Some(reported.call),
+        Taken::Awaited => None,
+    };
+    let written = sum.written()?;
+    keep(ledger, &sum, call, &written)?;
+    Ok(taken)
+}
+
+/// Opens or updates the call that the sum is about.
+fn follow(
+    ledger: &mut Ledger<'_>,
+    sum: &Eido,
+    call: Option<CallId>,
+    mut report: CallReport,
+    understand: impl Fn(&mut CallReport) -> Triage,
+) -> Result<Reported, EidoError> {
     report.units = sum.units()?;
     let triage = understand(&mut report);
     let known = match call {
@@ -86,8 +109,20 @@ pub fn tell(
     {
         reported.news = News::Updated;
     }
-    keep(ledger, &sum, Some(reported.call))?;
-    Ok(Taken::Call(reported))
+    Ok(reported)
+}
+
+/// What another agency adds to an incident of this center's own: words become notes, units
+/// are heard, and the facts stay who they were.
+fn add(ledger: &mut Ledger<'_>, sum: &Eido, call: CallId) -> Result<Reported, EidoError> {
+    let noted = facts::note_once(ledger, call, &sum.words()?)?;
+    let moved = units::hear(ledger, call, &sum.units()?, sum.updated(), Origin::Sum)?;
+    let news = if noted || moved {
+        News::Updated
+    } else {
+        News::Unchanged
+    };
+    Ok(Reported { call, news })
 }
 
 fn find(ledger: &Ledger<'_>, id: &str) -> Result<Option<Sum>, EidoError> {
@@ -108,12 +143,7 @@ fn find(ledger: &Ledger<'_>, id: &str) -> Result<Option<Sum>, EidoError> {
     sum.transpose()
 }
 
-fn keep(ledger: &Ledger<'_>, sum: &Eido, call: Option<CallId>) -> Result<(), EidoError> {
-    let written = sum.written()?;
-    keep_written(ledger, sum, call, &written).map_err(EidoError::from)
-}
-
-fn keep_written(
+fn keep(
     ledger: &Ledger<'_>,
     sum: &Eido,
     call: Option<CallId>,

@@ -72,7 +72,7 @@ pub(super) fn write(
     facts: &Facts,
     report: &CallReport,
 ) -> Result<(), LogError> {
-    write_earlier(ledger, call, narrative(report).0)?;
+    note_once(ledger, call, narrative(report).0)?;
     let brief = Facts {
         narrative: None,
         reason: String::new(),
@@ -90,13 +90,14 @@ pub(super) fn write(
     Ok(())
 }
 
-fn write_earlier(
+/// Writes what dispatch said as notes, each text once; true when one was new.
+pub(super) fn note_once(
     ledger: &mut Ledger<'_>,
     call: CallId,
-    earlier: &[String],
-) -> Result<(), LogError> {
-    if earlier.is_empty() {
-        return Ok(());
+    texts: &[String],
+) -> Result<bool, LogError> {
+    if texts.is_empty() {
+        return Ok(false);
     }
     let document = DocumentId::new(call, Compartment::Call);
     let known: Vec<String> = entries(ledger, document)?
@@ -106,14 +107,16 @@ fn write_earlier(
             _ => None,
         })
         .collect();
-    for text in earlier.iter().filter(|text| !known.contains(text)) {
+    let mut noted = false;
+    for text in texts.iter().filter(|text| !known.contains(text)) {
         let note = Note {
             text: text.clone(),
             by: DISPATCH.to_owned(),
         };
         ledger.append(document, Entry::Note(note))?;
+        noted = true;
     }
-    Ok(())
+    Ok(noted)
 }
 
 /// Writes the cautions that the packet does not have yet; true when there were any. Also

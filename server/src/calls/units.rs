@@ -5,17 +5,18 @@
 //! one that comes later in a unit's work counts. What has been done about it (the grant,
 //! the entry) follows when the sum of both changes.
 
+use jiff::Timestamp;
 use packet::{Author, CallId, Compartment, DocumentId, Entry, UnitState, UnitStatus};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Origin;
-use crate::intake::{CallReport, UnitReport};
+use crate::intake::UnitReport;
 use crate::log::{Happening, Ledger, LogError, document};
 
 /// Most units on one call.
 pub const UNITS_MAX: i64 = 64;
 /// Who assigns, as screens show it.
-pub(super) const DISPATCH: &str = "Dispatch";
+pub(crate) const DISPATCH: &str = "Dispatch";
 
 /// Puts a unit on a call: its devices may have the packet from this change on.
 /// Nothing happens when it is on it already.
@@ -70,6 +71,18 @@ pub(super) fn units_on(ledger: &Ledger<'_>, call: CallId) -> Result<i64, LogErro
         .prepare_cached("SELECT count(*) FROM grants WHERE call = ?1 AND to_seq IS NULL")?
         .query_row([call.0.cast_signed()], |row| row.get(0))?;
     Ok(units)
+}
+
+/// The units on a call, in the order in which they came to it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn on_it(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
+    )?;
+    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
+    Ok(units.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn granted(ledger: &Ledger<'_>, call: CallId, unit: &str) -> Result<bool, LogError> {
@@ -209,12 +222,13 @@ impl Heard {
 pub(super) fn hear(
     ledger: &mut Ledger<'_>,
     call: CallId,
-    report: &CallReport,
+    told: &[UnitReport],
+    updated: Timestamp,
     origin: Origin,
 ) -> Result<bool, LogError> {
     let mut moved = false;
-    let at_ms = |word: &UnitReport| word.at.unwrap_or(report.updated).as_millisecond();
-    let mut words: Vec<&UnitReport> = report.units.iter().collect();
+    let at_ms = |word: &UnitReport| word.at.unwrap_or(updated).as_millisecond();
+    let mut words: Vec<&UnitReport> = told.iter().collect();
     words.sort_by_key(|word| (at_ms(word), word.status.map(|status| status as u8)));
     for word in words {
         let before = heard(ledger, call, &word.unit)?;

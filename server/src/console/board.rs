@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::view::{BoardView, CallRowView};
 use super::{Console, words};
+use crate::calls;
 use crate::center::Center;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
@@ -110,6 +111,7 @@ impl Board {
         Ok((
             BoardView {
                 fault: center.rules_fault().borrow().clone(),
+                troubles: center.cads.troubles(),
                 rows,
                 calls_not_shown,
             },
@@ -158,24 +160,12 @@ fn waiting(connection: &Connection, call: CallId) -> Result<(usize, Option<i64>)
     Ok(waiting)
 }
 
-/// The units on a call, in the order in which they came to it.
-///
-/// # Errors
-/// When the store fails.
-pub(super) fn units_on(connection: &Connection, call: CallId) -> Result<Vec<String>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT unit FROM grants WHERE call = ?1 AND to_seq IS NULL ORDER BY from_seq",
-    )?;
-    let units = statement.query_map([call.0.cast_signed()], |row| row.get(0))?;
-    Ok(units.collect::<Result<_, _>>()?)
-}
-
 fn units(
     connection: &Connection,
     call: CallId,
     statuses: &BTreeMap<String, UnitState>,
 ) -> Result<Vec<String>, LogError> {
-    let units = units_on(connection, call)?;
+    let units = calls::units_on_it(connection, call)?;
     Ok(units
         .into_iter()
         .map(|unit| match statuses.get(&unit) {
@@ -201,6 +191,8 @@ async fn keep_on(console: &Arc<Console>) {
         }
         let mut happenings = console.center.log.subscribe();
         let mut fault = console.center.rules_fault();
+        let mut doors = tokio::time::interval(Duration::from_millis(DOORS_MS));
+        let mut troubles = Vec::new();
         let mut is_old = true;
         while board.rendered.receiver_count() > 0 {
             if is_old {
@@ -215,6 +207,11 @@ async fn keep_on(console: &Arc<Console>) {
                     Err(RecvError::Closed) => return,
                 },
                 _ = fault.changed() => true,
+                _ = doors.tick() => {
+                    let now = console.center.cads.troubles();
+                    let before = std::mem::replace(&mut troubles, now);
+                    before != troubles
+                }
                 () = board.rendered.closed() => false,
             };
             // One look answers all that has been told so far.
@@ -228,6 +225,9 @@ async fn keep_on(console: &Arc<Console>) {
         board.rendered.send_replace(None);
     }
 }
+
+/// How often the doors of the CADs are looked at, while somebody looks at the board.
+const DOORS_MS: u64 = 2_000;
 
 /// Whether it may change what a row says.
 fn is_on_board(happening: &Happening) -> bool {

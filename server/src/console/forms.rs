@@ -7,7 +7,9 @@ use axum::Form;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use packet::{CallId, Caution, Compartment, DocumentId, Entry, Facts, Note};
+use packet::{
+    CallId, Caution, Compartment, DocumentId, Entry, Facts, Kind, Note, Query, QueryWhat, Subject,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -143,6 +145,62 @@ pub(super) async fn caution(
     add(&console, &id, request, entry, done).await
 }
 
+#[derive(Debug, Deserialize)]
+struct QueryRequest {
+    what: QueryWhat,
+    value: String,
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /calls/{id}/queries`
+pub(super) async fn query(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
+    let query = match fields_of::<QueryRequest>(request).await {
+        Ok(asked) => query_of(&console, asked),
+        Err(why) => Err(why),
+    };
+    match query {
+        Ok(query) => {
+            let done = "Asked. What each source answers comes by itself.";
+            write(&console, &id, Entry::Query(query), done).await
+        }
+        Err(why) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why)),
+    }
+}
+
+/// What is asked, in the form in which it is looked up, or why it is not.
+fn query_of(console: &Console, asked: QueryRequest) -> Result<Query, String> {
+    let subject = Subject::parse(asked.what, &asked.value)
+        .map_err(|wanted| format!("It asks about nothing: {wanted} is wanted."))?;
+    let purposes = &console.center.config.purposes;
+    let purpose = asked.purpose.trim();
+    if !purposes.iter().any(|known| known.code == purpose) {
+        let codes: Vec<_> = purposes.iter().map(|known| known.code.as_str()).collect();
+        return Err(format!(
+            "The purpose should be one of {}.",
+            codes.join(", ")
+        ));
+    }
+    let reason = asked.reason.trim();
+    if reason.contains(char::is_control) {
+        return Err("The reason should be one line.".into());
+    }
+    Ok(Query {
+        what: asked.what,
+        value: subject.shown(),
+        by: ANALYST_NAME.into(),
+        purpose: Some(purpose.to_owned()),
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+    })
+}
+
 async fn add(
     console: &Arc<Console>,
     id: &str,
@@ -156,6 +214,16 @@ async fn add(
     if let Err(why) = text {
         return Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
+    write(console, id, entry, done).await
+}
+
+/// Who may is decided before.
+async fn write(
+    console: &Arc<Console>,
+    id: &str,
+    entry: Entry,
+    done: &str,
+) -> Result<Response, Problem> {
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };

@@ -17,9 +17,10 @@ use askama::Template;
 use rusqlite::{Connection, params};
 
 use self::devices::Devices;
-use super::view::{PacketView, ShownThroughView, TimelineView};
+use super::view::{PacketView, QueriesView, ShownThroughView, TimelineView};
 use super::{Console, board};
 use crate::arrivals::Timeline;
+use crate::calls;
 use crate::clock;
 use crate::hub::Hub;
 use crate::log::{Ledger, LogError, Logged, document_after};
@@ -171,7 +172,7 @@ impl Known {
         Ok(Beside {
             receipts: receipts.collect::<Result<_, _>>()?,
             waiting,
-            units: board::units_on(connection, self.call)?,
+            units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
@@ -190,7 +191,15 @@ impl Known {
             cautions: said.cautions(),
             findings: said.findings(),
             notes: said.notes(),
-            sources: sources::view(&self.documents, &console.times, beside.now_ms),
+            sources: sources::view(&self.documents, config, &console.times, beside.now_ms),
+            queries: QueriesView {
+                call_id: self.call.to_string(),
+                purposes: config
+                    .purposes
+                    .iter()
+                    .map(|purpose| (purpose.code.clone(), purpose.name.clone()))
+                    .collect(),
+            },
             units: units::view(&self.documents, beside, &console.center, &console.times),
             timeline: beside.timeline.as_ref().map_or_else(
                 || TimelineView {

@@ -33,6 +33,7 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of the center's; `reason`, which may be empty |
 //! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
 //! | `POST /search/saved` | `name`, and the parts of the search |
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
@@ -62,7 +63,8 @@ pub use glance::{GlanceView, LineView, Tone};
 pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
+    QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
+    UnitsView,
 };
 
 pub use search::{

@@ -126,6 +126,11 @@ impl Eido {
         self.merged.merge(other.merged);
     }
 
+    /// Leaves out the components with such an `$id`, or that such an agency updated.
+    pub fn forget(&mut self, is_forgotten: impl Fn(&str, &str) -> bool) {
+        self.merged.forget(is_forgotten);
+    }
+
     /// As one document: every component and every member as it came.
     #[must_use]
     pub fn document(&self) -> Map<String, Value> {
@@ -149,6 +154,17 @@ impl Eido {
             updated: self.merged.updated(),
             ..report
         }))
+    }
+
+    /// All that it says in words.
+    ///
+    /// # Errors
+    /// Names the JSON path.
+    pub fn words(&self) -> Result<Vec<String>, IntakeError> {
+        let document = Value::Object(self.document());
+        let Words { mut notes, about } = words(&Node::root(&document))?;
+        notes.extend(about);
+        Ok(narrative::fit(notes))
     }
 
     /// What notes said that were changed since.
@@ -190,28 +206,17 @@ pub fn parse(body: &[u8]) -> Result<CallReport, IntakeError> {
 /// Without its units.
 fn report(root: &Node<'_>) -> Result<Option<CallReport>, IntakeError> {
     let document = Component::of(root.clone())?;
-    let notes = Components::of(
-        root,
-        "notesComponent",
-        &[("notesActionComments", Shape::Text)],
-    )?;
     let subject = Subject::of(root, &document)?;
     let agency = agency(root, &document)?;
-    let places = place::read(
-        root,
-        subject
-            .as_ref()
-            .map_or(&[], |subject| &subject.location_refs[..]),
-    )?;
-    let people = people::lines(root)?;
-    let callbacks = callbacks::lines(root)?;
-    let mut lines = text::notes(&notes)?;
+    let references = subject.as_ref().map(|subject| &subject.location_refs[..]);
+    let places = place::read(root, references.unwrap_or_default())?;
+    let words = words(root)?;
     let Some(subject) = subject else {
         return Ok(None);
     };
+    let mut lines = words.notes;
     lines.extend(subject.remarks);
-    lines.extend(people);
-    lines.extend(callbacks);
+    lines.extend(words.about);
     lines.extend(places.remarks);
     let (latitude, longitude) = places.point.unzip();
     Ok(Some(CallReport {
@@ -230,6 +235,27 @@ fn report(root: &Node<'_>) -> Result<Option<CallReport>, IntakeError> {
         units: Vec::new(),
         status: subject.status,
     }))
+}
+
+/// What is said in words, whatever the incident is.
+struct Words {
+    notes: Vec<String>,
+    /// Of people, vehicles, and how to call back.
+    about: Vec<String>,
+}
+
+fn words(root: &Node<'_>) -> Result<Words, IntakeError> {
+    let notes = Components::of(
+        root,
+        "notesComponent",
+        &[("notesActionComments", Shape::Text)],
+    )?;
+    let mut about = people::lines(root)?;
+    about.extend(callbacks::lines(root)?);
+    Ok(Words {
+        notes: text::notes(&notes)?,
+        about,
+    })
 }
 
 fn agency(root: &Node<'_>, document: &Component<'_>) -> Result<String, IntakeError> {

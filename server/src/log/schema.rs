@@ -261,19 +261,6 @@ ALTER TABLE calls ADD COLUMN apartment TEXT NOT NULL DEFAULT '';
 UPDATE calls SET address = address_building(location), apartment = address_unit(location);
 ",
     "
--- What was said of an incident by EIDO, all messages together, under the document's $id.
-CREATE TABLE eidos (
-    id TEXT PRIMARY KEY,
-    -- NULL: nothing says yet what it is about.
-    call INTEGER,
-    updated_ms INTEGER NOT NULL,
-    seen_ms INTEGER NOT NULL,
-    written TEXT NOT NULL
-) STRICT;
-CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
-CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
-",
-    "
 -- What the center wrote because of something that ends: the entry, and when it is withdrawn.
 CREATE TABLE standing (
     document BLOB NOT NULL,
@@ -465,6 +452,19 @@ CREATE INDEX mentions_by_key ON mentions (what, key);
     "
 CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+",
+    "
+-- What was said of an incident by EIDO, all messages together, under the document's $id.
+CREATE TABLE eidos (
+    id TEXT PRIMARY KEY,
+    -- NULL: nothing says yet what it is about.
+    call INTEGER,
+    updated_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
+CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
 ",
 ];
 

@@ -68,11 +68,7 @@ fn rows(
     let found = connection
         .prepare(&format!("SELECT * FROM {view} LIMIT 0"))
         .map_err(failed)?;
-    let found: Vec<String> = found
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let found: Vec<String> = found.column_names().map(str::to_owned).collect();
     let columns = columns(view, &found)?;
     let texts: String = columns
         .iter()

@@ -9,7 +9,7 @@ impl Bench {
         let message = Eido::read(message.to_string().as_bytes()).unwrap();
         let rules = Rules::default();
         self.write(move |ledger| {
-            tell_eido(ledger, message, |report| rules.triage(report)).map_err(|e| match e {
+            tell_eido(ledger, message, None, |report| rules.triage(report)).map_err(|e| match e {
                 EidoError::Log(e) => e,
                 EidoError::Intake(e) => panic!("{e}"),
             })

@@ -18,6 +18,8 @@ pub struct BoardPage {
 pub struct BoardView {
     /// What whoever runs the center has to mend, in one sentence.
     pub fault: Option<String>,
+    /// Doors of CADs that cannot be read now, and why.
+    pub troubles: Vec<String>,
     /// In the order in which they are shown; at most [`BoardView::ROWS_MAX`].
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
@@ -96,6 +98,7 @@ mod tests {
     fn a_board_shows_its_rows_and_escapes_what_callers_say() {
         let html = BoardView {
             fault: Some("triage.toml: line 5, column 12: <priority> 6".into()),
+            troubles: vec!["The folder of pd's CAD cannot be read: it is gone".into()],
             rows: vec![row()],
             calls_not_shown: 12,
         }
@@ -130,6 +133,7 @@ mod tests {
         };
         let html = BoardView {
             fault: None,
+            troubles: vec![],
             rows: vec![quiet],
             calls_not_shown: 0,
         }
@@ -146,6 +150,7 @@ mod tests {
             header: header(),
             board: BoardView {
                 fault: None,
+                troubles: vec![],
                 rows: vec![],
                 calls_not_shown: 0,
             },

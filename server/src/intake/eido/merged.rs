@@ -97,6 +97,19 @@ impl Merged {
         }
     }
 
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&str, &str) -> bool) {
+        let stays = |said: &Said| {
+            let by = &said.value["updatedByAgencyReference"]["$ref"];
+            let id = said.value["$id"].as_str().unwrap_or_default();
+            !is_forgotten(id, by.as_str().unwrap_or_default())
+        };
+        self.members
+            .retain(|_, said| updated_of(&said.value).is_none() || stays(said));
+        for components in self.components.values_mut() {
+            components.retain(|_, said| stays(said));
+        }
+    }
+
     pub(super) fn former_words(&self) -> &BTreeSet<String> {
         &self.former_words
     }
@@ -114,11 +127,17 @@ impl Merged {
         document
     }
 
-    /// When anything of it was last updated.
+    /// When anything of the incident was last updated. A document that only passes it on
+    /// is newer than what it says.
     pub(super) fn updated(&self) -> Timestamp {
+        let incident = self
+            .members
+            .values()
+            .filter(|said| updated_of(&said.value).is_some());
         let components = self.components.values().flat_map(BTreeMap::values);
-        let all = self.members.values().chain(components);
-        all.map(|said| said.at).max().unwrap_or_default()
+        let parts = incident.chain(components).map(|said| said.at).max();
+        let passed_on = || self.members.values().map(|said| said.at).max();
+        parts.or_else(passed_on).unwrap_or_default()
     }
 
     pub(super) fn written(&self) -> Result<String, IntakeError> {

@@ -132,16 +132,16 @@ impl Place {
     }
 
     fn text(&self) -> Option<String> {
-        let civic = match (&self.read.civic, self.read.point) {
-            (Some(civic), _) => Some(civic.clone()),
-            (None, Some((latitude, longitude))) => Some(format!("{latitude:.5}, {longitude:.5}")),
-            (None, None) => None,
+        let words: Vec<_> = [&self.read.civic, &self.description]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let text = match self.read.point {
+            _ if !words.is_empty() => words.join(", "),
+            Some((latitude, longitude)) => format!("{latitude:.5}, {longitude:.5}"),
+            None => return None,
         };
-        let parts: Vec<_> = civic.into_iter().chain(self.description.clone()).collect();
-        if parts.is_empty() {
-            return None;
-        }
-        let text = parts.join(", ");
         Some(if self.rank == RANK_ROUTING {
             format!("{text} (routing location)")
         } else {

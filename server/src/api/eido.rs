@@ -1,0 +1,58 @@
+//! Packets as EIDOs, for other agencies' systems.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use packet::{CallId, Compartment};
+use serde_json::Value;
+
+use super::{allow, caller};
+use crate::audit::{self, Record};
+use crate::center::Center;
+use crate::exchange::Released;
+use crate::log::LogError;
+use crate::policy::{Act, decide};
+use crate::problem::Problem;
+
+/// `GET /v1/calls/{id}/eido`: the packet as a NENA EIDO (NENA-STA-021.1), with those
+/// compartments that may be released to the caller. Each is on record before it is given.
+pub(super) async fn one(
+    State(center): State<Arc<Center>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let role = caller(&center, &headers);
+    allow(&center, role, Act::SeePacket, &id).await?;
+    let call: CallId = id.parse().map_err(|_| Problem::not_found())?;
+    let compartments: Vec<Compartment> = Compartment::ALL
+        .into_iter()
+        .filter(|compartment| decide(role, Act::Release(*compartment)))
+        .collect();
+    let ids = center.ids.clone();
+    let read = center
+        .log
+        .readers()
+        .read(move |connection| Released::read(connection, &ids, call, &compartments));
+    let released = read.await?.ok_or_else(Problem::not_found)?;
+    let stretches = released.stretches();
+    center
+        .log
+        .write(move |ledger| {
+            for (document, through) in &stretches {
+                let record = Record {
+                    who: role.name().to_owned(),
+                    device: None,
+                    act: Act::Release(document.compartment),
+                    object: document.to_string(),
+                    allowed: true,
+                    detail: format!("as an EIDO, through {through}"),
+                };
+                audit::record(ledger, &record)?;
+            }
+            Ok::<_, LogError>(())
+        })
+        .await?;
+    Ok(Json(released.eido(&center.ids, &center.config)))
+}
