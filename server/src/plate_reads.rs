@@ -337,7 +337,9 @@ fn open(
         district: read.district.clone(),
         priority: listed.entry.danger.then_some(1),
         narrative: vec![format!(
-            "{} was read at {}. On a hot list as {}.{reader}{doubt}",
+            "{}{} was read at {}. On a hot list as {}.{reader}{doubt}",
+            // Words that say so keep the plate from being taken for certain.
+            if read.is_sure() { "" } else { "A plate like " },
             read.plate_and_state(),
             read.place(),
             listed.entry.kind.word().to_lowercase()
