@@ -337,10 +337,13 @@ fn open(
         district: read.district.clone(),
         priority: listed.entry.danger.then_some(1),
         narrative: vec![format!(
-            "{}{} was read at {}. On a hot list as {}.{reader}{doubt}",
-            // Words that say so keep the plate from being taken for certain.
-            if read.is_sure() { "" } else { "A plate like " },
-            read.plate_and_state(),
+            "{} was read at {}. On a hot list as {}.{reader}{doubt}",
+            // Words name a plate for certain, or not at all.
+            if read.is_sure() {
+                read.plate_and_state()
+            } else {
+                "A plate".into()
+            },
             read.place(),
             listed.entry.kind.word().to_lowercase()
         )],
