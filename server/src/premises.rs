@@ -280,20 +280,17 @@ pub(crate) fn logged(ledger: &mut Ledger<'_>, change: &Committed) -> Result<(), 
 fn arrive(ledger: &mut Ledger<'_>, call: CallId, facts: &Facts) -> Result<(), LogError> {
     let address = place_key(&facts.location);
     let here = at(ledger.sql(), &address, ledger.now_ms())?;
-    let elsewhere: Vec<i64> = ledger
-        .sql()
-        .prepare_cached(
-            "SELECT premises.id FROM standing JOIN premises ON standing.cause = 'premise ' || premises.id
-             WHERE standing.call = ?1 AND standing.role = 'premise' AND standing.withdrawn_ms IS NULL
-               AND premises.address <> ?2",
-        )?
-        .query_map(params![call.0.cast_signed(), address], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for id in &elsewhere {
-        let by = "The center: the call is at another place";
-        standing::end(ledger, &Cause::premise(*id), Some(call), by)?;
+    let mut is_elsewhere = false;
+    for cause in standing::causes_in(ledger, call, Role::Premise)? {
+        let Some(id) = cause.premise_id() else {
+            continue;
+        };
+        if !is_of(ledger, id, &address)? {
+            let by = "The center: the call is at another place";
+            is_elsewhere |= standing::end(ledger, &cause, Some(call), by)?;
+        }
     }
-    if !elsewhere.is_empty() {
+    if is_elsewhere {
         standing::withdraw_due(ledger, WITHDRAWN_PER_COMMIT_MAX)?;
     }
     if facts.state == CallState::Open {
@@ -302,6 +299,15 @@ fn arrive(ledger: &mut Ledger<'_>, call: CallId, facts: &Facts) -> Result<(), Lo
         }
     }
     Ok(())
+}
+
+/// Whether this premise caution is of this building; one that is forgotten is of none.
+fn is_of(ledger: &Ledger<'_>, id: i64, address: &str) -> Result<bool, LogError> {
+    let is_of = ledger
+        .sql()
+        .prepare_cached("SELECT 1 FROM premises WHERE id = ?1 AND address = ?2")?
+        .exists(params![id, address])?;
+    Ok(is_of)
 }
 
 fn at(connection: &Connection, address: &str, now_ms: i64) -> Result<Vec<Kept>, LogError> {

@@ -27,7 +27,7 @@ pub const WITHDRAWN_PER_COMMIT_MAX: usize = 200;
 const BY_ITSELF: &str = "The center: its end has come";
 
 /// Why an entry was written, by the row that ends: `hot 12`, `premise 3`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cause(String);
 
 impl Cause {
@@ -37,6 +37,11 @@ impl Cause {
 
     pub(crate) fn premise(id: i64) -> Self {
         Self(format!("premise {id}"))
+    }
+
+    /// The premise caution that it is, if it is one.
+    pub(crate) fn premise_id(&self) -> Option<i64> {
+        self.0.strip_prefix("premise ")?.parse().ok()
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -131,17 +136,21 @@ pub(crate) fn causes_in(
     ledger: &Ledger<'_>,
     call: CallId,
     role: Role,
-) -> Result<Vec<String>, LogError> {
+) -> Result<Vec<Cause>, LogError> {
     let causes = ledger
         .sql()
-        .prepare_cached("SELECT cause FROM standing WHERE call = ?1 AND role = ?2")?
-        .query_map(params![call.0.cast_signed(), role.name()], |row| row.get(0))?
+        .prepare_cached(
+            "SELECT cause FROM standing WHERE call = ?1 AND role = ?2 AND cause IS NOT NULL",
+        )?
+        .query_map(params![call.0.cast_signed(), role.name()], |row| {
+            row.get(0).map(Cause)
+        })?
         .collect::<Result<_, _>>()?;
     Ok(causes)
 }
 
 /// All that was written because of this ends now, in every packet or in one. `by` is who
-/// withdraws it, as screens show it.
+/// withdraws it, as screens show it. False where nothing of it stands.
 ///
 /// # Errors
 /// When the store fails.
@@ -150,9 +159,9 @@ pub(crate) fn end(
     cause: &Cause,
     only_in: Option<CallId>,
     by: &str,
-) -> Result<(), LogError> {
+) -> Result<bool, LogError> {
     let by: String = by.chars().take(packet::entry::NAME_CHARS_MAX).collect();
-    ledger
+    let ended = ledger
         .sql()
         .prepare_cached(
             "UPDATE standing SET ends_ms = min(ends_ms, ?2), ended_by = ?3
@@ -164,7 +173,7 @@ pub(crate) fn end(
             by,
             only_in.map(|call| call.0.cast_signed())
         ])?;
-    Ok(())
+    Ok(ended > 0)
 }
 
 /// Nobody has this packet any more: what is in it is history, and is left as it is.

@@ -118,7 +118,7 @@ pub(super) fn fill(
             .into_iter()
             .collect();
         for one in &wanted {
-            if has.contains(one.cause().as_str()) {
+            if has.contains(&one.cause()) {
                 continue;
             }
             if room == 0 {

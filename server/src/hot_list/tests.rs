@@ -248,7 +248,8 @@ fn a_closed_call_is_not_told_and_one_that_opens_again_is() {
     bench.list(bench.stolen("KRT482"));
     assert!(bench.hot(call).is_empty());
     bench.pass(1_000);
-    bench.call_naming("1", "KRT482 WI");
+    // Its caller names another plate besides: what was named before is known all the same.
+    bench.call_naming("1", "KRT482 WI, then plate XYZ789 WI");
     assert_eq!(bench.hot(call).len(), 1);
     bench.list(bench.stolen("ABC123"));
     assert_eq!(bench.hot(call).len(), 2, "what a note named is known again");

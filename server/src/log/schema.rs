@@ -452,6 +452,9 @@ CREATE INDEX mentions_by_key ON mentions (what, key);
     "
 CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+-- Of calls from before, what they named is read when they are next spoken of.
+INSERT INTO named (call, key, named)
+    SELECT call, '-', '' FROM calls WHERE NOT EXISTS (SELECT 1 FROM named WHERE named.call = calls.call);
 ",
     "
 -- What was said of an incident by EIDO, all messages together, under the document's $id.
