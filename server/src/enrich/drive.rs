@@ -123,8 +123,11 @@ impl Driver {
         {
             self.scheduler.hurry(*source, question, urgency);
         }
+        if !ready.asks.is_empty() {
+            // All of them before the first: one that is answered at once is not the last.
+            *self.outstanding.entry((call, query)).or_default() += ready.asks.len();
+        }
         for planned in ready.asks {
-            *self.outstanding.entry((call, query)).or_default() += 1;
             let ask = Ask {
                 waiter: planned.asker,
                 source: planned.source,

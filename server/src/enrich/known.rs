@@ -21,6 +21,8 @@ pub struct Known {
     pub facts: Facts,
     /// What there is to ask about, each once.
     pub subjects: Vec<Subject>,
+    /// How many plates, persons, places and dangers its words name.
+    pub mentions: usize,
     /// (source, what was asked) of each question of the center's own that has its last word.
     pub answered: HashSet<(String, String)>,
 }
@@ -87,6 +89,7 @@ pub fn known(
         open,
         facts,
         subjects,
+        mentions: mentions.len(),
         answered,
     }))
 }

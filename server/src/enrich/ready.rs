@@ -20,6 +20,9 @@ use crate::log::LogError;
 /// says it.
 const CLAIMS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
+/// Most calls of which is remembered what was known when they were last planned.
+const CALLS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+
 /// A question that the center asks by itself: the call, the source, what.
 type Claim = (CallId, String, String);
 
@@ -44,6 +47,7 @@ pub(super) struct Ready {
 pub(super) struct Planner {
     center: Arc<Center>,
     claims: Arc<Mutex<LruCache<Claim, ()>>>,
+    planned: Arc<Mutex<LruCache<CallId, (Vec<Subject>, usize)>>>,
 }
 
 impl Planner {
@@ -51,6 +55,7 @@ impl Planner {
         Self {
             center,
             claims: Arc::new(Mutex::new(LruCache::new(CLAIMS_MAX))),
+            planned: Arc::new(Mutex::new(LruCache::new(CALLS_MAX))),
         }
     }
 
@@ -126,9 +131,27 @@ impl Planner {
             !answered.contains(&claim) && self.claim((call, claim.0, claim.1))
         };
         let priority = known.facts.priority;
+        if self.is_planned(call, (known.subjects.clone(), known.mentions)) {
+            // Dispatch said something, and there is nothing more to ask. It may be more urgent.
+            let config = &self.center.config;
+            let plan = plan(&config.sources, purposes, &behalf, &known.subjects);
+            return Ok(Some(Ready {
+                behalf,
+                priority,
+                asks: Vec::new(),
+                asked_before: plan.asks,
+            }));
+        }
         self.prepare(behalf, priority, known.subjects, OfOwn::Opened, is_new)
             .await
             .map(Some)
+    }
+
+    /// Whether this is what was known of the call when it was last planned.
+    fn is_planned(&self, call: CallId, known: (Vec<Subject>, usize)) -> bool {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = planned.put(call, known.clone());
+        before == Some(known)
     }
 
     /// True for the first who claims it.
