@@ -61,7 +61,7 @@ async fn last_word(center: &TestCenter, call: CallId, source: &str) -> Outcome {
         let of_source = all
             .into_iter()
             .filter(|(_, o)| o.source == source && is_last(o));
-        of_source.map(|(_, outcome)| outcome).last()
+        of_source.map(|(_, outcome)| outcome).next_back()
     })
     .await
 }

@@ -26,6 +26,10 @@ const CALLS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// A question that the center asks by itself: the call, the source, what.
 type Claim = (CallId, String, String);
 
+/// What there was to ask about when a call was last planned, and how many of its words name
+/// something.
+type PlannedOf = (Vec<Subject>, usize);
+
 /// What the center itself is asked.
 #[derive(Debug)]
 enum OfOwn {
@@ -47,7 +51,7 @@ pub(super) struct Ready {
 pub(super) struct Planner {
     center: Arc<Center>,
     claims: Arc<Mutex<LruCache<Claim, ()>>>,
-    planned: Arc<Mutex<LruCache<CallId, (Vec<Subject>, usize)>>>,
+    planned: Arc<Mutex<LruCache<CallId, PlannedOf>>>,
 }
 
 impl Planner {
@@ -148,7 +152,7 @@ impl Planner {
     }
 
     /// Whether this is what was known of the call when it was last planned.
-    fn is_planned(&self, call: CallId, known: (Vec<Subject>, usize)) -> bool {
+    fn is_planned(&self, call: CallId, known: PlannedOf) -> bool {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         let before = planned.put(call, known.clone());
         before == Some(known)
