@@ -7,7 +7,7 @@
 //! | vehicles | `GET /vehicles?plate=ABC123&state=WI` (`state` is WI when missing) | `{"plate", "state", "make", "model", "year", "color", "registered_owner", "status", "recorded"}`, status `valid`, `expired` or `stolen` |
 //! | persons | `GET /persons?last=…&first=…&born=YYYY-MM-DD` (`first` and `born` may be empty) | `{"persons": [{"name", "born", "description", "wanted_for", "cautions", "matched", "recorded"}]}`, `matched` is `exact` where the date of birth is the same, `partial` by name alone, `phonetic` by sound |
 //! | phones | `GET /phones?number=…` | `{"phone", "subscriber", "address", "kind", "recorded"}` |
-//! | cameras | `GET /cameras?lat=…&lon=…` | `{"cameras": [{"name", "distance_m", "direction", "stream"}]}`, the nearest four |
+//! | cameras | `GET /cameras?lat=…&lon=…` | `{"cameras": [{"name", "distance_m", "direction", "stream"}]}`, the nearest four of those that others than the city have |
 //!
 //! Nothing known is 404, a question that cannot be one 400, both with
 //! `{"error"}`. All of them answer like agency systems do: after a while, and now

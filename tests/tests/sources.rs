@@ -395,7 +395,7 @@ async fn a_query_written_without_a_link_is_answered_at_the_first_contact() {
     let nobody = answer_to(&center, call, "This center", phone).await;
     assert_eq!(nobody.state, OutcomeState::Refused);
     let said = nobody.detail.unwrap();
-    assert_eq!(said, "no agency's source is asked about a phone");
+    assert_eq!(said, "no agency's source is asked about: phone");
 
     assert_eq!((dmv.asked(), strict.asked()), (1, 0));
     let asked = &dmv.questions().await[0];

@@ -198,7 +198,7 @@ async fn sources_are_checked_and_tried_at_the_command_line_and_that_is_on_record
     assert!(!checked.status.success(), "{text}");
     for line in [
         "works  Vehicles  plate     about TEST00, answered in",
-        "1 findings, 1 cautions",
+        "1 finding, 1 caution",
         "FAILS  Unfit     plate     its answer does not fit",
         "FAILS  Broken    plate     it answered 500",
         "2 questions were not answered",
@@ -208,7 +208,7 @@ async fn sources_are_checked_and_tried_at_the_command_line_and_that_is_on_record
     let of_plate = ["sources", "try", "Vehicles", "--plate", "ABC123"];
     let unreasoned = said(&run(&of_plate));
     assert!(
-        unreasoned.contains("not asked: it wants a reason"),
+        unreasoned.contains("Vehicles: not asked: it wants a reason"),
         "{unreasoned}"
     );
     let why = ["--reason", "a new connection"];
@@ -220,6 +220,7 @@ async fn sources_are_checked_and_tried_at_the_command_line_and_that_is_on_record
         "CAUTION  Plate ABC123 WI is listed as stolen",
         "Finding  Plate ABC123 WI",
         "2011 red Ford F-150",
+        "(an exact match, recorded 2018-01-01)",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -236,7 +237,7 @@ async fn sources_are_checked_and_tried_at_the_command_line_and_that_is_on_record
         ),
         (
             &["Vehicles", "--phone", "5550100", "--reason", "x"],
-            "it is asked about: plate",
+            "Vehicles: it is asked about: plate",
         ),
         (&["Vehicles", "--plate", "!"], "wanted a plate of 2 to 8"),
         (&["Vehicles"], "--plate"),

@@ -178,7 +178,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
                 "/phones?number={phone}",
             ),
             source(
-                "Cameras",
+                "Registered cameras",
                 Asks::Position,
                 Gives::Cameras,
                 sources.cameras,

@@ -5,30 +5,23 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use packet::{CallId, EntryId, Query, Subject};
+use packet::{CallId, DeviceNumber, EntryId, Query, Subject};
 
 use super::Occasion;
-use super::known::known;
+use super::known::{answered_to, known};
 use super::own;
 use super::plan::{Behalf, Planned, not_understood, plan};
 use super::write::{record_asked, set_asked, write_not_asked};
 use crate::center::Center;
 use crate::clock;
-use crate::log::LogError;
+use crate::log::{Ledger, LogError};
 
 /// Most questions of the center's own that are remembered as asked. Of older ones the log
 /// says it.
 const CLAIMS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
-/// Most calls of which is remembered what was known when they were last planned.
-const CALLS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
-
 /// A question that the center asks by itself: the call, the source, what.
 type Claim = (CallId, String, String);
-
-/// What there was to ask about when a call was last planned, and how many of its words name
-/// something.
-type PlannedOf = (Vec<Subject>, usize);
 
 /// What the center itself is asked.
 #[derive(Debug)]
@@ -51,7 +44,6 @@ pub(super) struct Ready {
 pub(super) struct Planner {
     center: Arc<Center>,
     claims: Arc<Mutex<LruCache<Claim, ()>>>,
-    planned: Arc<Mutex<LruCache<CallId, PlannedOf>>>,
 }
 
 impl Planner {
@@ -59,7 +51,6 @@ impl Planner {
         Self {
             center,
             claims: Arc::new(Mutex::new(LruCache::new(CLAIMS_MAX))),
-            planned: Arc::new(Mutex::new(LruCache::new(CALLS_MAX))),
         }
     }
 
@@ -72,24 +63,7 @@ impl Planner {
                 id,
                 query,
                 device,
-            } => {
-                let purposes = &self.center.config.purposes;
-                let behalf = Behalf::of_query(call, id, &query, device, purposes);
-                match Subject::parse(query.what, &query.value) {
-                    Ok(subject) => {
-                        self.of_query(behalf, subject, OfOwn::Asked(id, query))
-                            .await
-                    }
-                    Err(e) => {
-                        let not_asked = not_understood(&query, &e);
-                        let write = self
-                            .center
-                            .log
-                            .write(move |ledger| write_not_asked(ledger, &behalf, &not_asked));
-                        write.await.map(|()| None)
-                    }
-                }
-            }
+            } => self.of_query(call, id, query, device).await,
         };
         ready.unwrap_or_else(|e| {
             tracing::warn!(error = %e, "a question could not be asked");
@@ -99,21 +73,39 @@ impl Planner {
 
     async fn of_query(
         &self,
-        behalf: Behalf,
-        subject: Subject,
-        own: OfOwn,
+        call: CallId,
+        id: EntryId,
+        query: Query,
+        device: Option<DeviceNumber>,
     ) -> Result<Option<Ready>, LogError> {
-        let call = behalf.call;
-        let priority = self.center.log.readers().read(move |connection| {
+        let reading = self.center.log.readers().read(move |connection| {
             let priority = connection
                 .prepare_cached("SELECT priority FROM calls WHERE call = ?1")?
                 .query_row([call.0.cast_signed()], |row| row.get(0))?;
-            Ok(priority)
+            Ok((priority, answered_to(connection, call, id)?))
         });
-        let priority = priority.await?;
-        self.prepare(behalf, priority, vec![subject], own, |_, _| true)
-            .await
-            .map(Some)
+        let (priority, answered) = reading.await?;
+        let is_new = |source: &str, shown: &str| {
+            let asked = (source.to_owned(), shown.to_owned());
+            !answered.contains(&asked)
+        };
+        let behalf = Behalf::of_query(call, id, &query, device, &self.center.config.purposes);
+        match Subject::parse(query.what, &query.value) {
+            Ok(subject) => {
+                let own = OfOwn::Asked(id, query);
+                let ready = self.prepare(behalf, priority, vec![subject], own, is_new);
+                ready.await.map(Some)
+            }
+            Err(e) => {
+                let not_asked = not_understood(&query, &e);
+                if is_new(&not_asked.source, &not_asked.shown) {
+                    let write =
+                        move |ledger: &mut Ledger<'_>| write_not_asked(ledger, &behalf, &not_asked);
+                    self.center.log.write(write).await?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     async fn of_call(&self, call: CallId) -> Result<Option<Ready>, LogError> {
@@ -135,27 +127,9 @@ impl Planner {
             !answered.contains(&claim) && self.claim((call, claim.0, claim.1))
         };
         let priority = known.facts.priority;
-        if self.is_planned(call, (known.subjects.clone(), known.mentions)) {
-            // Dispatch said something, and there is nothing more to ask. It may be more urgent.
-            let config = &self.center.config;
-            let plan = plan(&config.sources, purposes, &behalf, &known.subjects);
-            return Ok(Some(Ready {
-                behalf,
-                priority,
-                asks: Vec::new(),
-                asked_before: plan.asks,
-            }));
-        }
         self.prepare(behalf, priority, known.subjects, OfOwn::Opened, is_new)
             .await
             .map(Some)
-    }
-
-    /// Whether this is what was known of the call when it was last planned.
-    fn is_planned(&self, call: CallId, known: PlannedOf) -> bool {
-        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = planned.put(call, known.clone());
-        before == Some(known)
     }
 
     /// True for the first who claims it.

@@ -122,6 +122,10 @@ async fn a_subscriber_and_rows_read_plainly() {
     assert_eq!(brings.findings[0].title, "Permit 7");
     assert_eq!(brings.findings[0].text, "holder: A. PERSON\nyear: 2011");
     assert_eq!(brings.findings[0].topic, Topic::Weapon);
+    let brings = map(Gives::Rows, r#"[{"BAIL":"$500","NAME":"DOE"}]"#).await;
+    let untitled = &brings.unwrap().findings[0];
+    assert_eq!(untitled.title, plate().shown());
+    assert_eq!(untitled.text, "BAIL: $500\nNAME: DOE");
     assert!(map(Gives::Rows, "[]").await.unwrap().is_nothing());
 }
 
