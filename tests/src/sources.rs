@@ -25,6 +25,8 @@ pub enum Manner {
     Garbage,
     /// A body without end, as fast as it is taken.
     Endless,
+    /// A header without end.
+    EndlessHead,
     /// Takes the connection and closes it.
     Closes,
     /// Takes the question, and says nothing.
@@ -202,6 +204,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         Manner::Endless => {
             if say(&mut stream, seen, head(200, "", None).as_bytes()).await {
                 let chunk = vec![b'['; 64 * 1024];
+                while say(&mut stream, seen, &chunk).await {}
+            }
+        }
+        Manner::EndlessHead => {
+            if say(&mut stream, seen, b"HTTP/1.1 200 OK\r\nx: ").await {
+                let chunk = vec![b'x'; 64 * 1024];
                 while say(&mut stream, seen, &chunk).await {}
             }
         }
