@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use packet::{QueryWhat, Subject};
+use packet::{Confidence, Finding, QueryWhat, Subject};
 use server::config::Config;
-use server::enrich::by_hand::{plan_by_hand, put_on_record};
+use server::enrich::by_hand::{has_log, plan_by_hand, put_on_record};
 use server::enrich::plan::Planned;
 use server::enrich::{Asks, Brings, FetchError, Source, SourceConfig, Sources, Tried};
 
@@ -21,7 +21,7 @@ pub(crate) enum SourcesCommand {
     /// Ask each source something, and say which of them work.
     Check {
         /// The center's configuration. The center may be running.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = "center.toml")]
         config: PathBuf,
     },
     /// Ask one source, and show what it said beside what comes of it.
@@ -114,6 +114,7 @@ async fn check(config: &Config) -> Ended {
     if sources.is_empty() {
         return Err("the configuration has no sources".into());
     }
+    say_whether_on_record(config);
     let checks = sources.iter().map(|source| check_one(config, source));
     let told = futures_util::future::join_all(checks).await;
     let width = sources
@@ -206,8 +207,11 @@ async fn try_one(config: &Config, args: &TryArgs) -> Ended {
         ));
     };
     let (purpose, reason) = (args.purpose.as_deref(), args.reason.as_deref());
-    let (words, tried) = ask(config, source, subject, purpose, reason).await?;
-    println!("{}: {words}", source.config.name);
+    say_whether_on_record(config);
+    let name = &source.config.name;
+    let asked = ask(config, source, subject, purpose, reason).await;
+    let (words, tried) = asked.map_err(|why| format!("{name}: {why}"))?;
+    println!("{name}: {words}");
     let raw = serde_json::to_string_pretty(&tried.raw).map_err(|e| e.to_string())?;
     println!("\nWhat it said:");
     indented(&raw.chars().take(RAW_CHARS_MAX).collect::<String>());
@@ -217,9 +221,15 @@ async fn try_one(config: &Config, args: &TryArgs) -> Ended {
     println!("\nWhat comes of it:");
     match &tried.brings {
         Ok(brings) => show(brings),
-        Err(why) => return Err(why.clone()),
+        Err(why) => return Err(format!("{name}: {why}")),
     }
     Ok(())
+}
+
+fn say_whether_on_record(config: &Config) {
+    if !has_log(config) {
+        eprintln!("This center has no log yet: what is asked is not on record.");
+    }
 }
 
 fn indented(text: &str) {
@@ -241,13 +251,7 @@ fn show(brings: &Brings) {
         for line in finding.text.lines() {
             println!("           {line}");
         }
-        let link = finding.link.as_deref().map(|link| format!(", {link}"));
-        println!(
-            "           {:?}, {:?}{}",
-            finding.topic,
-            finding.confidence,
-            link.unwrap_or_default()
-        );
+        println!("           ({})", about(finding));
     }
     if brings.left_out > 0 {
         println!(
@@ -255,6 +259,29 @@ fn show(brings: &Brings) {
             brings.left_out
         );
     }
+}
+
+/// What a screen says of a finding besides its words.
+fn about(finding: &Finding) -> String {
+    let mut all = vec![match finding.confidence {
+        Confidence::Exact => "an exact match".to_owned(),
+        Confidence::Partial => "a lead to verify: it matches in part".to_owned(),
+        Confidence::Phonetic => "a lead to verify: it sounds alike".to_owned(),
+        Confidence::Nearby => "a lead to verify: near by".to_owned(),
+    }];
+    let date = |ms| jiff::Timestamp::from_millisecond(ms).map(|at| at.strftime("%F").to_string());
+    let recorded = finding.recorded_ms.and_then(|ms| date(ms).ok());
+    all.extend(recorded.map(|date| format!("recorded {date}")));
+    let ends = finding.ends_ms.and_then(|ms| date(ms).ok());
+    all.extend(ends.map(|date| format!("ends {date}")));
+    all.extend(finding.link.clone());
+    all.join(", ")
+}
+
+/// Such as "1 finding" and "2 findings".
+fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }
 
 /// Asks once, on record, within the time that an attempt has.
@@ -277,8 +304,8 @@ async fn ask(
         return Err(format!("it is asked about: {}", words.join(", ")));
     };
     let (name, purpose) = (&source.config.name, &asker.behalf.purpose);
-    if !put_on_record(config, name, &asker.shown, purpose, reason)? {
-        eprintln!("This center has no log yet: what is asked is not on record.");
+    if has_log(config) {
+        put_on_record(config, name, &asker.shown, purpose, reason)?;
     }
     let began = Instant::now();
     let limit = Duration::from_millis(source.config.timeout_ms.into());
@@ -292,9 +319,9 @@ async fn ask(
     let brought = match &tried.brings {
         Ok(brings) if brings.is_nothing() => "nothing found".to_owned(),
         Ok(brings) => format!(
-            "{} findings, {} cautions",
-            brings.findings.len(),
-            brings.cautions.len()
+            "{}, {}",
+            counted(brings.findings.len(), "finding"),
+            counted(brings.cautions.len(), "caution")
         ),
         Err(_) => "what it said cannot be used".to_owned(),
     };

@@ -110,7 +110,8 @@ impl Questions {
         }
     }
 
-    /// Asks again what was not answered when the center stopped.
+    /// Asks again what was not answered when the center stopped. Of a query some sources
+    /// may have answered: which is looked up when it is planned.
     ///
     /// # Errors
     /// When the store fails.
@@ -125,7 +126,7 @@ impl Questions {
             if !asked {
                 self.put(Occasion::Call(call));
             }
-            for known::Unanswered { id, query, device } in known::unanswered(connection, call)? {
+            for known::Queried { id, query, device } in known::queries(connection, call)? {
                 self.put(Occasion::Query {
                     call,
                     id,

@@ -1,4 +1,5 @@
-//! Cameras at places, anywhere in the lower 48 states.
+//! Cameras that others than the city have (shops, schools, the transit company) and that
+//! are on a register, anywhere in the lower 48 states.
 //!
 //! As with premises nothing is stored: the world is cut into cells, and a hash
 //! of seed and cell says whether a camera stands in it, and where. A search
@@ -24,12 +25,12 @@ const CAMERAS_MAX: usize = 4;
 const METRES_A_DEGREE: f64 = 111_320.0;
 
 const KINDS: [&str; 6] = [
-    "Traffic signal",
+    "Shop front",
     "Bus shelter",
     "Park entrance",
     "Parking ramp",
     "School corner",
-    "Street pole",
+    "Bank entrance",
 ];
 const DIRECTIONS: [&str; 8] = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
 

@@ -11,8 +11,8 @@
 //! The parts:
 //! - [`evening`](fn@evening): one Friday evening of calls, in the columns of the
 //!   replay CSV and a narrative;
-//! - [`start`]: three small agency databases (records, vehicles, cameras) and a video
-//!   system as real HTTP services on loopback, with delays and failures;
+//! - [`start`]: five small agency databases (records, vehicles, persons, phones, cameras)
+//!   and a video system as real HTTP services on loopback, with delays and failures;
 //! - [`corner_cameras`]: the city's own cameras, each with where it looks;
 //! - [`agencies`](fn@agencies): who is on duty, agency by agency;
 //! - [`world`]: the whole of it in virtual time over the real center and devices,

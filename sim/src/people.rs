@@ -4,6 +4,8 @@
 //! so that a caller at an address can read out the plate of somebody who lives
 //! there, and registration and records then tell of the same household.
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
@@ -91,6 +93,8 @@ pub(crate) struct Person {
     pub(crate) last: &'static str,
     /// The location of one of the city's homes.
     pub(crate) home: String,
+    /// What else is on file.
+    file: files::File,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -129,7 +133,11 @@ pub(crate) struct People {
 impl People {
     pub(crate) fn new(seed: u64, city: &City) -> Self {
         let mut rng = stream(seed, "people");
-        let people: Vec<Person> = (0..PEOPLE).map(|_| person(&mut rng, city)).collect();
+        // Of a stream of its own: what is on file changes nobody's name or home.
+        let mut filing = stream(seed, "files");
+        let people: Vec<Person> = (0..PEOPLE)
+            .map(|number| person(&mut rng, files::file(&mut filing, number), city))
+            .collect();
         let mut rng = stream(seed, "vehicles");
         let mut by_plate = BTreeMap::new();
         for _ in 0..PLATE_DRAWS_MAX {
@@ -178,11 +186,12 @@ impl People {
     }
 }
 
-fn person(rng: &mut Rng, city: &City) -> Person {
+fn person(rng: &mut Rng, file: files::File, city: &City) -> Person {
     Person {
         first: pick_word(rng, &FIRST_NAMES),
         last: pick_word(rng, &LAST_NAMES),
         home: pick(rng, &city.homes).location.clone(),
+        file,
     }
 }
 

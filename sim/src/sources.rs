@@ -1,14 +1,16 @@
-//! Three small agency databases and a video system ([`video`]), each a real HTTP service
+//! Five small agency databases and a video system ([`video`]), each a real HTTP service
 //! on loopback.
 //!
 //! | service | question | answer |
 //! |---|---|---|
 //! | records | `GET /records?address=…` | `{"address", "incidents": [{"number", "date", "nature", "outcome"}], "cautions": [{"text", "set_by", "date"}]}` |
 //! | vehicles | `GET /vehicles?plate=ABC123&state=WI` (`state` is WI when missing) | `{"plate", "state", "make", "model", "year", "color", "registered_owner", "status", "recorded"}`, status `valid`, `expired` or `stolen` |
-//! | cameras | `GET /cameras?lat=…&lon=…` | `{"cameras": [{"name", "distance_m", "direction", "stream"}]}`, the nearest four |
+//! | persons | `GET /persons?last=…&first=…&born=YYYY-MM-DD` (`first` and `born` may be empty) | `{"persons": [{"name", "born", "description", "wanted_for", "cautions", "matched", "recorded"}]}`, `matched` is `exact` where the date of birth is the same, `partial` by name alone, `phonetic` by sound |
+//! | phones | `GET /phones?number=…` | `{"phone", "subscriber", "address", "kind", "recorded"}` |
+//! | cameras | `GET /cameras?lat=…&lon=…` | `{"cameras": [{"name", "distance_m", "direction", "stream"}]}`, the nearest four of those that others than the city have |
 //!
 //! Nothing known is 404, a question that cannot be one 400, both with
-//! `{"error"}`. All three answer like agency systems do: after a while, and now
+//! `{"error"}`. All of them answer like agency systems do: after a while, and now
 //! and then not at all (see [`Faults`]).
 //!
 //! What is known: addresses are looked up [normalised](packet::lookup::place); of
@@ -16,7 +18,7 @@
 //! Cedarport records makes something up for about one in four**, always the same
 //! for the same address, and cameras stand everywhere: so the replay of a real
 //! city's calls has findings, none of which says anything about a real place.
-//! Plates are known only if they are Cedarport's.
+//! Plates, persons and phones are known only if they are Cedarport's.
 
 mod faults;
 mod video;
@@ -48,6 +50,8 @@ use crate::premises::premises_at;
 
 const ADDRESS_BYTES_MAX: usize = 200;
 const PLATE_BYTES_MAX: usize = 16;
+const NAME_BYTES_MAX: usize = 120;
+const PHONE_BYTES_MAX: usize = 20;
 /// How long a stopping service waits for the answers it is still giving.
 const SHUTDOWN_MS_MAX: u64 = 1_000;
 
@@ -58,6 +62,10 @@ pub struct Sources {
     pub records: SocketAddr,
     /// Where vehicles listens; free again once its service has ended.
     pub vehicles: SocketAddr,
+    /// Where persons listens; free again once its service has ended.
+    pub persons: SocketAddr,
+    /// Where phones listens; free again once its service has ended.
+    pub phones: SocketAddr,
     /// Where cameras listens; free again once its service has ended.
     pub cameras: SocketAddr,
     /// Where the video system listens; free again once its service has ended.
@@ -104,7 +112,7 @@ pub async fn start(seed: u64, faults: Faults) -> io::Result<Sources> {
     let world = Arc::new(World { seed, city, people });
     let stop = CancellationToken::new();
     let mut services = JoinSet::new();
-    let mut addresses = Vec::with_capacity(4);
+    let mut addresses = Vec::with_capacity(6);
     let of_world = |routes: Router<Arc<World>>| routes.with_state(world.clone());
     for (name, routes) in [
         (
@@ -114,6 +122,14 @@ pub async fn start(seed: u64, faults: Faults) -> io::Result<Sources> {
         (
             "vehicles",
             of_world(Router::new().route("/vehicles", get(vehicles))),
+        ),
+        (
+            "persons",
+            of_world(Router::new().route("/persons", get(persons))),
+        ),
+        (
+            "phones",
+            of_world(Router::new().route("/phones", get(phones))),
         ),
         (
             "cameras",
@@ -137,8 +153,10 @@ pub async fn start(seed: u64, faults: Faults) -> io::Result<Sources> {
     Ok(Sources {
         records: addresses[0],
         vehicles: addresses[1],
-        cameras: addresses[2],
-        video: addresses[3],
+        persons: addresses[2],
+        phones: addresses[3],
+        cameras: addresses[4],
+        video: addresses[5],
         stop: stop.drop_guard(),
         services,
     })
@@ -186,6 +204,45 @@ async fn vehicles(
     match registration.filter(|vehicle| vehicle.state.eq_ignore_ascii_case(state)) {
         Some(vehicle) => Json(vehicle).into_response(),
         None => problem(StatusCode::NOT_FOUND, "no registration for this plate"),
+    }
+}
+
+#[derive(Deserialize)]
+struct PersonsRequest {
+    last: String,
+    #[serde(default)]
+    first: String,
+    #[serde(default)]
+    born: String,
+}
+
+async fn persons(
+    State(world): State<Arc<World>>,
+    Query(request): Query<PersonsRequest>,
+) -> Response {
+    let PersonsRequest { last, first, born } = request;
+    if last.trim().is_empty() || last.len() + first.len() + born.len() > NAME_BYTES_MAX {
+        return problem(StatusCode::BAD_REQUEST, "that is not a name");
+    }
+    let found = world.people.files(&last, &first, &born);
+    if found.is_empty() {
+        return problem(StatusCode::NOT_FOUND, "nobody of this name");
+    }
+    Json(json!({ "persons": found })).into_response()
+}
+
+#[derive(Deserialize)]
+struct PhonesRequest {
+    number: String,
+}
+
+async fn phones(State(world): State<Arc<World>>, Query(request): Query<PhonesRequest>) -> Response {
+    if request.number.len() > PHONE_BYTES_MAX {
+        return problem(StatusCode::BAD_REQUEST, "the number is too long");
+    }
+    match world.people.subscriber(&request.number) {
+        Some(subscriber) => Json(subscriber).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "no subscriber of this number"),
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Answer {
     pub content_type: String,
     /// Null where the body is no JSON.
     pub body: Value,
+    pub text: String,
 }
 
 /// A file that the center gave.
@@ -146,11 +147,16 @@ impl TestApi {
     /// When the center does not answer.
     pub async fn form(&self, path: &str, text: &str) -> Result<Answer, reqwest::Error> {
         let encoded = text.replace(' ', "+");
+        self.raw_form(path, &format!("text={encoded}")).await
+    }
+
+    /// A form of the console's, encoded already.
+    pub async fn raw_form(&self, path: &str, form: &str) -> Result<Answer, reqwest::Error> {
         let request = self.client.post(format!("{}{path}", self.base));
         let request = request
             .header("origin", &self.base)
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!("text={encoded}"));
+            .body(form.to_owned());
         answer(request).await
     }
 
@@ -228,5 +234,6 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Err
         status,
         content_type,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        text: String::from_utf8_lossy(&body).into_owned(),
     })
 }

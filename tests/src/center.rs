@@ -40,16 +40,17 @@ impl TestCenter {
 
     /// With these further sections in its configuration.
     pub async fn start_with(also: &str) -> Self {
-        Self::start_of(Ipv4Addr::LOCALHOST.into(), also).await
+        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(dir, Ipv4Addr::LOCALHOST.into(), also).await
     }
 
     /// Devices reach it at this address of the machine.
     pub async fn start_at(address: IpAddr) -> Self {
-        Self::start_of(address, "").await
+        Self::start_in(tempfile::tempdir().unwrap(), address, "").await
     }
 
-    async fn start_of(address: IpAddr, also: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    /// In this folder, where files that the configuration names may lie already.
+    pub async fn start_in(dir: TempDir, address: IpAddr, also: &str) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = start(&dir, (address, 0).into(), any, also).await;
         let base = format!("http://{}", running.console);
@@ -179,6 +180,25 @@ impl TestCenter {
 
     pub async fn receipts(&self, document: DocumentId) -> Vec<Receipt> {
         let read = move |c: &rusqlite::Connection| receipts::of_document(c, document);
+        self.center().log.readers().read(read).await.unwrap()
+    }
+
+    /// The file of its configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("center.toml")
+    }
+
+    /// What is on record of the sources: who asked, whether they might, and what.
+    pub async fn asked_of_sources(&self) -> Vec<(String, bool, String)> {
+        let read = |c: &rusqlite::Connection| {
+            let mut statement = c.prepare(
+                "SELECT who, allowed, detail FROM audit WHERE act = 'AskSource' ORDER BY id",
+            )?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
         self.center().log.readers().read(read).await.unwrap()
     }
 

@@ -9,6 +9,7 @@
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
 //! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
+//! * [`TestSource`] is an agency's database that may be as bad as it likes.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
 //! * [`narratives`] are the labelled ones that triage is measured against.
 //! * [`KernelLink`] is one that the kernel makes slow, where it may.
@@ -31,6 +32,7 @@ mod postgres;
 pub mod power;
 mod served;
 mod slow_link;
+mod sources;
 mod wait;
 
 pub use api::{Answer, Download, TestApi};
@@ -44,4 +46,5 @@ pub use picture::{lying_png, noise_png};
 pub use postgres::Postgres;
 pub use served::{ServedCenter, forerunner_binary};
 pub use slow_link::SlowLink;
+pub use sources::{Manner, TestSource};
 pub use wait::{PATIENCE, shared_file, until};

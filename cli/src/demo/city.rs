@@ -164,7 +164,21 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
                 "/vehicles?plate={plate}&state={state}",
             ),
             source(
-                "Cameras",
+                "Persons",
+                Asks::Person,
+                Gives::Persons,
+                sources.persons,
+                "/persons?last={last}&first={first}&born={born}",
+            ),
+            source(
+                "Phone subscribers",
+                Asks::Phone,
+                Gives::Subscriber,
+                sources.phones,
+                "/phones?number={phone}",
+            ),
+            source(
+                "Registered cameras",
                 Asks::Position,
                 Gives::Cameras,
                 sources.cameras,

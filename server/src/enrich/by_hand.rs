@@ -42,21 +42,23 @@ pub fn plan_by_hand(
     plan(&sources, &config.purposes, &behalf, &[subject])
 }
 
-/// Puts on record what is about to be asked; false where this center has no log yet.
+/// Whether this center has run: without a log nothing can be put on record.
+#[must_use]
+pub fn has_log(config: &Config) -> bool {
+    config.data.join(LOG).exists()
+}
+
+/// Puts on record what is about to be asked.
 ///
 /// # Errors
-/// When there is a log that cannot be written, in one sentence.
+/// When there is no log, or one that cannot be written, in one sentence.
 pub fn put_on_record(
     config: &Config,
     source: &str,
     about: &str,
     purpose: &str,
     reason: Option<&str>,
-) -> Result<bool, String> {
-    let path = config.data.join(LOG);
-    if !path.exists() {
-        return Ok(false);
-    }
+) -> Result<(), String> {
     let reason = reason.unwrap_or("none given");
     let record = Record {
         who: WHO.into(),
@@ -67,6 +69,6 @@ pub fn put_on_record(
         detail: format!("asked about {about}; purpose {purpose}; reason: {reason}"),
     };
     let key = LogKey::open(&config.data.join(KEYS)).map_err(|e| e.to_string())?;
-    log::put_on_record(&path, &key.store_key, &record).map_err(|e| e.to_string())?;
-    Ok(true)
+    let path = config.data.join(LOG);
+    log::put_on_record(&path, &key.store_key, &record).map_err(|e| e.to_string())
 }

@@ -367,7 +367,7 @@ impl SourceConfig {
                 if !names.iter().any(|name| uses(*name)) {
                     let words: Vec<_> = names.iter().map(|name| name.word()).collect();
                     let wanted = format!(
-                        "{} in it, to be asked about a {}",
+                        "{} in it, to be asked about {}",
                         words.join(" or "),
                         asks.word()
                     );

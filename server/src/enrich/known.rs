@@ -21,17 +21,20 @@ pub struct Known {
     pub facts: Facts,
     /// What there is to ask about, each once.
     pub subjects: Vec<Subject>,
-    /// (source, what was asked) of each question of the center's own that has its last word.
-    pub answered: HashSet<(String, String)>,
+    /// What the center asked by itself and has the last word on.
+    pub answered: Answered,
 }
 
-/// A query that has not been answered to the end.
+/// A query of a call's packet.
 #[derive(Debug, Clone)]
-pub struct Unanswered {
+pub struct Queried {
     pub id: EntryId,
     pub query: Query,
     pub device: Option<packet::DeviceNumber>,
 }
+
+/// What has been asked: the source, and what about, as screens show it.
+pub type Answered = HashSet<(String, String)>;
 
 /// A plate in words, and its state where they say it.
 pub type PlateIn = (String, Option<String>);
@@ -60,7 +63,7 @@ pub fn known(
     let Some((open, report)) = row else {
         return Ok(None);
     };
-    let (mut facts, mut answered, mut mentions) = (None, HashSet::new(), Vec::new());
+    let (mut facts, mut answered, mut mentions) = (None, Answered::new(), Vec::new());
     for logged in document(connection, DocumentId::new(call, Compartment::Call))? {
         match logged.inspected.written.entry {
             Entry::Facts(newer) => facts = Some(newer),
@@ -126,51 +129,45 @@ fn is_last(state: OutcomeState) -> bool {
     !matches!(state, OutcomeState::Asked | OutcomeState::Retrying)
 }
 
-/// The queries of a call that nobody has had the last word on. What was given back to a
-/// restored center had its answer before.
+/// The queries of a call, but for recordings, which are waited for in a table of their own
+/// (`own::clips`). What was given back to a restored center had its answers before.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) fn unanswered(
-    connection: &Connection,
-    call: CallId,
-) -> Result<Vec<Unanswered>, LogError> {
-    let in_call = DocumentId::new(call, Compartment::Call);
-    let (mut queries, mut answered, mut waiting) = (Vec::new(), HashSet::new(), HashSet::new());
-    for logged in document(connection, in_call)? {
+pub(super) fn queries(connection: &Connection, call: CallId) -> Result<Vec<Queried>, LogError> {
+    let mut queries = Vec::new();
+    for logged in document(connection, DocumentId::new(call, Compartment::Call))? {
         let id = logged.inspected.id;
-        match logged.inspected.written.entry {
-            // Recordings are waited for in a table of their own (`own::clips`).
-            Entry::Query(query) if query.what != QueryWhat::Clip => {
-                queries.push((logged.seq, id, query, logged.device));
-            }
-            Entry::Outcome(outcome) => {
-                let Some(query) = outcome.answers else {
-                    continue;
-                };
-                let asked = (query, outcome.source, outcome.query);
-                if is_last(outcome.state) {
-                    waiting.remove(&asked);
-                    answered.insert(query);
-                } else {
-                    waiting.insert(asked);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut unanswered = Vec::new();
-    for (seq, id, query, device) in queries {
-        let is_waited_for = waiting.iter().any(|(of, ..)| *of == id);
-        if answered.contains(&id) && !is_waited_for {
+        let Entry::Query(query) = logged.inspected.written.entry else {
             continue;
-        }
+        };
         let given_back: bool = connection
             .prepare_cached("SELECT given_back_by IS NOT NULL FROM changes WHERE seq = ?1")?
-            .query_row([seq.cast_signed()], |row| row.get(0))?;
-        if !given_back {
-            unanswered.push(Unanswered { id, query, device });
+            .query_row([logged.seq.cast_signed()], |row| row.get(0))?;
+        if query.what != QueryWhat::Clip && !given_back {
+            let device = logged.device;
+            queries.push(Queried { id, query, device });
         }
     }
-    Ok(unanswered)
+    Ok(queries)
+}
+
+/// What has its last word of what a query asks.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn answered_to(
+    connection: &Connection,
+    call: CallId,
+    query: EntryId,
+) -> Result<Answered, LogError> {
+    let document = document(connection, DocumentId::new(call, Compartment::Call))?;
+    let outcomes = document.into_iter().filter_map(|logged| {
+        let Entry::Outcome(outcome) = logged.inspected.written.entry else {
+            return None;
+        };
+        (outcome.answers == Some(query) && is_last(outcome.state))
+            .then_some((outcome.source, outcome.query))
+    });
+    Ok(outcomes.collect())
 }

@@ -142,7 +142,7 @@ pub fn plan(
             }
         }
         if behalf.query.is_some() && plan.asks.len() + plan.not_asked.len() == before {
-            let why = format!("no source of this center is asked about a {}", asks.word());
+            let why = format!("no agency's source is asked about: {}", asks.word());
             plan.not_asked.push(not_by_center(subject, &why));
         }
     }

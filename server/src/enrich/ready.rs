@@ -5,16 +5,16 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use packet::{CallId, EntryId, Query, Subject};
+use packet::{CallId, DeviceNumber, EntryId, Query, Subject};
 
 use super::Occasion;
-use super::known::known;
+use super::known::{answered_to, known};
 use super::own;
 use super::plan::{Behalf, Planned, not_understood, plan};
 use super::write::{record_asked, set_asked, write_not_asked};
 use crate::center::Center;
 use crate::clock;
-use crate::log::LogError;
+use crate::log::{Ledger, LogError};
 
 /// Most questions of the center's own that are remembered as asked. Of older ones the log
 /// says it.
@@ -63,24 +63,7 @@ impl Planner {
                 id,
                 query,
                 device,
-            } => {
-                let purposes = &self.center.config.purposes;
-                let behalf = Behalf::of_query(call, id, &query, device, purposes);
-                match Subject::parse(query.what, &query.value) {
-                    Ok(subject) => {
-                        self.of_query(behalf, subject, OfOwn::Asked(id, query))
-                            .await
-                    }
-                    Err(e) => {
-                        let not_asked = not_understood(&query, &e);
-                        let write = self
-                            .center
-                            .log
-                            .write(move |ledger| write_not_asked(ledger, &behalf, &not_asked));
-                        write.await.map(|()| None)
-                    }
-                }
-            }
+            } => self.of_query(call, id, query, device).await,
         };
         ready.unwrap_or_else(|e| {
             tracing::warn!(error = %e, "a question could not be asked");
@@ -90,21 +73,39 @@ impl Planner {
 
     async fn of_query(
         &self,
-        behalf: Behalf,
-        subject: Subject,
-        own: OfOwn,
+        call: CallId,
+        id: EntryId,
+        query: Query,
+        device: Option<DeviceNumber>,
     ) -> Result<Option<Ready>, LogError> {
-        let call = behalf.call;
-        let priority = self.center.log.readers().read(move |connection| {
+        let reading = self.center.log.readers().read(move |connection| {
             let priority = connection
                 .prepare_cached("SELECT priority FROM calls WHERE call = ?1")?
                 .query_row([call.0.cast_signed()], |row| row.get(0))?;
-            Ok(priority)
+            Ok((priority, answered_to(connection, call, id)?))
         });
-        let priority = priority.await?;
-        self.prepare(behalf, priority, vec![subject], own, |_, _| true)
-            .await
-            .map(Some)
+        let (priority, answered) = reading.await?;
+        let is_new = |source: &str, shown: &str| {
+            let asked = (source.to_owned(), shown.to_owned());
+            !answered.contains(&asked)
+        };
+        let behalf = Behalf::of_query(call, id, &query, device, &self.center.config.purposes);
+        match Subject::parse(query.what, &query.value) {
+            Ok(subject) => {
+                let own = OfOwn::Asked(id, query);
+                let ready = self.prepare(behalf, priority, vec![subject], own, is_new);
+                ready.await.map(Some)
+            }
+            Err(e) => {
+                let not_asked = not_understood(&query, &e);
+                if is_new(&not_asked.source, &not_asked.shown) {
+                    let write =
+                        move |ledger: &mut Ledger<'_>| write_not_asked(ledger, &behalf, &not_asked);
+                    self.center.log.write(write).await?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     async fn of_call(&self, call: CallId) -> Result<Option<Ready>, LogError> {

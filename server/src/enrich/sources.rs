@@ -8,8 +8,21 @@ use serde_json::Value;
 use super::config::{SOURCES_MAX, SourceConfig, Wrong};
 use super::connect::{Connector, FetchError, Question};
 use super::map::{Brings, Gives, Labels, Mapper, Mapping};
+use super::own;
+use super::plan::CENTER;
 use super::schedule::{Fetched, Limits};
 use crate::config::{Config, ConfigError};
+use crate::{hot_list, plate_reads};
+
+/// As packets name what the center itself says: an agency's source is told apart from it.
+const OUR_NAMES: [&str; 6] = [
+    CENTER,
+    own::earlier::SOURCE,
+    own::near::SOURCE,
+    own::cameras::SOURCE,
+    hot_list::SOURCE,
+    plate_reads::SOURCE,
+];
 
 /// One source, opened: its secret is read, its mapping compiled, its certificates loaded.
 pub struct Source {
@@ -73,8 +86,8 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
     let agencies: Vec<String> = config.agencies.iter().map(|a| a.id.clone()).collect();
     let mut names = std::collections::HashSet::new();
     for source in &config.sources {
-        if !names.insert(&source.name) {
-            let wanted = "a name that no other source has".to_owned();
+        if OUR_NAMES.contains(&&*source.name) || !names.insert(&source.name) {
+            let wanted = "a name that no other source has, and none of the center's own".to_owned();
             return Err(not_so(&source.name, ("name", wanted)));
         }
         source

@@ -105,6 +105,25 @@ async fn some_addresses_of_the_evening_have_records_and_every_one_has_cameras() 
 }
 
 #[tokio::test]
+async fn persons_and_phones_are_known_if_they_are_of_the_city() {
+    let sources = start(7, Faults::NONE).await.unwrap();
+    let (status, body) = ask(sources.persons, "/persons", &[("last", "Okafor")]).await;
+    assert_eq!(status, 200);
+    let one = &body["persons"][0];
+    assert_eq!(one["matched"], "partial");
+    let name = one["name"].as_str().unwrap();
+    assert!(name.starts_with("OKAFOR, "), "{name}");
+    let nobody = [("last", "Zzyzx")];
+    assert_eq!(ask(sources.persons, "/persons", &nobody).await.0, 404);
+    let number = [("number", "201-555-0100")];
+    let (status, body) = ask(sources.phones, "/phones", &number).await;
+    assert_eq!((status, &body["phone"]), (200, &Value::from("2015550100")));
+    let nobodys = [("number", "9995550100")];
+    assert_eq!(ask(sources.phones, "/phones", &nobodys).await.0, 404);
+    sources.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_question_that_is_none_is_refused() {
     let sources = start(7, Faults::NONE).await.unwrap();
     let long = "X".repeat(ADDRESS_BYTES_MAX + 1);
@@ -173,7 +192,13 @@ async fn a_failing_source_says_so() {
 #[tokio::test]
 async fn after_shutdown_nobody_listens() {
     let sources = start(7, Faults::NONE).await.unwrap();
-    let addresses = [sources.records, sources.vehicles, sources.cameras];
+    let addresses = [
+        sources.records,
+        sources.vehicles,
+        sources.persons,
+        sources.phones,
+        sources.cameras,
+    ];
     for address in addresses {
         drop(TcpStream::connect(address).await.unwrap());
     }

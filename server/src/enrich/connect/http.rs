@@ -247,12 +247,13 @@ fn failed(error: &reqwest::Error) -> FetchError {
     FetchError::again(format!("it cannot be reached: {cause}"))
 }
 
-/// An I/O error does not name what it wraps as its source.
-fn bad_certificate(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let io = cause.downcast_ref::<std::io::Error>();
-    let wrapped = io.and_then(|io| io.get_ref()?.downcast_ref::<TlsError>());
-    match wrapped.or_else(|| cause.downcast_ref::<TlsError>())? {
-        TlsError::InvalidCertificate(why) => Some(format!("{why:?}")),
+/// An I/O error does not name what it wraps as its source, and it may wrap another one.
+fn bad_certificate(mut cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    while let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        cause = io.get_ref()?;
+    }
+    match cause.downcast_ref()? {
+        TlsError::InvalidCertificate(why) => Some(why.to_string()),
         _ => None,
     }
 }

@@ -130,8 +130,11 @@ impl PostgresDatabase {
             Some(code) if code.code().starts_with("42") || code.code().starts_with("22") => {
                 FetchError::in_vain(why)
             }
-            _ if postgres::is_certificate(error) => FetchError::in_vain(why),
-            _ => FetchError::again(why),
+            Some(_) => FetchError::again(why),
+            None if postgres::is_certificate(error) => {
+                FetchError::in_vain(format!("its certificate does not hold: {why}"))
+            }
+            None => FetchError::again(format!("it cannot be reached: {why}")),
         }
     }
 }

@@ -125,7 +125,11 @@ fn value(value: ValueRef<'_>, bytes: &mut usize) -> Value {
 
 fn failed(error: &rusqlite::Error) -> FetchError {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted};
-    let why = error.to_string().replace('\n', " ");
+    let why = match error {
+        // Without the statement, which its text repeats.
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
     match error.sqlite_error_code() {
         Some(
             DatabaseBusy | DatabaseLocked | OperationInterrupted | rusqlite::ErrorCode::CannotOpen,

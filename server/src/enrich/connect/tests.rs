@@ -206,7 +206,7 @@ fn a_source_that_cannot_be_asked_names_its_field() {
     let secret = "secret = { file = \"token\" }\n";
     for (text, says) in [
         (http("url = \"https://a/{plat}\""), "http.url: in braces one of"),
-        (http("url = \"https://a/x\""), "http.url: plate in it, to be asked about a plate"),
+        (http("url = \"https://a/x\""), "http.url: plate in it, to be asked about plate"),
         (http("url = \"https://{plate}/x\""), "http.url: a host and a port without braces"),
         (http("url = \"https://a:b@c/{plate}\""), "no user or password"),
         (http("url = \"ftp://a/{plate}\""), "http.url: https:// or http://"),

@@ -87,15 +87,20 @@ async fn cameras_bring_the_nearest_four_each_with_its_stream() {
 }
 
 #[tokio::test]
-async fn a_wanted_person_who_only_sounds_alike_is_a_lead() {
-    let brings = map(
-        Gives::Persons,
-        r#"{"persons":[{"name":"DOE, JANE","born":"1984-05-03","description":"F, 5'6\"","wanted_for":"robbery",
-            "cautions":["known to carry a knife"],"matched":"phonetic","recorded":"2018-01-01T10:00:00Z"}]}"#,
-    )
-    .await
-    .unwrap();
-    assert_eq!(brings.cautions.len(), 2);
+async fn a_wanted_person_who_only_sounds_alike_is_a_lead_and_warns_nobody() {
+    let answer = r#"{"persons":[{"name":"DOE, JANE","born":"1984-05-03","description":"F, 5'6\"","wanted_for":"robbery",
+            "cautions":["known to carry a knife"],"matched":"exact","recorded":"2018-01-01T10:00:00Z"}]}"#;
+    let exact = map(Gives::Persons, answer).await.unwrap();
+    assert_eq!(exact.cautions.len(), 2);
+    let brings = map(Gives::Persons, &answer.replace("exact", "phonetic")).await;
+    let brings = brings.unwrap();
+    assert_eq!(brings.cautions, []);
+    let text = &brings.findings[0].text;
+    assert!(
+        text.contains("Caution on file: known to carry a knife"),
+        "{text}"
+    );
+    assert!(text.contains("Wanted: robbery"), "{text}");
     assert_eq!(brings.findings[0].confidence, Confidence::Phonetic);
     assert_eq!(brings.findings[0].topic, Topic::Wanted);
     assert_eq!(brings.findings[0].title, "DOE, JANE born 1984-05-03");
@@ -122,6 +127,10 @@ async fn a_subscriber_and_rows_read_plainly() {
     assert_eq!(brings.findings[0].title, "Permit 7");
     assert_eq!(brings.findings[0].text, "holder: A. PERSON\nyear: 2011");
     assert_eq!(brings.findings[0].topic, Topic::Weapon);
+    let brings = map(Gives::Rows, r#"[{"BAIL":"$500","NAME":"DOE"}]"#).await;
+    let untitled = &brings.unwrap().findings[0];
+    assert_eq!(untitled.title, plate().shown());
+    assert_eq!(untitled.text, "BAIL: $500\nNAME: DOE");
     assert!(map(Gives::Rows, "[]").await.unwrap().is_nothing());
 }
 

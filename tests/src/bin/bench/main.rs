@@ -20,6 +20,7 @@ mod plot;
 mod process;
 mod proxy;
 mod row;
+mod sources;
 mod sync_bench;
 mod triage;
 
@@ -36,13 +37,14 @@ async fn main() {
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
         Some("sync") => sync_bench::run(with_peers).await,
+        Some("sources") => sources::run().await,
         Some("triage") => triage::run(),
         // Processes of their own, which the benchmark starts.
         Some(bare::NAME) => return bare::serve(&args[1]).await,
         Some(bare_fan::NAME) => return bare_fan::serve().await,
         other => {
             eprintln!(
-                "There is no benchmark {}: note-to-device, sync, triage",
+                "There is no benchmark {}: note-to-device, sources, sync, triage",
                 other.unwrap_or("without a name")
             );
             std::process::exit(2);
