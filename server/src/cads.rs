@@ -4,14 +4,14 @@
 //! names for things. `[[cads]]` in the configuration says of each what its nature codes
 //! mean in the center's words ([`codes`]), in which zone its clock is, by what name EIDOs
 //! know its agency, and where it is heard beside the API: a folder of CSV files
-//! ([`folder`]) or a view of its database ([`database`]). Two CADs may use the same call
+//! ([`folder`]) or a view of its database ([`view`]). Two CADs may use the same call
 //! number: a call is known by agency and number.
 
 pub mod codes;
 pub mod config;
-pub mod database;
 pub mod doors;
 pub mod folder;
+pub mod view;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +25,21 @@ use crate::intake::CallReport;
 use crate::triage::Triage;
 
 use self::codes::{Code, Codes, CodesError};
-pub use self::config::CadConfig;
+pub use self::config::{CadConfig, ViewConfig};
 use self::doors::Door;
+use self::view::View;
 
 /// Why a CAD's section cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum CadError {
     #[error("cads.{agency}.zone: wanted a time zone such as America/Chicago, found {found}")]
     Zone { agency: String, found: String },
+    #[error("cads.{agency}.{field}: {wanted}")]
+    View {
+        agency: String,
+        field: &'static str,
+        wanted: String,
+    },
     #[error("the code table {path} cannot be read: {reason}")]
     Read { path: String, reason: String },
     #[error("the code table {path}: {fault}")]
@@ -49,7 +56,8 @@ pub struct Cad {
     codes: Codes,
     /// How its folder and its view stand, where it has them.
     pub(crate) folder: Door,
-    pub(crate) view: Door,
+    pub(crate) view_door: Door,
+    view: Option<View>,
 }
 
 /// All that are configured.
@@ -72,6 +80,16 @@ impl Cads {
     #[must_use]
     pub fn of(&self, agency: &str) -> Option<&Cad> {
         self.0.iter().find(|cad| cad.agency == agency)
+    }
+
+    /// The agencies whose CADs cannot be heard now, and why.
+    pub(crate) fn troubles(&self) -> Vec<(String, String)> {
+        let doors = self.0.iter().flat_map(|cad| {
+            [&cad.folder, &cad.view_door].map(|door| (&cad.agency, door.view().trouble))
+        });
+        doors
+            .filter_map(|(agency, trouble)| Some((agency.clone(), trouble?)))
+            .collect()
     }
 
     /// Puts a report into the center's own words; gives the code that it came with, where
@@ -108,7 +126,22 @@ impl Cad {
                 .transpose()?
                 .unwrap_or_default(),
             folder: Door::default(),
-            view: Door::default(),
+            view_door: Door::default(),
+            view: section
+                .view
+                .as_ref()
+                .map(open_view(&section.agency))
+                .transpose()?,
+        })
+    }
+}
+
+fn open_view(agency: &str) -> impl Fn(&ViewConfig) -> Result<View, CadError> {
+    move |config| {
+        View::open(config).map_err(|(field, wanted)| CadError::View {
+            agency: agency.to_owned(),
+            field,
+            wanted,
         })
     }
 }
@@ -133,13 +166,8 @@ pub(crate) fn listen(center: &Arc<Center>, tasks: &mut JoinSet<()>, stop: &Cance
             let agency = agency.clone();
             tasks.spawn(folder::watch(center.clone(), agency, folder, stop.clone()));
         }
-        if let Some(database) = section.database.clone() {
-            tasks.spawn(database::poll(
-                center.clone(),
-                agency,
-                database,
-                stop.clone(),
-            ));
+        if section.view.is_some() {
+            tasks.spawn(view::poll(center.clone(), agency, stop.clone()));
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
+use crate::calls::LinksConfig;
 use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
 use crate::enrich::own::clips::VideoConfig;
 use crate::enrich::{self, SourceConfig};
@@ -60,6 +61,9 @@ pub struct Config {
     /// The dispatch systems; one that needs no section of its own may be heard without.
     #[serde(default)]
     pub cads: Vec<CadConfig>,
+    /// When two calls are, or may be, about the same event.
+    #[serde(default)]
+    pub links: LinksConfig,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
     /// Why somebody may ask the sources; the first is also for what the center asks by itself.
@@ -270,6 +274,9 @@ impl Config {
         if let Err(wanted) = self.plate_reads.check() {
             return field("plate_reads.keep_hours", &wanted);
         }
+        if let Err((wrong, wanted)) = self.links.check() {
+            return field(&format!("links.{wrong}"), &wanted);
+        }
         let mut dispatched = HashSet::new();
         for cad in &self.cads {
             if !agencies.contains(&cad.agency) {
@@ -335,6 +342,11 @@ mod tests {
                 "[[agencies]]",
                 "[[purposes]]\ncode = \"C D\"\nname = \"x\"\n[[agencies]]",
                 "purposes.code: 1 to 12 letters",
+            ),
+            (
+                "[[agencies]]",
+                "[links]\nwithin_m = 0\n[[agencies]]",
+                "links.within_m: from 1 to 5000 metres",
             ),
             (
                 "[[agencies]]",

@@ -18,6 +18,7 @@ mod board;
 mod clips;
 mod disclosure;
 mod forms;
+mod links;
 mod live;
 mod packet;
 mod pages;
@@ -104,6 +105,8 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
         .route("/calls/{id}/clips", post(clips::ask))
+        .route("/calls/{id}/links", post(links::link))
+        .route("/calls/{id}/links/undo", post(links::undo))
         .route("/search", get(search::page))
         .route("/search/saved", post(search::save))
         .route("/search/saved/{id}/forget", post(search::forget))

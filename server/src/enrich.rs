@@ -29,7 +29,7 @@ pub mod own;
 pub mod plan;
 mod ready;
 pub mod schedule;
-mod secret;
+pub(crate) mod secret;
 mod sources;
 pub mod write;
 mod xml;

@@ -145,6 +145,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         agencies: agencies.collect(),
         purposes: server::config::default_purposes(),
         cads: vec![],
+        links: server::calls::LinksConfig::default(),
         sources: vec![
             source(
                 "Records",

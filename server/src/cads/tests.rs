@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
-mod database;
 mod folder;
+mod view;
 
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Bench {
             limits: LimitsConfig::default(),
             agencies: vec![agency("pd"), agency("sheriff")],
             cads: self.cads.clone(),
+            links: crate::calls::LinksConfig::default(),
             sources: vec![],
             purposes: crate::config::default_purposes(),
             beats: vec![],
@@ -119,7 +120,7 @@ impl Bench {
     fn doors(&self) -> Vec<DoorView> {
         let doors = self.center().cads.0.iter();
         doors
-            .flat_map(|cad| [cad.folder.view(), cad.view.view()])
+            .flat_map(|cad| [cad.folder.view(), cad.view_door.view()])
             .collect()
     }
 }
@@ -150,7 +151,7 @@ fn section(agency: &str) -> CadConfig {
         zone: "America/Chicago".into(),
         codes: None,
         folder: None,
-        database: None,
+        view: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod devices;
 mod entries;
 mod facts;
 mod glance;
+mod life;
 mod sources;
 mod timeline;
 mod units;
@@ -67,6 +68,8 @@ struct Beside {
     /// The units that have the packet.
     units: Vec<String>,
     signed_on: Vec<SignedOn>,
+    /// The calls that this one is linked with.
+    linked: Vec<life::Other>,
     timeline: Option<Timeline>,
     now_ms: i64,
 }
@@ -174,6 +177,7 @@ impl Known {
             waiting,
             units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
+            linked: life::others(connection, self.call)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
         })
@@ -193,6 +197,14 @@ impl Known {
             notes: said.notes(),
             sources: sources::view(&self.documents, &console.times, beside.now_ms),
             units: units::view(&self.documents, beside, &console.center, &console.times),
+            life: life::view(
+                self.call,
+                &self.documents,
+                &beside.linked,
+                config,
+                &console.times,
+                beside.now_ms,
+            ),
             timeline: beside.timeline.as_ref().map_or_else(
                 || TimelineView {
                     verdict: String::new(),
@@ -218,6 +230,7 @@ impl PacketView {
             self.notes.render(),
             self.sources.render(),
             self.units.render(),
+            self.life.render(),
             self.timeline.render(),
             self.shown_through.render(),
         ]

@@ -27,7 +27,11 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
         .center
         .log
         .readers()
-        .read(move |connection| reading.board.read(connection, &reading.center))
+        .read(move |connection| {
+            reading
+                .board
+                .read(connection, &reading.center, &reading.times)
+        })
         .await;
     let (board, open_calls) = match read {
         Ok(read) => read,

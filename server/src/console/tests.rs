@@ -67,6 +67,7 @@ impl Bench {
                 }],
             }],
             cads: vec![],
+            links: crate::calls::LinksConfig::default(),
             sources: vec![],
             purposes: crate::config::default_purposes(),
             beats: vec![],

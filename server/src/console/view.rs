@@ -14,7 +14,7 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`BoardPage`] | `/live?page=board` | [`HeaderView`] `#header`, [`BoardView`] `#board` |
-//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`LifeView`] `#life`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
 //! | `GET /search` [`SearchPage`] | `/live?page=search` | `#header`, [`NoticesView`] `#notices` |
 //! | `GET /before-arrival` [`ArrivalsPage`] | none | |
 //!
@@ -34,6 +34,7 @@
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
 //! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
+//! | `POST /calls/{id}/links`, `POST /calls/{id}/links/undo` | `other`: a call's id, or its number |
 //! | `POST /search/saved` | `name`, and the parts of the search |
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
 //!
@@ -44,16 +45,18 @@ mod arrivals;
 mod board;
 mod entry;
 mod glance;
+mod life;
 mod packet;
 mod search;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
-pub use board::{BoardPage, BoardView, CallRowView};
+pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,
 };
 pub use glance::{GlanceView, LineView, Tone};
+pub use life::{LifeView, LinkedView, StepView};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
     ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,

@@ -9,6 +9,7 @@ use packet::entry::QueryWhat;
 use packet::{LinkHow, MentionWhat, UnitState};
 
 use super::view::PriorityView;
+use crate::calls::StepWhat;
 use crate::log::LogError;
 
 /// A clock that is off by less is called right.
@@ -134,6 +135,27 @@ pub(super) fn mention(what: MentionWhat) -> &'static str {
         MentionWhat::Address => "Address",
         MentionWhat::Weapon => "Weapon",
         MentionWhat::Danger => "Danger",
+    }
+}
+
+/// A step of a call's life, such as `Upgraded from 3 to 1`.
+pub(super) fn step(what: &StepWhat) -> String {
+    match what {
+        StepWhat::Opened { by_officer: false } => "Opened by dispatch".into(),
+        StepWhat::Opened { by_officer: true } => "Opened by an officer".into(),
+        StepWhat::Upgraded { from, to } => format!("Upgraded from {from} to {to}"),
+        StepWhat::Downgraded { from, to } => format!("Downgraded from {from} to {to}"),
+        StepWhat::Renamed { to } => format!("Now {to}"),
+        StepWhat::Moved { to } => format!("Now at {to}"),
+        StepWhat::Updated => "Updated".into(),
+        StepWhat::Unit { unit, state } => format!("{unit} {}", unit_state(*state)),
+        StepWhat::Linked { other, how } => format!("{} {other}", link(*how)),
+        StepWhat::Unlinked { other } => format!("No longer linked with call {other}"),
+        StepWhat::Closed { disposition: None } => "Closed".into(),
+        StepWhat::Closed {
+            disposition: Some(disposition),
+        } => format!("Closed: {disposition}"),
+        StepWhat::Reopened => "Reopened".into(),
     }
 }
 

@@ -22,10 +22,15 @@ pub struct BoardView {
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
     pub calls_not_shown: u64,
+    /// Those that closed last, the newest first.
+    pub closed: Vec<ClosedRowView>,
+    /// CADs that cannot be heard: whose, and why.
+    pub deaf: Vec<(String, String)>,
 }
 
 impl BoardView {
     pub const ROWS_MAX: usize = 200;
+    pub const CLOSED_MAX: usize = 10;
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +39,11 @@ pub struct CallRowView {
     pub id: String,
     pub priority: PriorityView,
     pub nature: String,
+    /// The last step of its life and when, such as `Upgraded from 3 to 1, 12:03:02`.
+    pub step: String,
+    /// Calls that are about the same event, and those that may be.
+    pub linked: usize,
+    pub perhaps_linked: usize,
     pub location: String,
     pub agency: String,
     /// When the center received the call, milliseconds since 1970.
@@ -48,7 +58,30 @@ pub struct CallRowView {
     pub unacknowledged_since_ms: Option<i64>,
 }
 
+/// A call that is over.
+#[derive(Debug, Clone)]
+pub struct ClosedRowView {
+    pub id: String,
+    pub nature: String,
+    pub location: String,
+    pub agency: String,
+    /// The last step of its life and when, such as `Closed: Advised, 12:40:02`.
+    pub step: String,
+}
+
 impl CallRowView {
+    fn linked_text(&self) -> String {
+        plural(self.linked, "linked call", "linked calls")
+    }
+
+    fn perhaps_linked_text(&self) -> String {
+        plural(
+            self.perhaps_linked,
+            "call that may be the same",
+            "calls that may be the same",
+        )
+    }
+
     fn cautions_text(&self) -> String {
         plural(self.cautions, "caution", "cautions")
     }
@@ -71,6 +104,9 @@ mod tests {
                 word: "Emergency".into(),
             },
             nature: "<script>alert(1)</script>".into(),
+            step: "Upgraded from 3 to 1, 12:03:02".into(),
+            linked: 1,
+            perhaps_linked: 2,
             location: "2900 W OKLAHOMA AV".into(),
             agency: "Police".into(),
             received_ms: 1_000,
@@ -98,6 +134,8 @@ mod tests {
             fault: Some("triage.toml: line 5, column 12: <priority> 6".into()),
             rows: vec![row()],
             calls_not_shown: 12,
+            closed: vec![],
+            deaf: vec![],
         }
         .render()
         .unwrap();
@@ -114,6 +152,9 @@ mod tests {
             "use the radio",
             "data-since=\"2000\"",
             "12 more open calls",
+            "Upgraded from 3 to 1, 12:03:02",
+            "1 linked call",
+            "2 calls that may be the same",
             "rules of before stay",
             "line 5, column 12: &#60;priority&#62; 6",
         ] {
@@ -132,12 +173,41 @@ mod tests {
             fault: None,
             rows: vec![quiet],
             calls_not_shown: 0,
+            closed: vec![],
+            deaf: vec![],
         }
         .render()
         .unwrap();
         assert!(!html.contains("not acknowledged"));
         assert!(!html.contains("more open calls"));
         assert!(!html.contains("role=\"alert\""));
+    }
+
+    #[test]
+    fn calls_that_closed_last_and_cads_that_are_not_heard_stand_below() {
+        let html = BoardView {
+            fault: None,
+            rows: vec![],
+            calls_not_shown: 0,
+            closed: vec![ClosedRowView {
+                id: "18".into(),
+                nature: "<i>FIGHT</i>".into(),
+                location: "1 MAIN ST".into(),
+                agency: "Police".into(),
+                step: "Closed: Advised, 12:40:02".into(),
+            }],
+            deaf: vec![("County Sheriff".into(), "no answer in 20 s".into())],
+        }
+        .render()
+        .unwrap();
+        for words in [
+            "The CAD of County Sheriff is not heard: no answer in 20 s",
+            "href=\"/calls/18\"",
+            "Closed: Advised, 12:40:02",
+            "&#60;i&#62;FIGHT",
+        ] {
+            assert!(html.contains(words), "{words} is missing in {html}");
+        }
     }
 
     #[test]
@@ -148,6 +218,10 @@ mod tests {
                 fault: None,
                 rows: vec![],
                 calls_not_shown: 0,
+                closed: vec![],
+                deaf: vec![],
+                closed: vec![],
+                deaf: vec![],
             },
         };
         let html = page.render().unwrap();
