@@ -161,10 +161,14 @@
     const status = event.detail.xhr.status;
     const form = event.detail.elt.closest("form[data-clear-when-sent]");
     if (!form || status < 200 || status > 299) return;
-    // What was typed after the tap is not what was sent: it stays.
-    const sent = event.detail.requestConfig.parameters.text;
-    const box = form.elements.namedItem("text");
-    if (!box || box.value === sent) form.reset();
+    // What was typed after the tap is not what was sent: it stays. A form that names a box
+    // has only that one cleared: what was chosen beside it stays chosen.
+    const name = form.dataset.clearWhenSent || "text";
+    const sent = event.detail.requestConfig.parameters[name];
+    const box = form.elements.namedItem(name);
+    if (box && box.value !== sent) return;
+    if (form.dataset.clearWhenSent) box.value = "";
+    else form.reset();
   });
 
   document.addEventListener("htmx:sendError", function (event) {

@@ -10,6 +10,7 @@ mod analyst;
 mod city;
 mod dispatcher;
 mod line;
+mod listed;
 mod mdts;
 mod officers;
 
@@ -105,6 +106,7 @@ pub(crate) async fn run(args: DemoArgs, stop: CancellationToken) -> Ended {
         stop.clone(),
     ));
     tasks.spawn(analyst::run(center.clone(), stop.clone()));
+    tasks.spawn(listed::run(center.clone(), args.speed, stop.clone()));
     tasks.spawn(line::run(center.clone(), stop.clone()));
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),

@@ -8,6 +8,7 @@ mod replay;
 mod restore;
 mod serve;
 mod simulate;
+mod sources;
 mod speed;
 mod triage;
 
@@ -44,6 +45,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a center's data folder of a backup, in place of one that was lost.
     Restore(restore::RestoreArgs),
+    /// Ask the sources of a configuration, to see whether they work.
+    #[command(subcommand)]
+    Sources(sources::SourcesCommand),
     /// Tell a running center the calls of a CSV file, paced as they came.
     Replay(replay::ReplayArgs),
     /// Run the officer's page on a vehicle laptop (loopback only).
@@ -82,6 +86,7 @@ async fn main() -> ExitCode {
         }
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Sources(command) => sources::run(command).await,
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
         Command::Simulate(args) => simulate::simulate(&args),

@@ -89,12 +89,17 @@
   document.addEventListener("keydown", turnSoundOn, true);
   setInterval(sound, 1000);
 
-  // ---- the form that opens a packet ----------------------------------------------
+  // ---- the forms that open over the page ------------------------------------------
+
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("[data-opens], [data-closes]");
+    if (!button) return;
+    const { opens, closes } = button.dataset;
+    if (opens) document.getElementById(opens).showModal();
+    else document.getElementById(closes).close();
+  });
 
   document.addEventListener("DOMContentLoaded", function () {
-    const dialog = document.getElementById("open-dialog");
-    document.getElementById("open-form").addEventListener("click", function () { dialog.showModal(); });
-    document.getElementById("open-cancel").addEventListener("click", function () { dialog.close(); });
     audio = new AudioContext();
     audio.addEventListener("statechange", showSoundBar);
     // It may begin by itself when an earlier page was touched: ask before complaining.

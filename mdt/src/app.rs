@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Access, guard};
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{attachments, clips, forms, live, pages};
+use crate::{attachments, beat, clips, forms, live, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -114,6 +114,7 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
         .route("/", get(pages::desk))
         .route("/calls/{call}", get(pages::call))
         .route("/calls/{call}/notes", post(forms::note))
+        .route("/calls/{call}/queries", post(forms::query))
         .route("/calls/{call}/status", post(forms::status))
         .route("/calls/{call}/acknowledge", post(forms::acknowledge))
         .route("/calls/{call}/clips", post(clips::ask))
@@ -123,6 +124,8 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
             get(attachments::content),
         )
         .route("/packets", post(forms::open_packet))
+        .route("/beat", get(beat::page))
+        .route("/beat/found", get(beat::found))
         .route("/assets/{name}", get(pages::asset))
         .route("/live", get(live::live));
     if allow_link_switch {

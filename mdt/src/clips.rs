@@ -46,7 +46,9 @@ pub(crate) async fn ask(
         time(from_ms)?,
         time(to_ms)?
     );
-    app.core().add_query(call, QueryWhat::Clip, &value).await?;
+    app.core()
+        .add_query(call, QueryWhat::Clip, &value, None, None)
+        .await?;
     Ok(taken(
         "Asked for. It goes to the center by itself; how far it is stands among the sources.",
     ))

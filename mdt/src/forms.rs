@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::pages::html;
-use crate::present::status_of;
+use crate::present::{query_of, status_of};
 use crate::view::{AnswerView, LINE_CHARS_MAX, TEXT_CHARS_MAX};
 
 /// Where htmx leads the page after a form was taken.
@@ -45,6 +45,16 @@ pub(crate) struct PacketRequest {
     plate: String,
     #[serde(default)]
     text: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct QueryRequest {
+    what: String,
+    value: String,
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -186,6 +196,24 @@ pub(crate) async fn status(
     let status = status_of(&sent.status).ok_or(FormError::Choice)?;
     app.core().set_status(call, status).await?;
     Ok(taken(KEPT))
+}
+
+pub(crate) async fn query(
+    State(app): State<App>,
+    Path(call): Path<String>,
+    sent: Sent<QueryRequest>,
+) -> Result<Response, FormError> {
+    let (call, Form(sent)) = (call_of(&call)?, sent?);
+    let what = query_of(&sent.what).ok_or(FormError::Choice)?;
+    filled("What to ask about", &sent.value, LINE_CHARS_MAX)?;
+    at_most("The reason", &sent.reason, LINE_CHARS_MAX)?;
+    let (purpose, reason) = (Some(&*sent.purpose), Some(&*sent.reason));
+    app.core()
+        .add_query(call, what, &sent.value, purpose, reason)
+        .await?;
+    Ok(taken(
+        "Kept on this device. It is asked as soon as there is a link; what is found comes by itself.",
+    ))
 }
 
 pub(crate) async fn acknowledge(

@@ -20,6 +20,7 @@ mod access;
 mod app;
 pub mod assets;
 mod attachments;
+mod beat;
 mod begin;
 mod clips;
 mod error;

@@ -4,12 +4,13 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use mobile_core::CoreError;
 use packet::CallId;
 
 use crate::app::App;
 use crate::assets::ASSETS;
+use crate::beat;
 use crate::present::Look;
 
 pub(crate) async fn desk(State(app): State<App>) -> Response {
@@ -17,7 +18,11 @@ pub(crate) async fn desk(State(app): State<App>) -> Response {
 }
 
 pub(crate) async fn call(State(app): State<App>, Path(call): Path<String>) -> Response {
-    page(&app, call.parse().ok(), true).await
+    let call: Option<CallId> = call.parse().ok();
+    if call.is_some_and(CallId::is_beat) {
+        return Redirect::to(beat::PLACE).into_response();
+    }
+    page(&app, call, true).await
 }
 
 async fn page(app: &App, open: Option<CallId>, names_a_call: bool) -> Response {
@@ -46,7 +51,7 @@ pub(crate) fn html(view: &impl Template) -> Response {
     }
 }
 
-fn cannot_read(error: &CoreError) -> Response {
+pub(crate) fn cannot_read(error: &CoreError) -> Response {
     tracing::warn!(%error, "the store could not be read");
     let text = "This laptop's store cannot be read now. Reload the page to try again.\n";
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()

@@ -4,6 +4,7 @@
 //! Only what other packets ask for is remembered between looks ([`Digests`]), so
 //! that a change to one packet does not read them all.
 
+mod beat;
 mod desk;
 mod digest;
 mod entry;
@@ -17,10 +18,14 @@ use mobile_core::{Core, CoreError, Packet};
 use packet::CallId;
 
 use crate::app::App;
-use crate::view::{AlertsView, CallsView, DeskView, HeaderView, PacketView, PriorityView};
+use crate::view::{
+    AlertsView, BeatView, CallsView, DeskView, HeaderView, PacketView, PriorityView,
+};
 use crate::words::Times;
 
+pub(crate) use beat::found;
 pub(crate) use digest::Digests;
+pub(crate) use notes::query_of;
 pub(crate) use open_packet::{status_of, through};
 
 /// What every part of a page needs to say things by.
@@ -32,6 +37,8 @@ pub(crate) struct Scene {
     /// As entries name their author; empty when nobody is signed on.
     pub(crate) officer: String,
     pub(crate) unit: String,
+    /// What a query may be for: (code, in words).
+    pub(crate) purposes: Vec<(String, String)>,
     /// When the center was last heard, by its own clock.
     pub(crate) last_heard_ms: Option<i64>,
 }
@@ -46,6 +53,11 @@ impl Scene {
                 .as_ref()
                 .map(mobile_core::Shift::by)
                 .unwrap_or_default(),
+            purposes: shift
+                .iter()
+                .flat_map(|shift| &shift.purposes)
+                .map(|purpose| (purpose.code.clone(), purpose.name.clone()))
+                .collect(),
             unit: shift.map(|shift| shift.unit).unwrap_or_default(),
             last_heard_ms: app.core().last_contact_ms(),
         }
@@ -67,9 +79,21 @@ pub(crate) struct Look {
     pub(crate) alerts: AlertsView,
     pub(crate) calls: CallsView,
     pub(crate) packet: Option<PacketView>,
+    /// What the beats on this device carry, where that was asked for.
+    pub(crate) beat: Option<BeatView>,
 }
 
 impl Look {
+    /// With what the beats carry.
+    pub(crate) async fn take_with_beat(app: &App) -> Result<Self, CoreError> {
+        let mut look = Self::take(app, None).await?;
+        look.beat = match app.core().shift() {
+            Some(_) => Some(beat::view(&Scene::of(app), app.core()).await?),
+            None => None,
+        };
+        Ok(look)
+    }
+
     /// With this call open, where it is on the device.
     pub(crate) async fn take(app: &App, open: Option<CallId>) -> Result<Self, CoreError> {
         let scene = Scene::of(app);
@@ -88,7 +112,17 @@ impl Look {
             header: desk::header(app, &scene, unsent, told.refused),
             alerts: desk::alerts(&summaries, told.alerts, open),
             calls: desk::calls(&summaries, open),
-            packet: open_packet.map(|packet| open_packet::view(&scene, &packet)),
+            packet: match open_packet {
+                Some(packet) => {
+                    let known = core.known_about(packet.call).await?;
+                    Some(PacketView {
+                        known: open_packet::known(&scene, &known),
+                        ..open_packet::view(&scene, &packet)
+                    })
+                }
+                None => None,
+            },
+            beat: None,
         })
     }
 
@@ -98,6 +132,7 @@ impl Look {
             alerts: self.alerts,
             calls: self.calls,
             packet: self.packet,
+            beat: self.beat,
             is_missing,
         }
     }

@@ -423,3 +423,39 @@ async fn a_file_is_kept_here_at_once_and_is_not_called_sent() {
     assert_eq!(named.status, 422, "{}", named.body);
     laptop.stop().await;
 }
+
+#[tokio::test]
+async fn the_beats_page_searches_what_is_on_the_laptop_with_no_link() {
+    let directory = tempfile::tempdir().unwrap();
+    let laptop = signed_on(&directory).await;
+    let call = open_packet(&laptop).await;
+    let page = laptop.get("/beat").await;
+    assert_eq!(page.status, 200);
+    for words in [
+        "My beat",
+        "No beat is on this device",
+        "hx-get=\"/beat/found\"",
+    ] {
+        assert!(
+            page.body.contains(words),
+            "{words} is missing in {}",
+            page.body
+        );
+    }
+    let found = laptop.get("/beat/found?words=abc123").await.body;
+    assert!(
+        found.contains("ABC-123") && found.contains(&format!("href=\"{call}\"")),
+        "{found}"
+    );
+    let found = laptop.get("/beat/found?words=w+mitchell").await.body;
+    assert!(found.contains("S 27th St &#38; W Mitchell"), "{found}");
+    let nothing = laptop.get("/beat/found?words=zebra").await.body;
+    assert!(
+        nothing.contains("Nothing on this device has that."),
+        "{nothing}"
+    );
+    // A beat's packet has a page of its own, not a call's.
+    let beat = laptop.get("/calls/80000001ffffffff").await;
+    assert_eq!((beat.status, beat.header("Location")), (303, Some("/beat")));
+    laptop.stop().await;
+}

@@ -13,7 +13,8 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`DeskView`] without a packet | `/live` | [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
-//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /beat` [`DeskView`] with [`BeatView`] | `/live` | the same; `GET /beat/found?words=…` answers a search with [`FoundsView`] |
+//! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`KnownView`] `#known`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
 //!
 //! On connecting the server sends every region once. It sends `#header` at least
 //! every 5 s: after 12 s of silence the page says that the program on this laptop
@@ -31,6 +32,7 @@
 //! | route | fields |
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of [`QueriesView::purposes`]; `reason`, which may be empty |
 //! | `POST /calls/{id}/status` | `status`: `en-route`, `on-scene`, `clear` ([`StatusView::CHOICES`]) |
 //! | `POST /calls/{id}/acknowledge` | `entry`: [`EntryView::id`] of the caution |
 //! | `POST /calls/{id}/attachments?name=…` | the file itself, as the body |
@@ -41,19 +43,21 @@
 //! All styles and scripts are files (see `assets`): the page works under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
+mod beat;
 mod desk;
 mod entry;
 mod glance;
 mod packet;
 
+pub use beat::{BeatNameView, BeatView, FoundView, FoundsView, KnownView};
 pub use desk::{AlertView, AlertsView, CallView, CallsView, ConnectionView, DeskView, HeaderView};
 pub use entry::{
     AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,
 };
 pub use glance::{GlanceView, LineView, Tone};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, NotesView, PacketView, ShownThroughView, SourceOutcome,
-    SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,
+    CautionsView, FactsView, FindingsView, NotesView, PacketView, QueriesView, ShownThroughView,
+    SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,
 };
 
 use askama::Template;

@@ -2,10 +2,12 @@
 
 mod attach;
 mod enrol;
+mod find;
 mod read;
 mod write;
 
 pub use attach::AttachmentContent;
+pub use find::FOUND_MAX;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -16,8 +16,9 @@ use tokio::sync::watch;
 
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
-    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, GlanceRecord, LinkRecord,
-    MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
+    AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
+    LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind,
+    SummaryRecord,
 };
 
 use crate::core::lock;
@@ -202,6 +203,20 @@ impl Officer {
         }))
     }
 
+    /// The entries on this device that have all these words in them, with or without a link.
+    pub fn find(&self, words: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let found = self.runtime.block_on(self.core.find(&words))?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// What the beats on this device know about the place and the plates of a packet.
+    pub fn known_about(&self, call: String) -> Result<Vec<FoundRecord>, FfiError> {
+        let known = self
+            .runtime
+            .block_on(self.core.known_about(call_id(&call)?))?;
+        Ok(known.into_iter().map(Into::into).collect())
+    }
+
     /// Returns the entry's id, when it is durable on this device.
     pub fn add_note(&self, call: String, text: String) -> Result<String, FfiError> {
         let id = self.core.add_note(call_id(&call)?, &text);
@@ -213,13 +228,21 @@ impl Officer {
         Ok(self.runtime.block_on(id)?.to_string())
     }
 
+    /// Asks the sources, once the center has it. `purpose` is one of the shift's codes;
+    /// without one it is asked for the usual. Some sources want a reason.
     pub fn add_query(
         &self,
         call: String,
         what: QueryKind,
         value: String,
+        purpose: Option<String>,
+        reason: Option<String>,
     ) -> Result<String, FfiError> {
-        let id = self.core.add_query(call_id(&call)?, what.into(), &value);
+        let (purpose, reason) = (purpose.as_deref(), reason.as_deref());
+        let call = call_id(&call)?;
+        let id = self
+            .core
+            .add_query(call, what.into(), &value, purpose, reason);
         Ok(self.runtime.block_on(id)?.to_string())
     }
 

@@ -28,17 +28,17 @@ mod store;
 mod ticket;
 mod view;
 
-pub use crate::core::{AttachmentContent, Core, Metrics, Opened, Options};
+pub use crate::core::{AttachmentContent, Core, FOUND_MAX, Metrics, Opened, Options};
 pub use driver::LinkState;
 pub use error::CoreError;
 pub use host::{BootClock, LogLevel, Logger, SystemClock, TracingLogger};
-pub use shift::Shift;
+pub use shift::{Purpose, Shift};
 pub use store::{ATTACHMENTS_BYTES_MAX, OUTBOX_ENTRIES_MAX, StoreError};
 pub use ticket::Ticket;
 pub use tokio_util::sync::CancellationToken;
 pub use view::{
-    AttachmentState, AttachmentView, EntryView, MineState, OpenPacket, Packet, PacketSummary,
-    ShownTo,
+    AttachmentState, AttachmentView, EntryView, Found, MineState, OpenPacket, Packet,
+    PacketSummary, ShownTo,
 };
 
 /// How bytes get to the center, for tests that replace the network. Not for hosts.

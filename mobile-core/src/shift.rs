@@ -11,8 +11,20 @@ pub struct Shift {
     pub unit: String,
     pub agency: String,
     pub expires_ms: i64,
+    /// What a query may be for, the usual one first. Empty: the center did not say.
+    #[serde(default)]
+    pub purposes: Vec<Purpose>,
     /// The center's proof of the sign-on, in base64url.
     pub(crate) token: String,
+}
+
+/// A purpose code of the center's, for queries to its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purpose {
+    /// Such as `C`.
+    pub code: String,
+    /// In words, such as `Criminal justice`.
+    pub name: String,
 }
 
 /// Without the token: what prints ends in logs.

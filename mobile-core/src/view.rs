@@ -77,6 +77,28 @@ pub struct EntryView {
     pub attachment: Option<AttachmentView>,
 }
 
+/// An entry that a search met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub call: CallId,
+    /// It is a beat's: known before there is a call.
+    pub is_beat: bool,
+    /// The current facts of its packet, where they have come.
+    pub facts: Option<Facts>,
+    pub entry: EntryView,
+}
+
+impl Found {
+    pub(crate) fn new(packet: &Packet, entry: &EntryView) -> Self {
+        Self {
+            call: packet.call,
+            is_beat: packet.call.is_beat(),
+            facts: packet.facts.clone(),
+            entry: entry.clone(),
+        }
+    }
+}
+
 /// How far an entry of mine has come. An attachment has come as far as its content has:
 /// a half-sent one is on this device.
 #[derive(Debug, Clone, PartialEq, Eq)]

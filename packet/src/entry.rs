@@ -259,6 +259,19 @@ pub struct Query {
     pub reason: Option<String>,
 }
 
+impl Query {
+    /// What it is for, to be shown behind what it asks; empty where that was not said.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match (&self.purpose, &self.reason) {
+            (None, None) => String::new(),
+            (Some(purpose), None) => format!(" (purpose {purpose})"),
+            (None, Some(reason)) => format!(" ({reason})"),
+            (Some(purpose), Some(reason)) => format!(" (purpose {purpose}: {reason})"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryWhat {

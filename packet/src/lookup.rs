@@ -26,8 +26,8 @@ const SHORT: [(&str, &str); 21] = [
     ("TERRACE", "TER"),
     ("CIRCLE", "CIR"),
 ];
-/// A word of at least so many characters, a digit among them, is also found across the
-/// marks that split it: `ABC123` in `ABC-123`.
+/// What has at least so many characters, a digit among them, is also found across the
+/// marks that split it: `ABC123` in `ABC-123`, and the other way round.
 const SQUEEZED_CHARS_MIN: usize = 4;
 /// `N` is north, and not every word that begins with it.
 const WHOLE_CHARS_MAX: usize = 2;
@@ -46,6 +46,43 @@ pub fn partial_plate(text: &str) -> String {
     let is_kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '?' | '*');
     let kept = text.chars().filter(is_kept);
     kept.map(|kept| kept.to_ascii_uppercase()).collect()
+}
+
+/// A plate or a part of one, and its state where it is said: `ABC-123 WI`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatedPlate {
+    /// As [`partial_plate`] has it.
+    pub plate: String,
+    /// Two letters, in capitals.
+    pub state: Option<String>,
+}
+
+impl StatedPlate {
+    /// `None` where there is no letter and no digit. Two letters behind a plate are taken
+    /// for its state, which a caller who knows the states may hold against them.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (plate, state) = match text.rsplit_once([' ', ',', '/']) {
+            Some((plate, state))
+                if state.len() == 2 && state.bytes().all(|b| b.is_ascii_alphabetic()) =>
+            {
+                (plate, Some(state.to_ascii_uppercase()))
+            }
+            _ => (text, None),
+        };
+        let plate = partial_plate(plate);
+        let is_plate = plate.contains(|c: char| c.is_ascii_alphanumeric());
+        is_plate.then_some(Self { plate, state })
+    }
+
+    /// Whether the other, a whole plate, may be meant: no state contradicts.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        let contradicts =
+            self.state.is_some() && other.state.is_some() && self.state != other.state;
+        !contradicts && plate_fits(&self.plate, &other.plate)
+    }
 }
 
 /// Whether a plate has what is known of this part of one. Takes time in proportion to the
@@ -105,15 +142,26 @@ pub fn place(location: &str) -> String {
 /// Whether a text of these words has all that is asked for, each as a word's beginning; one
 /// that is as short as a short word of an address, as a whole word.
 #[must_use]
-pub fn says(text: &[String], asked: &[String]) -> bool {
+pub fn says(text: &[String], asked: &str) -> bool {
     let squeezed = text.concat();
-    asked.iter().all(|asked| {
-        let has_digit = asked.contains(|c: char| c.is_ascii_digit());
-        let chars = asked.chars().count();
+    let is_across = |words: &[String]| {
+        let asked = words.concat();
+        asked.chars().count() >= SQUEEZED_CHARS_MIN
+            && asked.contains(|c: char| c.is_ascii_digit())
+            && squeezed.contains(&asked)
+    };
+    let has = |asked: &String| {
         text.iter().any(|word| {
-            word == asked || (chars > WHOLE_CHARS_MAX && word.starts_with(asked.as_str()))
-        }) || (has_digit && chars >= SQUEEZED_CHARS_MIN && squeezed.contains(asked.as_str()))
-    })
+            let is_begun =
+                asked.chars().count() > WHOLE_CHARS_MAX && word.starts_with(asked.as_str());
+            word == asked || is_begun
+        })
+    };
+    is_across(&words(asked))
+        || asked.split_whitespace().all(|asked| {
+            let asked = words(asked);
+            asked.iter().all(has) || is_across(&asked)
+        })
 }
 
 #[cfg(test)]
@@ -144,6 +192,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plate_may_be_another_where_no_state_contradicts() {
+        let read = |text| StatedPlate::read(text).unwrap_or_else(|| panic!("{text}"));
+        for (listed, named, may_be) in [
+            ("ABC123 WI", "abc-123 wi", true),
+            ("ABC123 WI", "ABC123", true),
+            ("ABC123 WI", "ABC123 IL", false),
+            ("ABC1?? WI", "ABC123", true),
+            ("ABC124", "ABC123", false),
+        ] {
+            assert_eq!(
+                read(listed).may_be(&read(named)),
+                may_be,
+                "{listed} {named}"
+            );
+        }
+        assert_eq!(StatedPlate::read(" - "), None);
+    }
+
+    #[test]
     fn one_building_has_one_place_however_it_is_written() {
         for location in [
             "5237 N 35TH ST,MKE",
@@ -159,11 +226,14 @@ mod tests {
 
     #[test]
     fn a_text_says_what_is_asked_word_by_word() {
-        let text = words("Stolen: ABC-123 WI. Red Ford, O\u{2019}Neil, 900 W Oak Street");
+        let text = words("Stolen: ABC-123 WI, KRT482. Red Ford, O\u{2019}Neil, 900 W Oak Street");
         for (asked, is_said) in [
             ("abc123", true),
             ("ABC-123", true),
             ("abc", true),
+            ("abc 123", true),
+            ("A BC123", true),
+            ("krt-482 ford", true),
             ("oneil ford", true),
             ("O'Neil", true),
             ("900 west oak st", true),
@@ -174,7 +244,7 @@ mod tests {
             ("ford blue", false),
             ("", true),
         ] {
-            assert_eq!(says(&text, &words(asked)), is_said, "{asked}");
+            assert_eq!(says(&text, asked), is_said, "{asked}");
         }
     }
 }

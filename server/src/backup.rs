@@ -27,9 +27,9 @@ pub use restore::{Restored, restore};
 use files::{copy_private, failed, make_private, sum_of, sync};
 
 /// The log's file in the data folder, and in a backup.
-const LOG: &str = "center.db";
+pub(crate) const LOG: &str = "center.db";
 /// The folder of the center's keys, and those of its files that make it this center.
-const KEYS: &str = "keys";
+pub(crate) const KEYS: &str = "keys";
 const KEY_FILES: [&str; 3] = ["center-keys.json", "server-identity.json", "api-token"];
 
 /// Why there is no backup, or no restore.

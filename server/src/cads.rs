@@ -77,19 +77,24 @@ impl Cads {
             .map(Self)
     }
 
+    /// Each door that cannot be read now, and why: a sentence each.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let of_cad = |cad: &Cad| {
+            let agency = cad.agency.clone();
+            [("folder", cad.folder.view()), ("view", cad.view_door.view())].map(|(door, view)| {
+                let trouble = view.trouble?;
+                Some(format!(
+                    "The {door} of {agency}'s CAD cannot be read: {trouble}"
+                ))
+            })
+        };
+        self.0.iter().flat_map(of_cad).flatten().collect()
+    }
+
     #[must_use]
     pub fn of(&self, agency: &str) -> Option<&Cad> {
         self.0.iter().find(|cad| cad.agency == agency)
-    }
-
-    /// The agencies whose CADs cannot be heard now, and why.
-    pub(crate) fn troubles(&self) -> Vec<(String, String)> {
-        let doors = self.0.iter().flat_map(|cad| {
-            [&cad.folder, &cad.view_door].map(|door| (&cad.agency, door.view().trouble))
-        });
-        doors
-            .filter_map(|(agency, trouble)| Some((agency.clone(), trouble?)))
-            .collect()
     }
 
     /// Puts a report into the center's own words; gives the code that it came with, where

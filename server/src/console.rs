@@ -19,9 +19,11 @@ mod clips;
 mod disclosure;
 mod forms;
 mod links;
+mod hot_list;
 mod live;
 mod packet;
 mod pages;
+mod premises;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -104,6 +106,11 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
+        .route("/calls/{id}/premises", post(forms::premise))
+        .route("/hot-list", get(hot_list::page).post(hot_list::add))
+        .route("/hot-list/{id}/clear", post(hot_list::clear))
+        .route("/premises", get(premises::page))
+        .route("/premises/{id}/end", post(premises::end))
         .route("/calls/{id}/clips", post(clips::ask))
         .route("/calls/{id}/links", post(links::link))
         .route("/calls/{id}/links/undo", post(links::undo))
@@ -112,6 +119,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/search/saved/{id}/forget", post(search::forget))
         .route("/search/notices/seen", post(search::all_seen))
         .route("/search/notices/{id}/seen", post(search::seen))
+        .route("/calls/{id}/queries", post(forms::query))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))

@@ -19,6 +19,7 @@
 //!
 //! All but `connect` a simulated city uses as it is, in virtual time.
 
+pub mod by_hand;
 pub mod config;
 mod connect;
 mod drive;

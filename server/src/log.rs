@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use packet::CenterId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy};
+pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record};
 pub use desk::{Desk, Surroundings, Task};
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};

@@ -166,3 +166,6 @@ fn mention(entity: &Entity, of: Option<EntryId>) -> Option<Mention> {
         of,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packet::{
-    CallId, CallState, Caution, Compartment, DocumentId, Entry, EntryError, Facts, entry,
+    CallId, CallState, Caution, Compartment, DocumentId, Entry, EntryError, Facts, entry, lookup,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::address;
 use crate::audit::{self, Record};
 use crate::beats;
 use crate::center::Center;
@@ -104,7 +103,7 @@ pub struct Kept {
 
 /// The one way from a location to the building by which premises are found.
 fn place_key(location: &str) -> String {
-    address::normalise(location).building
+    lookup::place(location)
 }
 
 const COLUMNS: &str = "id, premises.premise, added_ms, ended_ms, ended_by";
@@ -239,7 +238,9 @@ pub fn expire(ledger: &mut Ledger<'_>, at_most: usize) -> Result<usize, LogError
     for id in &over {
         ledger
             .sql()
-            .prepare_cached("UPDATE premises SET ended_ms = ends_ms, ended_by = 'its end has come' WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE premises SET ended_ms = ends_ms, ended_by = 'its own date' WHERE id = ?1",
+            )?
             .execute([id])?;
         beats::premise_ended(ledger, *id)?;
     }
@@ -318,23 +319,35 @@ fn at(connection: &Connection, address: &str, now_ms: i64) -> Result<Vec<Kept>, 
     Ok(here)
 }
 
-/// The live ones that a beat's packet carries, the newest first.
-pub(crate) fn of_beat(
+/// The live premise caution of this number.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn live(
+    connection: &Connection,
+    id: i64,
+    now_ms: i64,
+) -> Result<Option<Kept>, LogError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM premises WHERE id = ?1 AND ended_ms IS NULL AND ends_ms > ?2"
+    ))?;
+    let mut rows = statement.query(params![id, now_ms])?;
+    rows.next()?.map(kept).transpose()
+}
+
+/// The numbers of the live ones for a beat's packet, the newest first.
+pub(crate) fn to_carry(
     connection: &Connection,
     beat: &str,
     now_ms: i64,
     at_most: usize,
-) -> Result<Vec<Kept>, LogError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM premises JOIN beat_premises ON beat_premises.premise = id
-         WHERE beat = ?1 AND ended_ms IS NULL AND ends_ms > ?2 ORDER BY id DESC LIMIT ?3"
-    ))?;
-    let mut rows = statement.query(params![beat, now_ms, at_most])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(kept(row)?);
-    }
-    Ok(all)
+) -> Result<Vec<i64>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM premises JOIN beat_premises ON beat_premises.premise = id
+         WHERE beat = ?1 AND ended_ms IS NULL AND ends_ms > ?2 ORDER BY id DESC LIMIT ?3",
+    )?;
+    let ids = statement.query_map(params![beat, now_ms, at_most], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Every live one, once at the start: how buildings are told apart, and where the beats

@@ -27,8 +27,6 @@ mod tokens;
 mod vehicles;
 mod words;
 
-use std::sync::LazyLock;
-
 use crate::intake::CallReport;
 
 use self::words::Narrative;
@@ -156,12 +154,6 @@ fn to_run(entities: &[Entity], known: &[String]) -> Vec<Plate> {
         }
     }
     plates
-}
-
-/// The whole plates that a text clearly says, by the built-in table's words.
-pub(crate) fn plates_in(text: &str) -> Vec<Plate> {
-    static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
-    to_run(&RULES.entities(text), &[])
 }
 
 /// Adds the caution of a sentence, once.

@@ -74,6 +74,23 @@ impl TestApi {
         answer(request.bearer_auth(&self.token)).await
     }
 
+    /// A file as it is, of this media type.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn put(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: &str,
+    ) -> Result<Answer, reqwest::Error> {
+        let request = self.client.put(format!("{}{path}", self.base));
+        let request = request
+            .bearer_auth(&self.token)
+            .header("content-type", media_type);
+        answer(request.body(body.to_owned())).await
+    }
+
     /// # Errors
     /// When the center does not answer.
     pub async fn delete(&self, path: &str) -> Result<Answer, reqwest::Error> {

@@ -10,6 +10,7 @@
 //! * [`power`] is a disk whose power fails.
 //! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
+//! * [`narratives`] are the labelled ones that triage is measured against.
 //! * [`KernelLink`] is one that the kernel makes slow, where it may.
 //! * [`until`] waits for something to become so; nothing here sleeps and hopes.
 
@@ -24,6 +25,7 @@ pub mod fuzz;
 mod hostile;
 mod kernel_link;
 mod ledger;
+pub mod narratives;
 mod picture;
 mod postgres;
 pub mod power;

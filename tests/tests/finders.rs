@@ -133,17 +133,17 @@ async fn a_recording_that_an_officer_asks_for_with_no_signal_comes_with_the_firs
     let value = format!("Corner @ {window}");
     let query = device
         .core
-        .add_query(call, QueryWhat::Clip, &value)
+        .add_query(call, QueryWhat::Clip, &value, None, None)
         .await
         .unwrap();
     device.core.set_link(true);
     device.has_sent_all().await;
     let is_answered = |packet: &Packet| {
-        let of_it = outcomes(packet)
+        let mut of_it = outcomes(packet)
             .into_iter()
             .filter(|outcome| outcome.answers == Some(query));
         of_it
-            .last()
+            .next_back()
             .is_some_and(|outcome| outcome.state == OutcomeState::Answered)
     };
     let packet = device.packet(call, is_answered).await;

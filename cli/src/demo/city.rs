@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use server::beats::BeatConfig;
 use server::config::{AgencyConfig, Config, OfficerConfig};
 use server::enrich::own::cameras::Camera;
 use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
-use sim::{Faults, Sources};
+use sim::{Agency, Faults, Sources};
 
 use super::cannot;
 use crate::pacer::spread;
@@ -146,6 +147,8 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         purposes: server::config::default_purposes(),
         cads: vec![],
         links: server::calls::LinksConfig::default(),
+        beats: beats(),
+        plate_reads: server::plate_reads::PlateReadsConfig::default(),
         sources: vec![
             source(
                 "Records",
@@ -187,6 +190,45 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             timeout_ms: 5_000,
         }),
     }
+}
+
+/// A beat for each district of the city, one for the county's units and one for the campus.
+fn beats() -> Vec<BeatConfig> {
+    let [city, county, university] = sim::agencies();
+    let beat = |id: &str, name: &str, agency: &Agency, districts: &[&str], units: Vec<String>| {
+        BeatConfig {
+            id: id.into(),
+            name: name.into(),
+            agency: agency.id.into(),
+            districts: districts.iter().map(ToString::to_string).collect(),
+            area: Vec::new(),
+            units,
+        }
+    };
+    let all = |agency: &Agency| agency.units.iter().map(|unit| unit.id.to_owned()).collect();
+    let mut beats: Vec<_> = ["1", "2", "3", "4", "5"]
+        .into_iter()
+        .map(|district| {
+            // The city's units begin with their district.
+            let own = city
+                .units
+                .iter()
+                .filter(|unit| unit.id.starts_with(district));
+            let units = own.map(|unit| unit.id.to_owned()).collect();
+            let name = format!("District {district}");
+            beat(&format!("D{district}"), &name, &city, &[district], units)
+        })
+        .collect();
+    let districts = ["1", "2", "3", "4", "5"];
+    beats.push(beat(
+        "RC",
+        "River County",
+        &county,
+        &districts,
+        all(&county),
+    ));
+    beats.push(beat("SU", "Campus", &university, &["1"], all(&university)));
+    beats
 }
 
 /// The made-up evening as reports.

@@ -8,9 +8,10 @@ use crate::present::Look;
 use crate::view::HeaderView;
 
 /// Of the open packet, in the order in which they are sent.
-const OF_A_PACKET: [&str; 10] = [
+const OF_A_PACKET: [&str; 11] = [
     "summary",
     "glance",
+    "known",
     "my-status",
     "cautions",
     "facts",
@@ -50,6 +51,7 @@ impl Regions {
                 let htmls = [
                     packet.summary.render()?,
                     packet.glance.render()?,
+                    packet.known.render()?,
                     packet.status.render()?,
                     packet.cautions.render()?,
                     packet.facts.render()?,

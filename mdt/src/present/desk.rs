@@ -47,23 +47,28 @@ pub(super) fn alerts(
 }
 
 pub(super) fn calls(summaries: &[PacketSummary], open: Option<CallId>) -> CallsView {
-    let calls = summaries.iter().take(CALLS_MAX).map(|summary| {
-        let facts = summary.facts.as_ref();
-        let is_closed = facts.is_some_and(|facts| facts.state == CallState::Closed);
-        let nature = facts.map_or("Details are on their way", |facts| facts.nature.as_str());
-        CallView {
-            id: summary.call.to_string(),
-            priority: priority(facts.map(|facts| facts.priority)),
-            nature: format!("{nature}{}", if is_closed { " — closed" } else { "" }),
-            address: facts
-                .map(|facts| facts.location.clone())
-                .unwrap_or_default(),
-            received_ms: facts.map_or(summary.newest_ms, |facts| facts.received_ms),
-            unsent: summary.unsent,
-            unacknowledged: summary.unacknowledged,
-            is_open_on_page: open == Some(summary.call),
-        }
-    });
+    let is_call = |summary: &&PacketSummary| !summary.call.is_beat();
+    let calls = summaries
+        .iter()
+        .filter(is_call)
+        .take(CALLS_MAX)
+        .map(|summary| {
+            let facts = summary.facts.as_ref();
+            let is_closed = facts.is_some_and(|facts| facts.state == CallState::Closed);
+            let nature = facts.map_or("Details are on their way", |facts| facts.nature.as_str());
+            CallView {
+                id: summary.call.to_string(),
+                priority: priority(facts.map(|facts| facts.priority)),
+                nature: format!("{nature}{}", if is_closed { " — closed" } else { "" }),
+                address: facts
+                    .map(|facts| facts.location.clone())
+                    .unwrap_or_default(),
+                received_ms: facts.map_or(summary.newest_ms, |facts| facts.received_ms),
+                unsent: summary.unsent,
+                unacknowledged: summary.unacknowledged,
+                is_open_on_page: open == Some(summary.call),
+            }
+        });
     CallsView {
         calls: calls.collect(),
     }
@@ -72,6 +77,7 @@ pub(super) fn calls(summaries: &[PacketSummary], open: Option<CallId>) -> CallsV
 /// Such as `WEAPON, 2900 W OKLAHOMA AV`.
 pub(super) fn title(summary: &PacketSummary) -> String {
     match &summary.facts {
+        Some(facts) if summary.call.is_beat() => format!("Your beat, {}", facts.nature),
         Some(facts) => format!("{}, {}", facts.nature, facts.location),
         None => "A call whose details are on their way".into(),
     }

@@ -27,7 +27,7 @@ fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
     match &stored.written.entry {
         Entry::Note(note) => shown("Note", &note.by, note.text.clone()),
         Entry::Query(query) => {
-            let text = format!("{}: {}", query_word(query.what), query.value);
+            let text = format!("{}: {}{}", query_word(query.what), query.value, query.why());
             shown("Query", &query.by, text)
         }
         Entry::Mention(mention) => {
@@ -141,6 +141,17 @@ fn plainly(fields: &Map<String, Value>) -> String {
         }
     }
     said
+}
+
+/// What a form's `what` says (the view's `QueriesView::CHOICES`).
+pub(crate) fn query_of(value: &str) -> Option<QueryWhat> {
+    Some(match value {
+        "plate" => QueryWhat::Plate,
+        "person" => QueryWhat::Person,
+        "phone" => QueryWhat::Phone,
+        "address" => QueryWhat::Address,
+        _ => return None,
+    })
 }
 
 fn query_word(what: QueryWhat) -> &'static str {

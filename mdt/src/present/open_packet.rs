@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use mobile_core::{EntryView as Stored, Packet};
+use mobile_core::{EntryView as Stored, Found, Packet};
 use packet::{
-    Author, CallState, Confidence, DocumentId, Entry, Facts, Finding, Outcome, OutcomeState, Topic,
-    UnitState, UnitStatus,
+    Author, CallState, Confidence, DocumentId, Entry, EntryId, Facts, Finding, Outcome,
+    OutcomeState, Topic, UnitState, UnitStatus,
 };
 
+use super::beat::found_view;
 use super::entry::{caution_asks, entry, is_refused, taps, when};
 use super::glance::glance;
 use super::notes::{notes, status_word};
 use super::{Scene, priority};
 use crate::view::{
-    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView,
-    UnitsView,
+    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, KnownView,
+    PacketView, QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView,
+    SummaryView, UnitView, UnitsView,
 };
 
 pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
@@ -24,6 +25,7 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         id: packet.call.to_string(),
         summary: summary(scene, packet),
         glance: glance(scene, packet),
+        known: known(scene, &[]),
         status: status(scene, packet),
         cautions: cautions(scene, packet),
         facts: packet
@@ -34,7 +36,16 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
         notes: notes(scene, packet),
         units: units(scene, packet),
         sources: sources(scene, packet),
+        queries: queries(scene, packet),
         shown_through: shown_through(packet),
+    }
+}
+
+/// What the beat knows about the packet.
+pub(super) fn known(scene: &Scene, known: &[Found]) -> KnownView {
+    let known = known.iter().filter_map(|found| found_view(scene, found));
+    KnownView {
+        known: known.collect(),
     }
 }
 
@@ -192,6 +203,7 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
                 Confidence::Phonetic => ConfidenceView::Lead("it sounds alike".into()),
                 Confidence::Nearby => ConfidenceView::Lead("nearby, not at this place".into()),
             },
+            answers: finding.answers.is_some(),
         })
     });
     FindingsView {
@@ -238,44 +250,78 @@ fn units(scene: &Scene, packet: &Packet) -> UnitsView {
     }
 }
 
+fn queries(scene: &Scene, packet: &Packet) -> QueriesView {
+    QueriesView {
+        call_id: packet.call.to_string(),
+        purposes: scene.purposes.clone(),
+    }
+}
+
+/// What identifies a question: of several outcomes of the same one the last is current.
+type Question<'a> = (&'a str, &'a str, Option<EntryId>);
+
 fn sources(scene: &Scene, packet: &Packet) -> SourcesView {
-    let mut last: BTreeMap<(&str, &str), (&Outcome, &Stored)> = BTreeMap::new();
+    let mut last: BTreeMap<Question<'_>, (&Outcome, &Stored)> = BTreeMap::new();
     for stored in &packet.entries {
         if let Entry::Outcome(outcome) = &stored.written.entry {
-            last.insert((&outcome.source, &outcome.query), (outcome, stored));
+            let question = (&*outcome.source, &*outcome.query, outcome.answers);
+            last.insert(question, (outcome, stored));
         }
     }
-    let sources = last.into_values().map(|(outcome, stored)| {
-        let at = scene.minute(stored.received_ms.unwrap_or(stored.author_ms));
-        let outcome_view = match outcome.state {
-            OutcomeState::Asked => SourceOutcome::Asked { at },
-            OutcomeState::Answered => SourceOutcome::Answered {
-                findings: findings_of(packet, outcome),
-                at,
-            },
-            OutcomeState::NothingFound => SourceOutcome::NothingFound { at },
-            OutcomeState::TimedOut => SourceOutcome::TimedOut { at },
-            OutcomeState::Retrying | OutcomeState::Refused | OutcomeState::Failed => {
-                SourceOutcome::Failed {
-                    reason: outcome.detail.clone().unwrap_or("no reason given".into()),
-                }
-            }
-        };
-        SourceView {
-            name: outcome.source.clone(),
-            query: outcome.query.clone(),
-            outcome: outcome_view,
-        }
+    let sources = last.into_values().map(|(outcome, stored)| SourceView {
+        name: outcome.source.clone(),
+        query: outcome.query.clone(),
+        outcome: what_became(scene, packet, outcome, stored),
     });
     SourcesView {
         sources: sources.collect(),
     }
 }
 
+fn what_became(
+    scene: &Scene,
+    packet: &Packet,
+    outcome: &Outcome,
+    stored: &Stored,
+) -> SourceOutcome {
+    let at = scene.minute(stored.received_ms.unwrap_or(stored.author_ms));
+    let reason = || outcome.detail.clone().unwrap_or("no reason given".into());
+    match outcome.state {
+        OutcomeState::Asked => SourceOutcome::Asked { at },
+        OutcomeState::Retrying => SourceOutcome::Retrying {
+            reason: reason(),
+            at,
+        },
+        OutcomeState::Answered => SourceOutcome::Answered {
+            findings: findings_of(packet, outcome),
+            at,
+            besides: besides(scene, outcome),
+        },
+        OutcomeState::NothingFound => SourceOutcome::NothingFound {
+            at,
+            besides: besides(scene, outcome),
+        },
+        OutcomeState::TimedOut => SourceOutcome::TimedOut { at },
+        OutcomeState::Refused => SourceOutcome::Refused { reason: reason() },
+        OutcomeState::Failed => SourceOutcome::Failed { reason: reason() },
+    }
+}
+
+/// How old an answer is that was not asked for just now, and what else is to be said of it.
+fn besides(scene: &Scene, outcome: &Outcome) -> String {
+    let as_of = outcome
+        .as_of_ms
+        .map(|ms| format!("as of {}", scene.second(ms)));
+    let said = as_of.into_iter().chain(outcome.detail.clone());
+    said.collect::<Vec<_>>().join(", ")
+}
+
 fn findings_of(packet: &Packet, outcome: &Outcome) -> usize {
     let is_its = |stored: &&Stored| match &stored.written.entry {
         Entry::Finding(finding) => {
-            finding.source == outcome.source && finding.query == outcome.query
+            finding.source == outcome.source
+                && finding.query == outcome.query
+                && finding.answers == outcome.answers
         }
         _ => false,
     };

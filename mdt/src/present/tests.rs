@@ -23,6 +23,7 @@ fn scene() -> Scene {
         times: Times::utc(),
         now_ms: NOON_MS,
         officer: ME.into(),
+        purposes: vec![],
         unit: "4A12".into(),
         last_heard_ms: Some(NOON_MS),
     }

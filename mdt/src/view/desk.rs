@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use super::{LINE_CHARS_MAX, PacketView, PriorityView, TEXT_CHARS_MAX};
+use super::{BeatView, LINE_CHARS_MAX, PacketView, PriorityView, TEXT_CHARS_MAX};
 
 #[derive(Debug, Clone, Template)]
 #[template(path = "desk.html")]
@@ -12,6 +12,8 @@ pub struct DeskView {
     pub alerts: AlertsView,
     pub calls: CallsView,
     pub packet: Option<PacketView>,
+    /// Of the beat's page alone.
+    pub beat: Option<BeatView>,
     /// The page's address names a call that is not on this device (any more).
     pub is_missing: bool,
 }
@@ -181,6 +183,7 @@ mod tests {
                 }],
             },
             packet: None,
+            beat: None,
             is_missing: false,
         }
         .render()

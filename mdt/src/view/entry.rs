@@ -80,6 +80,8 @@ pub struct FindingView {
     /// What was asked, such as `plate ABC-1234`.
     pub query: String,
     pub confidence: ConfidenceView,
+    /// It answers a query of this packet.
+    pub answers: bool,
     /// What a tap opens. Not of one that was corrected.
     pub link: Option<String>,
     /// The name of a camera, whose recording can be asked for.

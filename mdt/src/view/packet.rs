@@ -3,7 +3,10 @@
 
 use askama::Template;
 
-use super::{ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, PriorityView};
+use super::{
+    ConfidenceView, EntryProgress, EntryView, FindingView, GlanceView, KnownView, LINE_CHARS_MAX,
+    PriorityView,
+};
 
 /// The regions of a packet, each sent by itself when it changed.
 #[derive(Debug, Clone)]
@@ -12,6 +15,7 @@ pub struct PacketView {
     pub id: String,
     pub summary: SummaryView,
     pub glance: GlanceView,
+    pub known: KnownView,
     pub status: StatusView,
     pub cautions: CautionsView,
     pub facts: FactsView,
@@ -19,6 +23,7 @@ pub struct PacketView {
     pub notes: NotesView,
     pub units: UnitsView,
     pub sources: SourcesView,
+    pub queries: QueriesView,
     pub shown_through: ShownThroughView,
 }
 
@@ -63,6 +68,25 @@ impl StatusView {
     fn is_current(&self, value: &str) -> bool {
         self.current.as_deref() == Some(value)
     }
+}
+
+/// The form that asks the sources. No region: it has boxes to type in.
+#[derive(Debug, Clone, Template)]
+#[template(path = "queries.html")]
+pub struct QueriesView {
+    pub call_id: String,
+    /// What a query may be for, the usual one first: (code, in words).
+    pub purposes: Vec<(String, String)>,
+}
+
+impl QueriesView {
+    /// What the form's `what` can be, and what its button says.
+    pub const CHOICES: [(&'static str, &'static str); 4] = [
+        ("plate", "Plate"),
+        ("person", "Person"),
+        ("phone", "Phone"),
+        ("address", "Address"),
+    ];
 }
 
 #[derive(Debug, Clone, Template)]
@@ -122,11 +146,32 @@ pub struct SourceView {
 /// What became of one question to one source. Silence is told, never left out.
 #[derive(Debug, Clone)]
 pub enum SourceOutcome {
-    Asked { at: String },
-    Answered { findings: usize, at: String },
-    NothingFound { at: String },
-    TimedOut { at: String },
-    Failed { reason: String },
+    Asked {
+        at: String,
+    },
+    Retrying {
+        reason: String,
+        at: String,
+    },
+    Answered {
+        findings: usize,
+        at: String,
+        /// What is left to say, such as how old the answer is; mostly empty.
+        besides: String,
+    },
+    NothingFound {
+        at: String,
+        besides: String,
+    },
+    Refused {
+        reason: String,
+    },
+    TimedOut {
+        at: String,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 /// What the page shows so far. The browser sends it back when the page is visible.
@@ -290,6 +335,7 @@ mod tests {
                 source: "City records".into(),
                 query: "address".into(),
                 confidence: ConfidenceView::Lead("similar name".into()),
+                answers: true,
                 link: Some("rtsp://cameras.example/7".into()),
                 camera: Some(HOSTILE.into()),
             }],
@@ -301,17 +347,29 @@ mod tests {
             &[
                 "City records",
                 "A lead to verify: similar name",
+                "Answers a query",
                 "href=\"rtsp://cameras.example/7\"",
                 "hx-post=\"/calls/17/clips\"",
             ],
         );
         let outcomes = [
             SourceOutcome::Asked { at: "12:00".into() },
+            SourceOutcome::Retrying {
+                reason: "it answered 500".into(),
+                at: "12:00".into(),
+            },
             SourceOutcome::Answered {
                 findings: 2,
                 at: "12:01".into(),
+                besides: "as of 11:59".into(),
             },
-            SourceOutcome::NothingFound { at: "12:02".into() },
+            SourceOutcome::NothingFound {
+                at: "12:02".into(),
+                besides: String::new(),
+            },
+            SourceOutcome::Refused {
+                reason: "it wants a reason".into(),
+            },
             SourceOutcome::TimedOut { at: "12:03".into() },
             SourceOutcome::Failed {
                 reason: HOSTILE.into(),
@@ -332,8 +390,10 @@ mod tests {
             &html,
             &[
                 "no answer yet",
-                "Answered 12:01: 2 found",
+                "Trying again: it answered 500",
+                "Answered 12:01: 2 found, as of 11:59",
                 "Nothing found",
+                "Refused: it wants a reason",
                 "Did not answer in time",
                 "Failed: &#60;script&#62;",
             ],

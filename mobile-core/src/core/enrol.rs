@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Core, ENROLMENT, Enrolled, enrolled, keys_error, read, replace};
 use crate::identity::{client_config, signing_request};
 use crate::net::{Method, ask};
-use crate::shift::{Enrolment, Shift};
+use crate::shift::{Enrolment, Purpose, Shift};
 use crate::{CoreError, LogLevel, Ticket};
 
 /// How old a certificate gets before it is renewed.
@@ -39,6 +39,8 @@ struct ShiftAnswer {
     unit: String,
     agency: String,
     expires_ms: i64,
+    #[serde(default)]
+    purposes: Vec<Purpose>,
 }
 
 fn unfit(what: &str) -> CoreError {
@@ -127,6 +129,7 @@ impl Core {
             unit: answer.unit,
             agency: answer.agency,
             expires_ms: answer.expires_ms,
+            purposes: answer.purposes,
             token: answer.token,
         };
         self.set_shift(Some(shift.clone())).await?;

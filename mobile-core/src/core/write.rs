@@ -2,7 +2,7 @@
 
 use packet::{
     Acknowledgement, Author, CallId, CallState, Caution, Compartment, Correction, DocumentId,
-    Entry, EntryId, Facts, Note, Query, QueryWhat, UnitState, UnitStatus,
+    Entry, EntryError, EntryId, Facts, Note, Query, QueryWhat, Subject, UnitState, UnitStatus,
 };
 
 use super::Core;
@@ -41,23 +41,36 @@ impl Core {
             .await
     }
 
-    /// Asks the sources, once the center has it.
+    /// Asks the sources, once the center has it. `purpose` is one of the shift's codes;
+    /// without one it is asked for the usual. `reason` is the officer's own words, which
+    /// some sources want.
     ///
     /// # Errors
-    /// As [`Core::add_note`].
+    /// As [`Core::add_note`]; what is wrong with the value or the purpose.
     pub async fn add_query(
         &self,
         call: CallId,
         what: QueryWhat,
         value: &str,
+        purpose: Option<&str>,
+        reason: Option<&str>,
     ) -> Result<EntryId, CoreError> {
-        let by = self.signed_on()?.by();
+        let shift = self.signed_on()?;
+        let purpose = filled(purpose);
+        let is_known = |code: &str| shift.purposes.iter().any(|known| known.code == code);
+        if let Some(code) = purpose
+            && !shift.purposes.is_empty()
+            && !is_known(code)
+        {
+            let known: Vec<_> = shift.purposes.iter().map(|p| p.code.as_str()).collect();
+            return Err(not_so("purpose", format!("one of {}", known.join(", "))));
+        }
         let query = Query {
             what,
-            value: value.to_owned(),
-            by,
-            purpose: None,
-            reason: None,
+            value: asked("value", what, value)?,
+            by: shift.by(),
+            purpose: purpose.map(ToOwned::to_owned),
+            reason: filled(reason).map(ToOwned::to_owned),
         };
         self.write(call, Compartment::Call, Entry::Query(query))
             .await
@@ -134,7 +147,7 @@ impl Core {
         if let Some(plate) = OpenPacket::filled(&open.plate) {
             let query = Query {
                 what: QueryWhat::Plate,
-                value: plate.to_owned(),
+                value: asked("plate", QueryWhat::Plate, plate)?,
                 by: by.clone(),
                 purpose: None,
                 reason: None,
@@ -210,6 +223,24 @@ impl Core {
         self.0.work.notify_one();
         Ok(ids)
     }
+}
+
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The words of a query in the form in which they are looked up. A recording is named by
+/// its camera, as the center names it.
+fn asked(field: &'static str, what: QueryWhat, value: &str) -> Result<String, CoreError> {
+    if what == QueryWhat::Clip {
+        return Ok(value.to_owned());
+    }
+    let subject = Subject::parse(what, value).map_err(|e| not_so(field, e.to_string()))?;
+    Ok(subject.shown())
+}
+
+fn not_so(field: &'static str, wanted: String) -> CoreError {
+    CoreError::Entry(EntryError::Field { field, wanted })
 }
 
 fn intent(call: CallId, compartment: Compartment, entry: Entry) -> Intent {

@@ -4,8 +4,8 @@ use packet::glance::{Fresh, Glance, Line};
 use packet::{Entry, QueryWhat, UnitState};
 
 use crate::{
-    AttachmentContent, AttachmentState, AttachmentView, EntryView, LinkState, MineState, Packet,
-    PacketSummary, Shift, ShownTo,
+    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, LinkState, MineState,
+    Packet, PacketSummary, Purpose, Shift, ShownTo,
 };
 
 #[derive(Debug, Clone, uniffi::Record)]
@@ -14,6 +14,15 @@ pub struct ShiftRecord {
     pub unit: String,
     pub agency: String,
     pub expires_ms: i64,
+    /// What a query may be for, the usual one first.
+    pub purposes: Vec<PurposeRecord>,
+}
+
+/// A purpose code of the center's.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct PurposeRecord {
+    pub code: String,
+    pub name: String,
 }
 
 impl From<Shift> for ShiftRecord {
@@ -23,6 +32,11 @@ impl From<Shift> for ShiftRecord {
             unit: shift.unit,
             agency: shift.agency,
             expires_ms: shift.expires_ms,
+            purposes: shift
+                .purposes
+                .into_iter()
+                .map(|Purpose { code, name }| PurposeRecord { code, name })
+                .collect(),
         }
     }
 }
@@ -152,6 +166,27 @@ impl From<EntryView> for EntryRecord {
             shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
             corrected_by: entry.corrected_by.map(|id| id.to_string()),
             attachment: entry.attachment.map(Into::into),
+        }
+    }
+}
+
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct FoundRecord {
+    pub call: String,
+    /// It is a beat's: known before there is a call.
+    pub is_beat: bool,
+    /// As in [`SummaryRecord`].
+    pub facts: Option<String>,
+    pub entry: EntryRecord,
+}
+
+impl From<Found> for FoundRecord {
+    fn from(found: Found) -> Self {
+        Self {
+            call: found.call.to_string(),
+            is_beat: found.is_beat,
+            facts: found.facts.map(|facts| fields(&Entry::Facts(facts))),
+            entry: found.entry.into(),
         }
     }
 }

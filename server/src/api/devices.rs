@@ -262,6 +262,14 @@ pub(super) struct ShiftView {
     unit: String,
     agency: String,
     expires_ms: i64,
+    /// What a query may be for, the usual one first.
+    purposes: Vec<PurposeView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PurposeView {
+    code: String,
+    name: String,
 }
 
 /// `POST /v1/shifts` with `{"officer", "unit"}`: binds the officer to the unit and the device.
@@ -337,6 +345,15 @@ pub(super) async fn sign_on(
         unit: shift.unit,
         agency: shift.agency,
         expires_ms: shift.expires_ms,
+        purposes: center
+            .config
+            .purposes
+            .iter()
+            .map(|purpose| PurposeView {
+                code: purpose.code.clone(),
+                name: purpose.name.clone(),
+            })
+            .collect(),
     };
     Ok((StatusCode::CREATED, Json(view)))
 }

@@ -34,6 +34,11 @@ pub(super) async fn add(
     allow(&center, role, Act::AddHotListEntry, "").await?;
     let request: EntryRequest = read_json(&super::calls::body_of(body)?)?;
     let entry = request.checked(clock::now_ms()).map_err(Problem::from)?;
+    let is_none = |id: &&String| !center.config.beats.iter().any(|beat| beat.id == **id);
+    if let Some(unknown) = entry.beats.iter().find(is_none) {
+        let wanted = format!("the center's beats, which {unknown} is not");
+        return Err(Problem::bad_field("beats", wanted));
+    }
     let id = hot_list::add_for(&center, entry, role.name()).await?;
     Ok((StatusCode::CREATED, Json(AddedView { id })))
 }

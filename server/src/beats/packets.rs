@@ -63,10 +63,28 @@ pub fn packets(connection: &Connection) -> Result<Vec<BeatPacket>, LogError> {
     Ok(packets.collect::<Result<_, _>>()?)
 }
 
-fn of_beat(connection: &Connection, beat: &str) -> Result<Vec<BeatPacket>, LogError> {
-    let mut all = packets(connection)?;
-    all.retain(|packet| packet.beat == beat);
-    Ok(all)
+/// A packet of a beat that units have, or that follows the one that they have.
+struct Unretired {
+    call: CallId,
+    changes: i64,
+    given: bool,
+    is_short: bool,
+}
+
+fn of_beat(connection: &Connection, beat: &str) -> Result<Vec<Unretired>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT call, changes, given, is_short FROM beat_packets
+         WHERE beat = ?1 AND retired_ms IS NULL ORDER BY call",
+    )?;
+    let packets = statement.query_map([beat], |row| {
+        Ok(Unretired {
+            call: CallId(row.get::<_, i64>(0)?.cast_unsigned()),
+            changes: row.get(1)?,
+            given: row.get(2)?,
+            is_short: row.get(3)?,
+        })
+    })?;
+    Ok(packets.collect::<Result<_, _>>()?)
 }
 
 /// The packet that the beat's units have.
@@ -88,29 +106,28 @@ pub(super) fn fill(
     at_most: usize,
 ) -> Result<bool, LogError> {
     let mut all = of_beat(ledger.sql(), &beat.id)?;
-    let is_grown = |packet: &BeatPacket| packet.changes > CHANGES_MAX;
+    let is_grown = |packet: &Unretired| packet.changes > CHANGES_MAX;
     if all.is_empty() || (all.len() == 1 && is_grown(&all[0])) {
         open(ledger, beat)?;
         all = of_beat(ledger.sql(), &beat.id)?;
     }
-    // One that is given up soon is not filled any more, but for what it has room for.
-    let wanted = wanted(ledger.sql(), beat, ledger.now_ms())?;
+    let (wanted, is_short) = wanted(ledger.sql(), &beat.id, ledger.now_ms())?;
     let mut room = at_most;
     for packet in &all {
         let has: HashSet<_> = standing::causes_in(ledger, packet.call, Role::Carried)?
             .into_iter()
             .collect();
-        for carried in &wanted.all {
-            if has.contains(carried.cause().as_str()) {
+        for one in &wanted {
+            if has.contains(one.cause().as_str()) {
                 continue;
             }
             if room == 0 {
                 return Ok(false);
             }
-            carry(ledger, packet.call, carried)?;
+            carry(ledger, packet.call, *one)?;
             room -= 1;
         }
-        if wanted.is_short && !packet.is_short {
+        if is_short && !packet.is_short {
             say_that_more_is_listed(ledger, packet.call)?;
         }
     }
@@ -120,91 +137,49 @@ pub(super) fn fill(
     Ok(true)
 }
 
-/// What a beat's packet should carry.
-struct WantedHere {
-    all: Vec<Carried>,
-    /// There is more than it takes.
-    is_short: bool,
+/// Something that a beat's packet should carry.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Hot(i64),
+    Premise(i64),
 }
 
-enum Carried {
-    Hot(Box<Listed>),
-    Premise(Kept),
-}
-
-impl Carried {
-    fn cause(&self) -> Cause {
+impl Wanted {
+    fn cause(self) -> Cause {
         match self {
-            Self::Hot(listed) => Cause::hot(listed.id),
-            Self::Premise(kept) => Cause::premise(kept.id),
+            Self::Hot(id) => Cause::hot(id),
+            Self::Premise(id) => Cause::premise(id),
         }
     }
 }
 
-fn wanted(connection: &Connection, beat: &BeatConfig, now_ms: i64) -> Result<WantedHere, LogError> {
-    let premises = premises::of_beat(connection, &beat.id, now_ms, PREMISES_CARRIED_MAX + 1)?;
-    let mut is_short = premises.len() > PREMISES_CARRIED_MAX;
-    let mut all: Vec<_> = premises
-        .into_iter()
-        .take(PREMISES_CARRIED_MAX)
-        .map(Carried::Premise)
-        .collect();
-    let mut hot = 0;
-    hot_list::to_carry(connection, now_ms, |listed| {
-        let is_here = listed.entry.beats.is_empty() || listed.entry.beats.contains(&beat.id);
-        if is_here && hot == HOT_CARRIED_MAX {
-            is_short = true;
-            return false;
-        }
-        if is_here {
-            hot += 1;
-            all.push(Carried::Hot(Box::new(listed.clone())));
-        }
-        true
-    })?;
-    Ok(WantedHere { all, is_short })
+/// All that a beat's packet should carry, and whether there is more than it takes.
+fn wanted(
+    connection: &Connection,
+    beat: &str,
+    now_ms: i64,
+) -> Result<(Vec<Wanted>, bool), LogError> {
+    let mut premises = premises::to_carry(connection, beat, now_ms, PREMISES_CARRIED_MAX + 1)?;
+    let mut entries = hot_list::to_carry(connection, beat, now_ms, HOT_CARRIED_MAX + 1)?;
+    let is_short = premises.len() > PREMISES_CARRIED_MAX || entries.len() > HOT_CARRIED_MAX;
+    premises.truncate(PREMISES_CARRIED_MAX);
+    entries.truncate(HOT_CARRIED_MAX);
+    let premises = premises.into_iter().map(Wanted::Premise);
+    let entries = entries.into_iter().map(Wanted::Hot);
+    Ok((premises.chain(entries).collect(), is_short))
 }
 
-fn carry(ledger: &mut Ledger<'_>, call: CallId, carried: &Carried) -> Result<(), LogError> {
-    let (finding, can_hurt) = match carried {
-        Carried::Hot(listed) => {
-            let finding = Finding {
-                source: hot_list::source(listed),
-                title: hot_list::title(listed),
-                text: hot_list::cut(&hot_list::said(listed), entry::TEXT_CHARS_MAX),
-                query: hot_list::cut(&listed.entry.wanted.text(), entry::NAME_CHARS_MAX),
-                recorded_ms: Some(listed.added_ms),
-                answered_ms: ledger.now_ms(),
-                confidence: Confidence::Exact,
-                topic: listed.entry.kind.topic(),
-                link: None,
-                ends_ms: Some(listed.entry.ends.as_millisecond()),
-                answers: None,
-            };
-            (finding, listed.entry.danger)
+fn carry(ledger: &mut Ledger<'_>, call: CallId, wanted: Wanted) -> Result<(), LogError> {
+    let now_ms = ledger.now_ms();
+    let found = match wanted {
+        Wanted::Hot(id) => hot_list::live(ledger.sql(), id, now_ms)?
+            .map(|listed| (of_entry(&listed, now_ms), listed.entry.danger)),
+        Wanted::Premise(id) => {
+            premises::live(ledger.sql(), id, now_ms)?.map(|kept| (of_premise(&kept, now_ms), true))
         }
-        Carried::Premise(kept) => {
-            let premise = &kept.premise;
-            let finding = Finding {
-                source: "Premise".into(),
-                title: hot_list::cut(&premise.location, entry::NAME_CHARS_MAX),
-                text: format!(
-                    "{}\nSet by {}, until {}.",
-                    premise.text,
-                    premise.set_by,
-                    premise.ends.strftime("%Y-%m-%d %H:%M UTC")
-                ),
-                query: hot_list::cut(&premise.location, entry::NAME_CHARS_MAX),
-                recorded_ms: Some(kept.added_ms),
-                answered_ms: ledger.now_ms(),
-                confidence: Confidence::Exact,
-                topic: Topic::Premise,
-                link: None,
-                ends_ms: Some(premise.ends.as_millisecond()),
-                answers: None,
-            };
-            (finding, true)
-        }
+    };
+    let Some((finding, can_hurt)) = found else {
+        return Ok(());
     };
     let document = standing::document_of(call, can_hurt);
     let entry = Entry::Finding(finding);
@@ -212,10 +187,48 @@ fn carry(ledger: &mut Ledger<'_>, call: CallId, carried: &Carried) -> Result<(),
         ledger,
         document,
         entry,
-        &carried.cause(),
+        &wanted.cause(),
         Role::Carried,
         true,
     )
+}
+
+fn of_entry(listed: &Listed, now_ms: i64) -> Finding {
+    Finding {
+        source: hot_list::source(listed),
+        title: hot_list::title(listed),
+        text: hot_list::cut(&hot_list::said(listed), entry::TEXT_CHARS_MAX),
+        query: hot_list::cut(&listed.entry.wanted.text(), entry::NAME_CHARS_MAX),
+        recorded_ms: Some(listed.added_ms),
+        answered_ms: now_ms,
+        confidence: Confidence::Exact,
+        topic: listed.entry.kind.topic(),
+        link: None,
+        ends_ms: Some(listed.entry.ends.as_millisecond()),
+        answers: None,
+    }
+}
+
+fn of_premise(kept: &Kept, now_ms: i64) -> Finding {
+    let premise = &kept.premise;
+    Finding {
+        source: "Premise".into(),
+        title: hot_list::cut(&premise.location, entry::NAME_CHARS_MAX),
+        text: format!(
+            "{}\nSet by {}, until {}.",
+            premise.text,
+            premise.set_by,
+            premise.ends.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        query: hot_list::cut(&premise.location, entry::NAME_CHARS_MAX),
+        recorded_ms: Some(kept.added_ms),
+        answered_ms: now_ms,
+        confidence: Confidence::Exact,
+        topic: Topic::Premise,
+        link: None,
+        ends_ms: Some(premise.ends.as_millisecond()),
+        answers: None,
+    }
 }
 
 fn say_that_more_is_listed(ledger: &mut Ledger<'_>, call: CallId) -> Result<(), LogError> {

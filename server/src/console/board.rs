@@ -135,16 +135,13 @@ impl Board {
                 step: known.step(times, now_ms),
             });
         }
-        let deaf = center.cads.troubles().into_iter();
         Ok((
             BoardView {
                 fault: center.rules_fault().borrow().clone(),
+                troubles: center.cads.troubles(),
                 rows,
                 calls_not_shown,
                 closed,
-                deaf: deaf
-                    .map(|(id, why)| (agency(&center.config, &id), why))
-                    .collect(),
             },
             open_calls,
         ))
@@ -248,6 +245,8 @@ async fn keep_on(console: &Arc<Console>) {
         }
         let mut happenings = console.center.log.subscribe();
         let mut fault = console.center.rules_fault();
+        let mut doors = tokio::time::interval(Duration::from_millis(DOORS_MS));
+        let mut troubles = Vec::new();
         let mut is_old = true;
         while board.rendered.receiver_count() > 0 {
             if is_old {
@@ -262,6 +261,11 @@ async fn keep_on(console: &Arc<Console>) {
                     Err(RecvError::Closed) => return,
                 },
                 _ = fault.changed() => true,
+                _ = doors.tick() => {
+                    let now = console.center.cads.troubles();
+                    let before = std::mem::replace(&mut troubles, now);
+                    before != troubles
+                }
                 () = board.rendered.closed() => false,
             };
             // One look answers all that has been told so far.
@@ -275,6 +279,9 @@ async fn keep_on(console: &Arc<Console>) {
         board.rendered.send_replace(None);
     }
 }
+
+/// How often the doors of the CADs are looked at, while somebody looks at the board.
+const DOORS_MS: u64 = 2_000;
 
 /// Whether it may change what a row says.
 fn is_on_board(happening: &Happening) -> bool {

@@ -27,6 +27,12 @@ pub(super) async fn board(console: &Arc<Console>, detail: String) {
     keep(console, vec![record(Act::SeeBoard, String::new(), detail)]).await;
 }
 
+/// So much of what is listed was shown.
+pub(super) async fn listed(console: &Arc<Console>, act: Act, count: usize) {
+    let detail = format!("{count} shown");
+    keep(console, vec![record(act, String::new(), detail)]).await;
+}
+
 /// These stretches were sent to a page.
 pub(super) async fn packet(console: &Arc<Console>, stretches: &[Stretch]) {
     let records = stretches

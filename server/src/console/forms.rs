@@ -7,15 +7,20 @@ use axum::Form;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use packet::{CallId, Caution, Entry, Note};
+use packet::{
+    CallId, Caution, Compartment, DocumentId, Entry, Facts, Kind, Note, Query, QueryWhat, Subject,
+};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::pages::html;
 use super::view::{AnswerView, TEXT_CHARS_MAX};
 use super::{ANALYST, ANALYST_NAME, Console, words};
 use crate::api::allow;
-use crate::log::LogError;
+use crate::clock;
+use crate::log::{LogError, document};
 use crate::policy::Act;
+use crate::premises::{self, Premise};
 use crate::problem::Problem;
 
 /// A text of the longest, each of its characters percent-encoded, and its name.
@@ -43,6 +48,86 @@ pub(super) async fn note(
     add(&console, &id, request, entry, "Note added.").await
 }
 
+#[derive(Debug, Deserialize)]
+struct PremiseRequest {
+    text: String,
+    /// As a browser writes a time without a zone: the center's.
+    #[serde(default)]
+    ends: String,
+}
+
+/// `POST /calls/{id}/premises`: a caution that is kept with the call's place.
+pub(super) async fn premise(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    allow(&console.center, ANALYST, Act::SetPremise, &id).await?;
+    let unprocessable = |why| Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
+    let form = match fields_of::<PremiseRequest>(request).await {
+        Ok(form) => form,
+        Err(why) => return unprocessable(why),
+    };
+    let text = match text(&form.text) {
+        Ok(text) => text,
+        Err(why) => return unprocessable(why),
+    };
+    let Some(ends) = console.times.local(&form.ends) else {
+        return unprocessable("Say until when it is kept.".into());
+    };
+    let Ok(call) = id.parse::<CallId>() else {
+        return Ok(not_known());
+    };
+    let facts = match facts_of(&console, call).await {
+        Ok(Some(facts)) => facts,
+        Ok(None) => return Ok(not_known()),
+        Err(e) => return Ok(failed(&e)),
+    };
+    let degrees = |e6: i32| f64::from(e6) / 1e6;
+    let premise = Premise {
+        location: facts.location,
+        latitude: facts.latitude_e6.map(degrees),
+        longitude: facts.longitude_e6.map(degrees),
+        district: facts.district,
+        text,
+        set_by: ANALYST_NAME.into(),
+        ends,
+    };
+    let premise = match premise.checked(clock::now_ms()) {
+        Ok(premise) => premise,
+        Err(e) => return unprocessable(e.to_string()),
+    };
+    match premises::add_for(&console.center, premise, ANALYST_NAME).await {
+        Ok(_) => {
+            let done = "Kept with the place: each call there has it until then.";
+            Ok(answer(StatusCode::OK, true, done.into()))
+        }
+        Err(LogError::Conflict(why)) => Ok(refused(StatusCode::CONFLICT, why)),
+        Err(e) => Ok(failed(&e)),
+    }
+}
+
+/// What is said of the call now.
+async fn facts_of(console: &Console, call: CallId) -> Result<Option<Facts>, LogError> {
+    let words = DocumentId::new(call, Compartment::Call);
+    let read = console.center.log.readers().read(move |connection| {
+        let logged = document(connection, words)?;
+        let mut newest = logged.into_iter().rev();
+        Ok(
+            newest.find_map(|logged| match logged.inspected.written.entry {
+                Entry::Facts(facts) => Some(facts),
+                _ => None,
+            }),
+        )
+    });
+    read.await
+}
+
+fn failed(error: &LogError) -> Response {
+    tracing::error!(%error, "an analyst's entry was not taken");
+    refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(error))
+}
+
 /// `POST /calls/{id}/cautions`
 pub(super) async fn caution(
     State(console): State<Arc<Console>>,
@@ -60,6 +145,62 @@ pub(super) async fn caution(
     add(&console, &id, request, entry, done).await
 }
 
+#[derive(Debug, Deserialize)]
+struct QueryRequest {
+    what: QueryWhat,
+    value: String,
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /calls/{id}/queries`
+pub(super) async fn query(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
+    let query = match fields_of::<QueryRequest>(request).await {
+        Ok(asked) => query_of(&console, asked),
+        Err(why) => Err(why),
+    };
+    match query {
+        Ok(query) => {
+            let done = "Asked. What each source answers comes by itself.";
+            write(&console, &id, Entry::Query(query), done).await
+        }
+        Err(why) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why)),
+    }
+}
+
+/// What is asked, in the form in which it is looked up, or why it is not.
+fn query_of(console: &Console, asked: QueryRequest) -> Result<Query, String> {
+    let subject = Subject::parse(asked.what, &asked.value)
+        .map_err(|wanted| format!("It asks about nothing: {wanted} is wanted."))?;
+    let purposes = &console.center.config.purposes;
+    let purpose = asked.purpose.trim();
+    if !purposes.iter().any(|known| known.code == purpose) {
+        let codes: Vec<_> = purposes.iter().map(|known| known.code.as_str()).collect();
+        return Err(format!(
+            "The purpose should be one of {}.",
+            codes.join(", ")
+        ));
+    }
+    let reason = asked.reason.trim();
+    if reason.contains(char::is_control) {
+        return Err("The reason should be one line.".into());
+    }
+    Ok(Query {
+        what: asked.what,
+        value: subject.shown(),
+        by: ANALYST_NAME.into(),
+        purpose: Some(purpose.to_owned()),
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+    })
+}
+
 async fn add(
     console: &Arc<Console>,
     id: &str,
@@ -73,6 +214,16 @@ async fn add(
     if let Err(why) = text {
         return Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
+    write(console, id, entry, done).await
+}
+
+/// Who may is decided before.
+async fn write(
+    console: &Arc<Console>,
+    id: &str,
+    entry: Entry,
+    done: &str,
+) -> Result<Response, Problem> {
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };
@@ -80,31 +231,36 @@ async fn add(
         Ok(_) => Ok(answer(StatusCode::OK, true, done.into())),
         Err(LogError::Unknown { .. }) => Ok(not_known()),
         Err(LogError::Entry(e)) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string())),
-        Err(e) => {
-            tracing::error!(error = %e, "an analyst's entry was not taken");
-            Ok(refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(&e)))
-        }
+        Err(e) => Ok(failed(&e)),
+    }
+}
+
+/// A form's fields, or why they cannot be taken.
+pub(super) async fn fields_of<T: DeserializeOwned>(request: Request) -> Result<T, String> {
+    let read = tokio::time::timeout(
+        Duration::from_millis(BODY_MS_MAX),
+        Form::<T>::from_request(request, &()),
+    );
+    match read.await {
+        Ok(Ok(Form(form))) => Ok(form),
+        Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_long()),
+        Ok(Err(e)) => Err(format!(
+            "The center could not read this: {}.",
+            e.body_text()
+        )),
+        Err(_) => Err("The text did not arrive in time.".into()),
     }
 }
 
 /// What is in the box, or why it cannot be taken.
 async fn text_of(request: Request) -> Result<String, String> {
-    let read = tokio::time::timeout(
-        Duration::from_millis(BODY_MS_MAX),
-        Form::<TextRequest>::from_request(request, &()),
-    );
-    let text = match read.await {
-        // Browsers write line ends as two characters.
-        Ok(Ok(Form(form))) => form.text.replace("\r\n", "\n"),
-        Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_long()),
-        Ok(Err(e)) => {
-            return Err(format!(
-                "The center could not read this: {}.",
-                e.body_text()
-            ));
-        }
-        Err(_) => return Err("The text did not arrive in time.".into()),
-    };
+    text(&fields_of::<TextRequest>(request).await?.text)
+}
+
+/// Text as it is kept, or why it cannot be.
+fn text(text: &str) -> Result<String, String> {
+    // Browsers write line ends as two characters.
+    let text = text.replace("\r\n", "\n");
     let text = text.trim();
     if text.is_empty() {
         return Err("There is no text in it.".into());

@@ -18,7 +18,7 @@ use askama::Template;
 use rusqlite::{Connection, params};
 
 use self::devices::Devices;
-use super::view::{PacketView, ShownThroughView, TimelineView};
+use super::view::{PacketView, QueriesView, ShownThroughView, TimelineView};
 use super::{Console, board};
 use crate::arrivals::Timeline;
 use crate::calls;
@@ -195,7 +195,15 @@ impl Known {
             cautions: said.cautions(),
             findings: said.findings(),
             notes: said.notes(),
-            sources: sources::view(&self.documents, &console.times, beside.now_ms),
+            sources: sources::view(&self.documents, config, &console.times, beside.now_ms),
+            queries: QueriesView {
+                call_id: self.call.to_string(),
+                purposes: config
+                    .purposes
+                    .iter()
+                    .map(|purpose| (purpose.code.clone(), purpose.name.clone()))
+                    .collect(),
+            },
             units: units::view(&self.documents, beside, &console.center, &console.times),
             life: life::view(
                 self.call,

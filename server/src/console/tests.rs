@@ -656,3 +656,98 @@ async fn an_arrival_is_told_on_its_packets_page_on_the_measures_page_and_to_the_
         "{body}"
     );
 }
+
+/// As a browser's form sends a time.
+fn in_two_days() -> String {
+    let then = Timestamp::now() + jiff::SignedDuration::from_hours(48);
+    then.strftime("%Y-%m-%dT%H%%3A%M").to_string()
+}
+
+#[tokio::test]
+async fn an_analyst_lists_a_plate_and_clears_it_and_the_packet_strikes_it_through() {
+    let bench = Bench::start().await;
+    let call = bench
+        .report("1", "WELFARE CHECK", "red car left, plate KRT482 WI")
+        .await;
+    let form = |plate: &str| {
+        format!(
+            "kind=stolen&list=Stolen&agency=County&author=Lund&plate={plate}&state=WI&name=&date_of_birth=\
+             &phone=&vehicle=&text=Taken+on+Monday&ends=2099-01-01T00%3A00&danger=yes"
+        )
+    };
+    let refused = bench.post("/hot-list", form("AB*")).await;
+    assert_eq!(refused.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.1.contains("ends: a time after now") || refused.1.contains("plate:"));
+    let soon = format!("ends={}", in_two_days());
+    let added = bench
+        .post(
+            "/hot-list",
+            form("KRT482").replace("ends=2099-01-01T00%3A00", &soon),
+        )
+        .await;
+    assert_eq!(added.0, StatusCode::SEE_OTHER, "{}", added.1);
+    let (_, html) = bench.get("/hot-list").await;
+    assert!(html.contains("<b>Stolen: KRT482 WI</b>"), "{html}");
+    assert!(html.contains("action=\"/hot-list/1/clear\""));
+    let packet = format!("/calls/{call}");
+    let (_, html) = bench.get(&packet).await;
+    for words in [
+        "Hot list: Stolen",
+        "exact match",
+        "Stolen: KRT482 WI. Taken on Monday",
+    ] {
+        assert!(html.contains(words), "{words} is missing in {html}");
+    }
+    assert!(!html.contains("<s>"));
+    let cleared = bench.post("/hot-list/1/clear", String::new()).await;
+    assert_eq!(cleared.0, StatusCode::SEE_OTHER);
+    let (_, html) = bench.get(&packet).await;
+    assert!(
+        html.contains("<s>Stolen: KRT482 WI\nTaken on Monday"),
+        "{html}"
+    );
+    assert!(html.contains("<s>Stolen: KRT482 WI. Taken on Monday"));
+    assert!(html.contains("Hot list: Stolen, cleared by Analyst (RTCC)"));
+    let again = bench.post("/hot-list/1/clear", String::new()).await;
+    assert_eq!(again.0, StatusCode::NOT_FOUND);
+    assert!(
+        bench
+            .get("/hot-list")
+            .await
+            .1
+            .contains("<s>Stolen: KRT482 WI</s>")
+    );
+    for act in ["AddHotListEntry", "ClearHotListEntry", "SeeHotLists"] {
+        assert!(!bench.audit(act).await.is_empty(), "{act}");
+    }
+}
+
+#[tokio::test]
+async fn a_caution_that_is_kept_with_its_place_is_on_the_next_call_there_until_it_is_ended() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "WELFARE CHECK", "no answer").await;
+    let keep = |ends: &str| format!("text=Large+dog&ends={ends}");
+    let path = format!("/calls/{call}/premises");
+    let without_end = bench.post(&path, keep("")).await;
+    assert_eq!(without_end.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(without_end.1.contains("until when"));
+    let year = Timestamp::now().strftime("%Y").to_string();
+    let kept = bench
+        .post(&path, keep(&format!("{year}-12-31T23%3A59")))
+        .await;
+    assert_eq!(kept.0, StatusCode::OK, "{}", kept.1);
+    let next = bench.report("2", "FIGHT", "two men").await;
+    for call in [call, next] {
+        let (_, html) = bench.get(&format!("/calls/{call}")).await;
+        assert!(html.contains("Large dog") && html.contains("Premise: Analyst (RTCC)"));
+        assert!(!html.contains("<s>Large dog</s>"));
+    }
+    let (_, html) = bench.get("/premises").await;
+    assert!(html.contains("2900 W OKLAHOMA AV") && html.contains("action=\"/premises/1/end\""));
+    let ended = bench.post("/premises/1/end", String::new()).await;
+    assert_eq!(ended.0, StatusCode::SEE_OTHER);
+    let (_, html) = bench.get(&format!("/calls/{next}")).await;
+    assert!(html.contains("<s>Large dog</s>"), "{html}");
+    assert!(!bench.audit("SetPremise").await.is_empty());
+    assert!(!bench.audit("EndPremise").await.is_empty());
+}

@@ -33,10 +33,15 @@
 //! |---|---|
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/cautions` | `text` |
+//! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of the center's; `reason`, which may be empty |
 //! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
 //! | `POST /calls/{id}/links`, `POST /calls/{id}/links/undo` | `other`: a call's id, or its number |
 //! | `POST /search/saved` | `name`, and the parts of the search |
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
+//! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
+//!
+//! Two pages have no socket, and their forms lead back to them: `GET /hot-list`
+//! ([`HotListPage`]) and `GET /premises` ([`PremisesPage`]).
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
@@ -46,6 +51,7 @@ mod board;
 mod entry;
 mod glance;
 mod life;
+mod listed;
 mod packet;
 mod search;
 
@@ -57,9 +63,11 @@ pub use entry::{
 };
 pub use glance::{GlanceView, LineView, Tone};
 pub use life::{LifeView, LinkedView, StepView};
+pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
-    ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView, UnitsView,
+    QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
+    UnitsView,
 };
 
 pub use search::{

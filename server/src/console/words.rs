@@ -3,6 +3,7 @@
 //! Two clocks are told here, the author's and the center's. Neither is ever given
 //! as the other: whoever shows a time says whose it is.
 
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use packet::entry::QueryWhat;
@@ -69,6 +70,20 @@ impl Times {
             "%Y-%m-%d %H:%M:%S"
         };
         format!("{}{}", at.strftime(form), self.suffix)
+    }
+
+    /// With its date: when something ends.
+    pub(super) fn minute(&self, ms: i64) -> String {
+        match self.zoned(ms) {
+            Some(at) => format!("{}{}", at.strftime("%Y-%m-%d %H:%M"), self.suffix),
+            None => "at an unknown time".into(),
+        }
+    }
+
+    /// A time as a browser's box writes it, without a zone: the center's.
+    pub(super) fn local(&self, text: &str) -> Option<Timestamp> {
+        let time: DateTime = text.trim().parse().ok()?;
+        Some(time.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 
     /// The date of a record. Sources give dates without a zone, kept as midnight UTC.
@@ -208,6 +223,17 @@ mod tests {
             "2026-01-01 12:03:02 UTC"
         );
         assert_eq!(Times::utc().second(i64::MAX, noon), "at an unknown time");
+    }
+
+    #[test]
+    fn a_time_from_a_box_is_the_centers_own() {
+        let times = Times::utc();
+        let at = times
+            .local("2026-01-01T12:03")
+            .map(|at| at.as_millisecond());
+        assert_eq!(at, Some(1_767_268_980_000));
+        assert_eq!(times.minute(1_767_268_980_000), "2026-01-01 12:03 UTC");
+        assert_eq!(times.local("soon"), None);
     }
 
     #[test]

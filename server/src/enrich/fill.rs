@@ -10,6 +10,7 @@ pub(super) enum Name {
     Plate,
     State,
     /// A person as screens show it.
+    #[allow(clippy::enum_variant_names)] // the person's, as templates call it
     Name,
     First,
     Last,

@@ -57,8 +57,7 @@ pub fn write_told(
             } else {
                 OutcomeState::Answered
             };
-            let detail = (answer.left_out > 0)
-                .then(|| format!("{} more than are shown: ask it itself", answer.left_out));
+            let detail = besides(source, answer);
             let is_kept = ledger.now_ms() - as_of_ms > FRESH_MS;
             (state, took(*took_ms), detail, is_kept.then_some(*as_of_ms))
         }
@@ -103,6 +102,19 @@ pub fn write_told(
     let document = DocumentId::new(asker.behalf.call, Compartment::Call);
     ledger.append(document, Entry::Outcome(outcome))?;
     Ok(())
+}
+
+/// What a person could otherwise only wonder about.
+fn besides(source: &SourceConfig, answer: &Brings) -> Option<String> {
+    let mut said = Vec::new();
+    if source.compartment != Compartment::Call && !answer.findings.is_empty() {
+        let (findings, place) = (answer.findings.len(), source.compartment.name());
+        said.push(format!("{findings} found, kept in {place}"));
+    }
+    if answer.left_out > 0 {
+        said.push(format!("{} more than are shown", answer.left_out));
+    }
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Writes what is not asked.

@@ -1,8 +1,7 @@
 //! What is held against what: a packet's names against the entries, as each is logged, and
 //! an entry against the names of the packets of open calls, as it is added.
 //!
-//! One place takes *what an entry of a packet names* ([`names_of`]): the call's mentions
-//! will add to it.
+//! One place takes *what an entry of a packet names* ([`names_of`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +18,6 @@ use super::{SOURCE, words};
 use crate::intake::CallReport;
 use crate::log::{Committed, Ledger, LogError};
 use crate::plate_reads;
-use crate::triage::plates_in;
 
 /// Most entries that one name is shown to match; how many there are is said.
 const MATCHES_MAX: usize = 5;
@@ -101,6 +99,7 @@ fn is_own(change: &Committed) -> bool {
         (Entry::Finding(finding), Author::Center(_)) => {
             finding.source.starts_with(SOURCE) || finding.source == plate_reads::SOURCE
         }
+        (Entry::Caution(caution), Author::Center(_)) => caution.by.starts_with(SOURCE),
         _ => false,
     }
 }
@@ -132,26 +131,27 @@ fn outcome(
     Ok(())
 }
 
-/// What an entry of a packet names.
+/// What an entry of a packet names. The words of facts and notes are read already: what they
+/// name stands behind them as mentions ([`crate::mentions`]), and comes here by itself.
 fn names_of(ledger: &Ledger<'_>, call: CallId, entry: &Entry) -> Result<Vec<Named>, LogError> {
     let mut names = Vec::new();
+    let words = |text: &str| Named::Words(text.to_owned());
     match entry {
         Entry::Facts(facts) => {
             names.extend(reported_plates(ledger, call)?);
-            names.extend(facts.narrative.as_deref().into_iter().flat_map(named_in));
+            names.extend(facts.narrative.as_deref().map(words));
         }
-        Entry::Note(note) => names.extend(named_in(&note.text)),
+        Entry::Note(note) => names.push(words(&note.text)),
+        Entry::Caution(caution) => names.extend(named_in(ledger, &caution.text)),
         Entry::Finding(finding) => {
-            names.extend(named_in(&format!("{}\n{}", finding.title, finding.text)));
+            let text = format!("{}\n{}", finding.title, finding.text);
+            names.extend(named_in(ledger, &text));
         }
         Entry::Query(query) => names.extend(Named::asked(query)),
         Entry::Mention(mention) => names.extend(match mention.what {
             MentionWhat::Plate => Named::plate(&mention.value),
             MentionWhat::PartialPlate => partial(&mention.value),
-            MentionWhat::Person => {
-                let (name, born) = words::split_born(&mention.value);
-                Some(Named::Person { name, born })
-            }
+            MentionWhat::Person => Named::person(&mention.value),
             MentionWhat::Phone => words::phone(&mention.value).map(Named::Phone),
             MentionWhat::Vehicle => Some(Named::Vehicle(mention.value.clone())),
             MentionWhat::Address | MentionWhat::Weapon | MentionWhat::Danger => None,
@@ -172,15 +172,9 @@ fn partial(value: &str) -> Option<Named> {
     }
 }
 
-fn named_in(text: &str) -> Vec<Named> {
-    let mut names: Vec<Named> = plates_in(text)
-        .into_iter()
-        .map(|found| Named::Plate {
-            plate: found.plate,
-            state: found.state,
-        })
-        .collect();
-    names.extend(words::phones(text).into_iter().map(Named::Phone));
+fn named_in(ledger: &Ledger<'_>, text: &str) -> Vec<Named> {
+    let read = ledger.names_in(text);
+    let mut names: Vec<Named> = read.iter().filter_map(Named::read).collect();
     names.push(Named::Words(text.to_owned()));
     names
 }

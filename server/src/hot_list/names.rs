@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use packet::{Confidence, Query, QueryWhat, lookup};
+use packet::{Confidence, Query, QueryWhat, Subject, lookup};
 use serde::{Deserialize, Serialize};
 
 use super::soundex::soundex;
 use super::words;
+use crate::triage::{Entity, EntityWhat};
 
 /// Words of a vehicle's description that must be in both, of those that tell cars apart.
 const VEHICLE_WORDS_MIN: usize = 3;
@@ -124,10 +125,7 @@ impl Named {
     pub fn asked(query: &Query) -> Option<Self> {
         match query.what {
             QueryWhat::Plate => Self::plate(&query.value),
-            QueryWhat::Person => {
-                let (name, born) = words::split_born(&query.value);
-                Some(Self::Person { name, born })
-            }
+            QueryWhat::Person => Self::person(&query.value),
             QueryWhat::Phone => words::phone(&query.value).map(Self::Phone),
             QueryWhat::Address | QueryWhat::Clip => None,
         }
@@ -153,6 +151,39 @@ impl Named {
                 plate: pattern,
                 state,
             }),
+        }
+    }
+
+    /// A person as people write one, with the day of birth anywhere: `DOE, JANE 1980-02-03`.
+    #[must_use]
+    pub fn person(text: &str) -> Option<Self> {
+        match Subject::parse(QueryWhat::Person, text) {
+            Ok(Subject::Person { last, first, born }) => Some(Self::Person {
+                name: format!("{last}, {first}"),
+                born: born.and_then(|born| born.parse().ok()),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What the rules in force read in somebody's words, where it is of a kind that is listed.
+    pub(super) fn read(entity: &Entity) -> Option<Self> {
+        match &entity.what {
+            EntityWhat::Plate(plate) => Some(if plate.partial {
+                Self::PartialPlate {
+                    plate: format!("*{}*", plate.plate),
+                    state: plate.state.clone(),
+                }
+            } else {
+                Self::Plate {
+                    plate: plate.plate.clone(),
+                    state: plate.state.clone(),
+                }
+            }),
+            EntityWhat::Person(_) => Self::person(&entity.subject()?.shown()),
+            EntityWhat::Phone(digits) => words::phone(digits).map(Self::Phone),
+            EntityWhat::Vehicle(vehicle) => Some(Self::Vehicle(vehicle.to_string())),
+            EntityWhat::Address(_) | EntityWhat::Weapon(_) | EntityWhat::Danger(_) => None,
         }
     }
 
@@ -478,7 +509,7 @@ mod tests {
         };
         assert_eq!(
             Named::asked(&query(QueryWhat::Person, "Doe, Jane 1980-02-03")),
-            Some(person("Doe, Jane", Some("1980-02-03")))
+            Some(person("DOE, JANE", Some("1980-02-03")))
         );
         assert_eq!(
             Named::asked(&query(QueryWhat::Phone, "+1 (414) 555-0123")),

@@ -167,22 +167,21 @@ pub(super) fn forget(
     Ok(())
 }
 
-/// Live entries for a beat's packet: what can hurt first, then the newest.
+/// The numbers of live entries for a beat's packet: what can hurt first, then the newest.
 pub(crate) fn to_carry(
     connection: &Connection,
+    beat: &str,
     now_ms: i64,
-    mut wants: impl FnMut(&Listed) -> bool,
-) -> Result<(), LogError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM hot_list WHERE ended_ms IS NULL AND ends_ms > ?1 ORDER BY danger DESC, id DESC"
-    ))?;
-    let mut rows = statement.query([now_ms])?;
-    while let Some(row) = rows.next()? {
-        if !wants(&listed(row)?) {
-            break;
-        }
-    }
-    Ok(())
+    at_most: usize,
+) -> Result<Vec<i64>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM hot_list WHERE ended_ms IS NULL AND ends_ms > ?2
+           AND (entry ->> '$.beats' IS NULL
+                OR EXISTS (SELECT 1 FROM json_each(entry, '$.beats') AS own WHERE own.value = ?1))
+         ORDER BY danger DESC, id DESC LIMIT ?3",
+    )?;
+    let ids = statement.query_map(params![beat, now_ms, at_most], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn count_live(connection: &Connection) -> Result<usize, LogError> {

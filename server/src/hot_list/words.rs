@@ -1,12 +1,10 @@
-//! Names, dates and phones in what people write, until the call's mentions say them.
+//! Names, dates and phones as people and records write them.
 
 use jiff::civil::Date;
 
 /// Words that may stand between a given name and a surname.
 const BETWEEN_NAMES_MAX: usize = 1;
 const PHONE_DIGITS: usize = 10;
-/// Between two groups of one number: `) `.
-const PHONE_GAP_BYTES_MAX: usize = 2;
 /// The states, the district and the territories whose plates are met.
 const STATES: &str = "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN \
                       MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA \
@@ -106,37 +104,6 @@ pub(super) fn has_date(text: &str, date: Date) -> bool {
     })
 }
 
-/// A name, and the day of birth that stands behind it.
-pub(super) fn split_born(text: &str) -> (String, Option<Date>) {
-    let text = text.trim();
-    if let Some((name, last)) = text.rsplit_once(' ')
-        && let Some(born) = date(last)
-    {
-        let name = name.trim().trim_end_matches([',', ';']);
-        let before = name.rsplit_once(' ');
-        let name = match before {
-            Some((name, word)) if word.eq_ignore_ascii_case("DOB") => name,
-            _ => name,
-        };
-        return (name.trim().to_owned(), Some(born));
-    }
-    (text.to_owned(), None)
-}
-
-fn date(text: &str) -> Option<Date> {
-    if let Ok(date) = text.parse() {
-        return Some(date);
-    }
-    let parts: Vec<&str> = text.split(['/', '-']).collect();
-    let [month, day, year] = parts[..] else {
-        return None;
-    };
-    if year.len() != 4 {
-        return None;
-    }
-    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
-}
-
 /// The ten digits of a North American number.
 pub(super) fn phone(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
@@ -147,57 +114,22 @@ pub(super) fn phone(text: &str) -> Option<String> {
     (digits.len() == PHONE_DIGITS).then(|| digits.to_owned())
 }
 
-/// Phones in a text: ten digits in one, or in groups of 3, 3 and 4 as people write them.
-pub(super) fn phones(text: &str) -> Vec<String> {
-    let groups = digit_groups(text);
-    let is_gap = |one: &str, other: &str| {
-        let from = one.as_ptr() as usize - text.as_ptr() as usize + one.len();
-        let to = other.as_ptr() as usize - text.as_ptr() as usize;
-        let gap = &text[from..to];
-        gap.len() <= PHONE_GAP_BYTES_MAX
-            && gap
-                .chars()
-                .all(|c| matches!(c, '-' | '.' | '(' | ')' | ' '))
-    };
-    let mut found: Vec<String> = groups.iter().filter_map(|group| phone(group)).collect();
-    for three in groups.windows(3) {
-        let lengths = [three[0].len(), three[1].len(), three[2].len()];
-        if lengths == [3, 3, 4] && is_gap(three[0], three[1]) && is_gap(three[1], three[2]) {
-            found.push(three.concat());
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn digit_groups(text: &str) -> Vec<&str> {
-    let groups = text.split(|c: char| !c.is_ascii_digit());
-    groups.filter(|group| !group.is_empty()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn phones_are_ten_digits_and_dates_and_amounts_are_none() {
-        for (text, found) in [
-            ("call back 414-555-0123 asap", &["4145550123"][..]),
-            (
-                "(414) 555-0123, +1 414.555.0124",
-                &["4145550123", "4145550124"],
-            ),
-            ("4145550123", &["4145550123"]),
-            ("555-0123", &[]),
-            ("2018-05-01 12:30:00", &[]),
-            ("100 200 300 4", &[]),
-            ("units 100, 200 and 3000", &[]),
-            ("41455501234", &[]),
+    fn a_phone_is_its_ten_digits() {
+        for text in [
+            "414-555-0123",
+            "(414) 555-0123",
+            "+1 414.555.0123",
+            "4145550123",
         ] {
-            assert_eq!(phones(text), found, "{text}");
+            assert_eq!(phone(text).as_deref(), Some("4145550123"), "{text}");
         }
+        assert_eq!((phone("555-0123"), phone("24145550123")), (None, None));
     }
 
     #[test]
@@ -210,17 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_birth_stands_behind_the_name_in_either_order() {
-        let born = Some("1980-02-03".parse().unwrap());
-        for text in [
-            "Doe, Jane 1980-02-03",
-            "Doe, Jane DOB 02/03/1980",
-            "Doe, Jane, 2/3/1980",
-        ] {
-            assert_eq!(split_born(text), ("Doe, Jane".to_owned(), born), "{text}");
+    fn a_date_is_met_as_people_write_it_and_in_no_longer_number() {
+        let born = "1980-02-03".parse().unwrap();
+        for text in ["dob 2/3/1980.", "1980-02-03", "02031980", "born 02/03/80"] {
+            assert!(has_date(text, born), "{text}");
         }
-        assert_eq!(split_born("Doe, Jane 13/40/1980").1, None);
-        assert!(has_date("dob 2/3/1980.", "1980-02-03".parse().unwrap()));
-        assert!(!has_date("12/3/1980", "1980-02-03".parse().unwrap()));
+        for text in ["12/3/1980", "2/3/19801", "1980-02-04"] {
+            assert!(!has_date(text, born), "{text}");
+        }
     }
 }

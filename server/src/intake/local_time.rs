@@ -58,7 +58,7 @@ impl LocalTime {
         match (reading.offset(), self.read_at) {
             (AmbiguousOffset::Fold { .. }, Some(read_at)) => {
                 let latest = read_at.checked_add(AHEAD_MAX).ok()?;
-                let second = reading.clone().later().ok()?;
+                let second = reading.later().ok()?;
                 if second <= latest {
                     Some(second)
                 } else {

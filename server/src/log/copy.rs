@@ -56,6 +56,12 @@ pub(crate) fn copy(
     Ok(())
 }
 
+/// Puts something on the record of the log at `path`, which a center may be writing to.
+pub(crate) fn put_on_record(path: &Path, key: &[u8; 32], record: &Record) -> Result<(), LogError> {
+    let connection = connect(path, key)?;
+    audit::record_in(&connection, record, clock::now_ms())
+}
+
 /// Reads a copy from its first page to its last, and says what it holds.
 pub(crate) fn check(path: &Path, key: &[u8; 32]) -> Result<Copied, LogError> {
     let mut connection = connect(path, key)?;

@@ -450,6 +450,10 @@ CREATE TABLE mentions (
 CREATE INDEX mentions_by_key ON mentions (what, key);
 ",
     "
+CREATE INDEX hot_list_ended ON hot_list (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX premises_ended ON premises (ended_ms) WHERE ended_ms IS NOT NULL;
+",
+    "
 -- What was said of an incident by EIDO, all messages together, under the document's $id.
 CREATE TABLE eidos (
     id TEXT PRIMARY KEY,

@@ -84,9 +84,11 @@ impl Bench {
             store_key: [2; 32],
             mac_key: [3; 32],
         };
+        let rules = Rules::default();
         let surroundings = Surroundings::new(clock, |bytes| {
             aws_lc_rs::rand::fill(bytes).unwrap();
-        });
+        })
+        .reading(move |words| rules.entities(words));
         let path = self.folder.path().join("center.db");
         self.desk = Some(Desk::open(&path, &options, &surroundings, |_| {}).unwrap());
     }

@@ -122,3 +122,6 @@ fn persons_with_looks(
     }));
     all
 }
+
+#[cfg(test)]
+mod tests;

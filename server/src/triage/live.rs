@@ -24,6 +24,8 @@ const BYTES_MAX: u64 = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct LiveRules {
     path: Option<PathBuf>,
+    /// The file as it was when it was read at the start.
+    read_at: Stamp,
     rules: RwLock<Arc<Rules>>,
     /// What is wrong with the file as it stands now.
     fault: watch::Sender<Option<String>>,
@@ -38,12 +40,15 @@ impl LiveRules {
     /// # Errors
     /// In one sentence that names the file, the line and the column.
     pub fn open(path: Option<&Path>) -> Result<Self, String> {
+        // Before it is read: what is written meanwhile is a change.
+        let read_at = path.and_then(stamp);
         let rules = match path {
             Some(path) => read(path)?,
             None => Rules::default(),
         };
         Ok(Self {
             path: path.map(Path::to_owned),
+            read_at,
             rules: RwLock::new(Arc::new(rules)),
             fault: watch::channel(None).0,
         })
@@ -83,7 +88,7 @@ impl LiveRules {
         let Some(path) = self.path.clone() else {
             return;
         };
-        let mut known = stamp(&path);
+        let mut known = self.read_at;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {}

@@ -377,8 +377,7 @@ impl Finder<'_> {
     /// The date of birth behind a name that ends here, and where it ends.
     fn born(&self, end: usize) -> Option<(String, usize)> {
         let mut said = false;
-        let mut at = end;
-        for _ in 0..=BORN_WORDS_MAX {
+        for at in end..=end + BORN_WORDS_MAX {
             if at >= self.text.tokens.len() || self.text.gap(at).contains(['\n', ';']) {
                 return None;
             }
@@ -406,7 +405,6 @@ impl Finder<'_> {
             if !(said || look) {
                 return None;
             }
-            at += 1;
         }
         None
     }

@@ -412,7 +412,7 @@ impl Finder<'_> {
         let (end, second_shown) = self.side(second)?;
         let alone = self.text.begins_clause(start) && self.ends_clause(end);
         let sign = first_end == second;
-        if !first_shown && !second_shown && !(alone && sign) {
+        if !(first_shown || second_shown || alone && sign) {
             return None;
         }
         // `1ST AND 2ND CALLER`

@@ -61,11 +61,7 @@ fn rows(
     let found = connection
         .prepare(&format!("SELECT * FROM {view} LIMIT 0"))
         .map_err(failed)?;
-    let found: Vec<String> = found
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let found: Vec<String> = found.column_names().map(str::to_owned).collect();
     let select = Select::of(config, &found, str::to_owned, |column| {
         format!("substr(CAST({column} AS TEXT), 1, {TEXT_CHARS_MAX})")
     })?;

@@ -182,7 +182,8 @@ impl<'a> Said<'a> {
         match placed.entry() {
             Entry::Note(note) => self.view(placed, "Note", note.text.clone(), note.by.clone()),
             Entry::Query(query) => {
-                let text = format!("Asked: {} {}", words::query(query.what), query.value);
+                let what = words::query(query.what);
+                let text = format!("Asked: {what} {}{}", query.value, query.why());
                 self.view(placed, "Query", text, query.by.clone())
             }
             Entry::Mention(mention) => {
@@ -261,6 +262,7 @@ impl<'a> Said<'a> {
                 Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
             },
             recorded: finding.recorded_ms.and_then(Times::record_date),
+            answers: finding.answers.is_some(),
             link: finding
                 .link
                 .clone()

@@ -18,14 +18,14 @@ pub struct BoardPage {
 pub struct BoardView {
     /// What whoever runs the center has to mend, in one sentence.
     pub fault: Option<String>,
+    /// Doors of CADs that cannot be read now, and why.
+    pub troubles: Vec<String>,
     /// In the order in which they are shown; at most [`BoardView::ROWS_MAX`].
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
     pub calls_not_shown: u64,
     /// Those that closed last, the newest first.
     pub closed: Vec<ClosedRowView>,
-    /// CADs that cannot be heard: whose, and why.
-    pub deaf: Vec<(String, String)>,
 }
 
 impl BoardView {
@@ -132,10 +132,10 @@ mod tests {
     fn a_board_shows_its_rows_and_escapes_what_callers_say() {
         let html = BoardView {
             fault: Some("triage.toml: line 5, column 12: <priority> 6".into()),
+            troubles: vec!["The folder of pd's CAD cannot be read: it is gone".into()],
             rows: vec![row()],
             calls_not_shown: 12,
             closed: vec![],
-            deaf: vec![],
         }
         .render()
         .unwrap();
@@ -171,10 +171,10 @@ mod tests {
         };
         let html = BoardView {
             fault: None,
+            troubles: vec![],
             rows: vec![quiet],
             calls_not_shown: 0,
             closed: vec![],
-            deaf: vec![],
         }
         .render()
         .unwrap();
@@ -184,9 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_closed_last_and_cads_that_are_not_heard_stand_below() {
+    fn calls_that_closed_last_stand_below() {
         let html = BoardView {
             fault: None,
+            troubles: vec![],
             rows: vec![],
             calls_not_shown: 0,
             closed: vec![ClosedRowView {
@@ -196,12 +197,10 @@ mod tests {
                 agency: "Police".into(),
                 step: "Closed: Advised, 12:40:02".into(),
             }],
-            deaf: vec![("County Sheriff".into(), "no answer in 20 s".into())],
         }
         .render()
         .unwrap();
         for words in [
-            "The CAD of County Sheriff is not heard: no answer in 20 s",
             "href=\"/calls/18\"",
             "Closed: Advised, 12:40:02",
             "&#60;i&#62;FIGHT",
@@ -216,12 +215,11 @@ mod tests {
             header: header(),
             board: BoardView {
                 fault: None,
+                troubles: vec![],
                 rows: vec![],
                 calls_not_shown: 0,
                 closed: vec![],
-                deaf: vec![],
                 closed: vec![],
-                deaf: vec![],
             },
         };
         let html = page.render().unwrap();

@@ -83,6 +83,8 @@ pub struct FindingView {
     pub confidence: ConfidenceView,
     /// The date of the record itself, where the source says one.
     pub recorded: Option<String>,
+    /// It answers a query of this packet.
+    pub answers: bool,
     /// What a tap opens. Not of one that was corrected.
     pub link: Option<String>,
     /// It names a camera, whose recording can be asked for.

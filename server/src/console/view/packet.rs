@@ -30,6 +30,7 @@ pub struct PacketView {
     pub findings: FindingsView,
     pub notes: NotesView,
     pub sources: SourcesView,
+    pub queries: QueriesView,
     pub units: UnitsView,
     pub life: LifeView,
     pub timeline: TimelineView,
@@ -84,6 +85,25 @@ pub struct NotesView {
     pub not_shown: usize,
 }
 
+/// The form that asks the sources. No region: it has boxes to type in.
+#[derive(Debug, Clone, Template)]
+#[template(path = "queries.html")]
+pub struct QueriesView {
+    pub call_id: String,
+    /// What a query may be for, the usual one first: (code, in words).
+    pub purposes: Vec<(String, String)>,
+}
+
+impl QueriesView {
+    /// What the form's `what` can be, and what the list says.
+    pub const CHOICES: [(&'static str, &'static str); 4] = [
+        ("plate", "Plate"),
+        ("person", "Person"),
+        ("phone", "Phone"),
+        ("address", "Address"),
+    ];
+}
+
 #[derive(Debug, Clone, Template)]
 #[template(path = "sources.html")]
 pub struct SourcesView {
@@ -93,6 +113,8 @@ pub struct SourcesView {
 #[derive(Debug, Clone)]
 pub struct SourceView {
     pub name: String,
+    /// Whose it is; empty where that is not said.
+    pub agency: String,
     /// What was asked, such as `address`.
     pub query: String,
     pub outcome: SourceOutcome,
@@ -106,13 +128,23 @@ pub enum SourceOutcome {
     Asked {
         since_ms: i64,
     },
+    Retrying {
+        reason: String,
+        since_ms: i64,
+    },
     Answered {
         findings: usize,
         /// None: the center's own log was asked, which is not worth a measure.
         took_ms: Option<u64>,
+        /// What is left to say, such as how old the answer is; mostly empty.
+        besides: String,
     },
     NothingFound {
         took_ms: Option<u64>,
+        besides: String,
+    },
+    Refused {
+        reason: String,
     },
     TimedOut {
         after_ms: u64,
@@ -320,6 +352,7 @@ mod tests {
             query: "address".into(),
             confidence,
             recorded: Some("2018-01-01".into()),
+            answers: true,
             link: Some("https://cameras.example/7".into()),
             is_camera: true,
         });
@@ -335,6 +368,7 @@ mod tests {
                 "City records",
                 "exact match",
                 "record of 2018-01-01",
+                "answers a query",
                 "a lead to verify: similar name",
                 "href=\"https://cameras.example/7\"",
             ],
@@ -345,11 +379,22 @@ mod tests {
     fn every_source_says_what_it_answered_or_that_it_did_not() {
         let outcomes = [
             SourceOutcome::Asked { since_ms: 9_000 },
+            SourceOutcome::Retrying {
+                reason: "it answered 500".into(),
+                since_ms: 9_000,
+            },
             SourceOutcome::Answered {
                 findings: 2,
                 took_ms: Some(120),
+                besides: "as of 11:59:00".into(),
             },
-            SourceOutcome::NothingFound { took_ms: Some(80) },
+            SourceOutcome::NothingFound {
+                took_ms: Some(80),
+                besides: String::new(),
+            },
+            SourceOutcome::Refused {
+                reason: "it wants a reason".into(),
+            },
             SourceOutcome::TimedOut { after_ms: 3_000 },
             SourceOutcome::Failed {
                 reason: HOSTILE.into(),
@@ -359,6 +404,7 @@ mod tests {
             sources: outcomes
                 .map(|outcome| SourceView {
                     name: "Vehicles".into(),
+                    agency: "Cedarport Police".into(),
                     query: "plate".into(),
                     outcome,
                     asked_at: "12:00:00".into(),
@@ -370,7 +416,11 @@ mod tests {
         assert_words(
             &html,
             &[
+                "Cedarport Police",
                 "no answer yet",
+                "Trying again: it answered 500",
+                "as of 11:59:00",
+                "Refused: it wants a reason",
                 "Answered in 120 ms",
                 "Nothing found",
                 "Timed out after 3000 ms",
@@ -426,6 +476,10 @@ mod tests {
                     not_shown: 0,
                 },
                 sources: SourcesView { sources: vec![] },
+                queries: QueriesView {
+                    call_id: "17".into(),
+                    purposes: vec![("C".into(), HOSTILE.into())],
+                },
                 units: UnitsView {
                     units: vec![UnitView {
                         unit: "4A12".into(),

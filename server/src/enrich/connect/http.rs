@@ -11,11 +11,14 @@ use crate::enrich::fill::{self, Name, Template};
 use crate::enrich::secret::Secret;
 use crate::enrich::xml;
 
+/// How a value is written within a body.
+type Escape = fn(&str) -> String;
+
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
     url: Template,
-    body: Option<(Template, HeaderValue, fn(&str) -> String)>,
+    body: Option<(Template, HeaderValue, Escape)>,
     headers: Vec<(HeaderName, Template)>,
     format: Format,
     secret: Option<Secret>,

@@ -246,7 +246,7 @@ impl Program {
             .run((context, to_jaq(input)))
             .map(unwrap_valr)
         {
-            let output = output.map_err(|e| format!("its answer does not fit: {e}"))?;
+            let output = output.map_err(|e| format!("its answer does not fit: {}", said(e)))?;
             if outputs.len() == OUTPUTS_MAX {
                 return Err(format!("its mapping gives over {OUTPUTS_MAX} objects"));
             }
@@ -255,6 +255,14 @@ impl Program {
             outputs.push(output);
         }
         Ok(outputs)
+    }
+}
+
+/// What a program says of its input with `error`, as it says it.
+fn said(error: Error<Val>) -> String {
+    match error.into_val() {
+        Val::BStr(text) | Val::TStr(text) => String::from_utf8_lossy(&text).into_owned(),
+        other => other.to_string(),
     }
 }
 

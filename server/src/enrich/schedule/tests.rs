@@ -12,13 +12,16 @@ const LIMITS: Limits = Limits {
 
 type Heard = (i64, u32, usize, Told<u32>);
 
+/// What a modelled source says, and when: of source, question and now.
+type Answers = fn(usize, u32, i64) -> Option<(i64, Fetched<u32>)>;
+
 /// A scheduler with modelled sources, in virtual time.
 struct City {
     scheduler: Scheduler<u32, u32, u32>,
     now_ms: i64,
     /// What becomes of an attempt at this source, begun at this time: after how long, and
     /// what. `None`: it never says anything.
-    answers: fn(usize, u32, i64) -> Option<(i64, Fetched<u32>)>,
+    answers: Answers,
     /// (when, attempt, what), as they will come.
     under_way: Vec<(i64, u64, Fetched<u32>)>,
     heard: Vec<Heard>,
@@ -30,7 +33,7 @@ struct City {
 }
 
 impl City {
-    fn new(limits: &[Limits], answers: fn(usize, u32, i64) -> Option<(i64, Fetched<u32>)>) -> Self {
+    fn new(limits: &[Limits], answers: Answers) -> Self {
         Self {
             scheduler: Scheduler::new(limits, 256),
             now_ms: 0,

@@ -60,9 +60,12 @@ fn radius(pos: Node<'_, '_>) -> Option<f64> {
     (meters.is_finite() && meters >= 0.0).then_some(meters)
 }
 
+/// A latitude and longitude, and a distance in metres.
+type Around = ((f64, f64), f64);
+
 /// The middle of a polygon, and how far its farthest corner is from there, in metres. A
 /// polygon without an inside has neither.
-fn polygon(shape: Node<'_, '_>) -> Result<Option<((f64, f64), f64)>, &'static str> {
+fn polygon(shape: Node<'_, '_>) -> Result<Option<Around>, &'static str> {
     wgs84(shape)?;
     let corners = corners(shape)?;
     let (Some(first), true) = (corners.first().copied(), corners.len() >= 3) else {

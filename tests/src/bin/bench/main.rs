@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME [--json FILE] [--peers]`: how fast, beside the limit and the
 //! peers, in one run.
 //!
-//! Numbers are medians; less is better in every row. `note-to-device` has no peers.
+//! Numbers are medians; less is better in every row. `note-to-device` and `triage` have no peers.
 
 // A benchmark that cannot go on ends, and says where.
 #![allow(clippy::unwrap_used)]
@@ -21,6 +21,7 @@ mod process;
 mod proxy;
 mod row;
 mod sync_bench;
+mod triage;
 
 use row::table;
 
@@ -35,12 +36,13 @@ async fn main() {
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
         Some("sync") => sync_bench::run(with_peers).await,
+        Some("triage") => triage::run(),
         // Processes of their own, which the benchmark starts.
         Some(bare::NAME) => return bare::serve(&args[1]).await,
         Some(bare_fan::NAME) => return bare_fan::serve().await,
         other => {
             eprintln!(
-                "There is no benchmark {}: note-to-device, sync",
+                "There is no benchmark {}: note-to-device, sync, triage",
                 other.unwrap_or("without a name")
             );
             std::process::exit(2);
