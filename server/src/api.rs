@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod attachments;
+mod cads;
 mod calls;
 mod devices;
 mod eido;
@@ -44,6 +45,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/cads"),
     ("get", "/v1/calls/{id}/eido"),
     ("post", "/v1/calls/{id}/links"),
     ("delete", "/v1/calls/{id}/links/{other}"),
@@ -87,6 +89,7 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/cads", get(cads::list))
         .route("/v1/calls/{id}/eido", get(eido::one))
         .route("/v1/calls/{id}/links", post(links::add))
         .route("/v1/calls/{id}/links/{other}", delete(links::undo))

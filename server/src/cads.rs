@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ use crate::triage::Triage;
 
 use self::codes::{Code, Codes, CodesError};
 pub use self::config::{CadConfig, ViewConfig};
-use self::doors::Door;
+use self::doors::{Door, DoorView};
 use self::view::View;
 
 /// Why a CAD's section cannot be used, in one sentence.
@@ -55,9 +56,18 @@ pub struct Cad {
     pub zone: TimeZone,
     codes: Codes,
     /// How its folder and its view stand, where it has them.
+    has_folder: bool,
     pub(crate) folder: Door,
     pub(crate) view_door: Door,
     view: Option<View>,
+}
+
+/// How a CAD's own doors stand; those that it has.
+#[derive(Debug, Serialize)]
+pub struct CadView {
+    agency: String,
+    folder: Option<DoorView>,
+    view: Option<DoorView>,
 }
 
 /// All that are configured.
@@ -77,12 +87,27 @@ impl Cads {
             .map(Self)
     }
 
+    /// How each CAD's doors stand.
+    #[must_use]
+    pub fn views(&self) -> Vec<CadView> {
+        let views = self.0.iter().map(|cad| CadView {
+            agency: cad.agency.clone(),
+            folder: cad.has_folder.then(|| cad.folder.view()),
+            view: cad.view.is_some().then(|| cad.view_door.view()),
+        });
+        views.collect()
+    }
+
     /// Each door that cannot be read now, and why: a sentence each.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         let of_cad = |cad: &Cad| {
             let agency = cad.agency.clone();
-            [("folder", cad.folder.view()), ("view", cad.view_door.view())].map(|(door, view)| {
+            [
+                ("folder", cad.folder.view()),
+                ("view", cad.view_door.view()),
+            ]
+            .map(|(door, view)| {
                 let trouble = view.trouble?;
                 Some(format!(
                     "The {door} of {agency}'s CAD cannot be read: {trouble}"
@@ -130,6 +155,7 @@ impl Cad {
                 .map(codes)
                 .transpose()?
                 .unwrap_or_default(),
+            has_folder: section.folder.is_some(),
             folder: Door::default(),
             view_door: Door::default(),
             view: section

@@ -83,6 +83,8 @@ pub enum Act {
     AssignUnit,
     /// Link two calls, or undo it.
     LinkCalls,
+    /// How the CADs' own doors stand.
+    SeeCads,
     NewEnrolmentCode,
     RevokeDevice,
     Backup,
@@ -149,7 +151,7 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
-            | SeePremises | LinkCalls,
+            | SeePremises | LinkCalls | SeeCads,
         )
         | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
         | (
@@ -255,6 +257,7 @@ mod tests {
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
         ("LinkCalls", &[Role::Analyst, Role::Dispatch]),
+        ("SeeCads", &[Role::Analyst, Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
         (
@@ -295,6 +298,7 @@ mod tests {
             Act::ListCalls,
             Act::AssignUnit,
             Act::LinkCalls,
+            Act::SeeCads,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
             Act::AskSource,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::doors::DoorView;
 use super::*;
 use crate::center::Running;
 use crate::config::{AgencyConfig, Config, LimitsConfig};

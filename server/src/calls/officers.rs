@@ -110,11 +110,13 @@ fn triaged(ledger: &mut Ledger<'_>, call: CallId, facts: Facts) -> Result<Facts,
         return Ok(facts);
     };
     let reasons = triage.reasons.join("; ");
-    let is_sorted = triage.category != CATEGORY_UNSORTED;
+    let category = if triage.category == CATEGORY_UNSORTED {
+        facts.category.clone()
+    } else {
+        triage.category.clone()
+    };
     let triaged = Facts {
-        category: is_sorted
-            .then(|| triage.category.clone())
-            .unwrap_or(facts.category.clone()),
+        category,
         priority: triage.priority,
         reason: cut(&format!("{}; {reasons}", facts.reason), TEXT_CHARS_MAX),
         ..facts.clone()

@@ -154,8 +154,9 @@ impl Kept {
         for logged in document_after(connection, document, self.through)? {
             self.through = logged.seq;
             self.received_ms.get_or_insert(logged.received_ms);
-            let steps = self.life.read(&logged);
-            self.last = steps.into_iter().last().or(self.last.take());
+            if let Some(step) = self.life.read(&logged).pop() {
+                self.last = Some(step);
+            }
             if let Entry::UnitStatus(status) = logged.inspected.written.entry {
                 self.statuses.insert(status.unit, status.status);
             }

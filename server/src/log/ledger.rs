@@ -17,7 +17,9 @@ use sync::codec;
 use super::LogError;
 use super::Surroundings;
 use super::documents::Documents;
-use crate::triage::Entity;
+use crate::calls::LinksConfig;
+use crate::intake::CallReport;
+use crate::triage::{Entity, Triage};
 
 /// A change that the log took.
 #[derive(Debug)]
