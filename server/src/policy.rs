@@ -126,8 +126,8 @@ pub fn decide(role: Role, act: Act) -> bool {
         Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
         NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
         ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
-        SeeBoard, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn,
-        Write,
+        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
+        SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
