@@ -35,7 +35,7 @@ mod sources;
 pub mod write;
 mod xml;
 
-use packet::{CallId, DeviceNumber, Entry, EntryId, Query};
+use packet::{CallId, DeviceNumber, Entry, EntryId, Query, QueryWhat};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -94,7 +94,8 @@ impl Questions {
                     call, open: true, ..
                 } => Occasion::Call(*call),
                 Happening::Change(change) if !change.given_back => match &change.entry {
-                    Entry::Query(query) => Occasion::Query {
+                    // A recording is asked for by `own::clips`.
+                    Entry::Query(query) if query.what != QueryWhat::Clip => Occasion::Query {
                         call: change.document.call,
                         id: change.id,
                         query: query.clone(),

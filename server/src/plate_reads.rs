@@ -401,15 +401,29 @@ fn write(
         Some(place) => format!("{place} ({})", read.camera),
         None => read.camera.clone(),
     };
+    let title = format!("{} was read", read.plate_and_state());
+    let recorded_ms = Some(read.read.as_millisecond());
+    // The words of a packet that was opened for a read name its plate too.
+    let is_told = crate::log::document(ledger.sql(), document)?
+        .iter()
+        .any(|logged| match &logged.inspected.written.entry {
+            Entry::Finding(told) => {
+                told.source == SOURCE && told.title == title && told.recorded_ms == recorded_ms
+            }
+            _ => false,
+        });
+    if is_told && answers.is_none() {
+        return Ok(());
+    }
     let finding = Finding {
         source: SOURCE.into(),
-        title: format!("{} was read", read.plate_and_state()),
+        title,
         text: format!(
             "{} by the camera's clock at {camera}{reader}.",
             read.read.strftime("%Y-%m-%d %H:%M:%S UTC")
         ),
         query: hot_list::cut(&read.plate_and_state(), entry::NAME_CHARS_MAX),
-        recorded_ms: Some(read.read.as_millisecond()),
+        recorded_ms,
         answered_ms: ledger.now_ms(),
         confidence: if read.is_sure() {
             how

@@ -152,6 +152,12 @@ async fn a_recording_that_an_officer_asks_for_with_no_signal_comes_with_the_firs
         .find(|finding| finding.answers == Some(query))
         .unwrap();
     assert_eq!(finding.source, "City video");
+    // No other source was asked what it cannot know.
+    let answered = outcomes(&packet);
+    let mut answered = answered
+        .iter()
+        .filter(|outcome| outcome.answers == Some(query));
+    assert!(answered.all(|outcome| outcome.source == "City video"));
     let attached = packet
         .entries
         .iter()
@@ -195,7 +201,12 @@ async fn a_search_finds_closed_packets_page_by_page_and_nobody_without_the_token
     let packet = &found["packets"][0];
     assert_eq!(packet["id"], calls[3].to_string());
     assert_eq!(packet["disposition"], "Advised");
-    assert_eq!(packet["entries"][0]["kind"], "note");
+    // The note, and the mention that stands behind it.
+    let kinds: Vec<_> = packet["entries"].as_array().unwrap().iter().collect();
+    assert!(
+        kinds.iter().any(|entry| entry["kind"] == "note"),
+        "{kinds:?}"
+    );
     assert_eq!(packet["entries"][0]["compartment"], "call");
 
     let mut seen = Vec::new();

@@ -144,7 +144,7 @@ async fn an_entry_that_ends_while_the_center_is_down_is_withdrawn_once_when_it_i
     center.stop().await;
     // Only its own clock can tell that the end has come.
     until("the entry's end comes", async || {
-        (Timestamp::now().to_string() > entry["ends"].as_str().unwrap().to_owned()).then_some(())
+        (Timestamp::now().to_string().as_str() > entry["ends"].as_str().unwrap()).then_some(())
     })
     .await;
     center.start_again().await;

@@ -140,7 +140,10 @@ pub(super) fn unanswered(
     for logged in document(connection, in_call)? {
         let id = logged.inspected.id;
         match logged.inspected.written.entry {
-            Entry::Query(query) => queries.push((logged.seq, id, query, logged.device)),
+            // Recordings are waited for in a table of their own (`own::clips`).
+            Entry::Query(query) if query.what != QueryWhat::Clip => {
+                queries.push((logged.seq, id, query, logged.device));
+            }
             Entry::Outcome(outcome) => {
                 let Some(query) = outcome.answers else {
                     continue;

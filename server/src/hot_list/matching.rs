@@ -51,11 +51,11 @@ fn hold(ledger: &mut Ledger<'_>, change: &Committed) -> Result<(), LogError> {
         if facts.state == CallState::Closed {
             return forget(ledger, call);
         }
-        if !change.given_back && !is_kept(ledger, call)? {
-            remember_all(ledger, call, change.seq)?;
-        }
     }
-    let names = names_of(ledger, call, &change.entry)?;
+    let mut names = names_of(ledger, call, &change.entry)?;
+    if matches!(change.entry, Entry::Facts(_)) && !change.given_back && !is_kept(ledger, call)? {
+        names.extend(named_before(ledger, call, change.seq)?);
+    }
     let is_open = is_open(ledger, call)?;
     let mut found = Vec::new();
     for named in names {
@@ -225,16 +225,14 @@ fn remember(ledger: &Ledger<'_>, call: CallId, named: &Named) -> Result<bool, Lo
 }
 
 /// What a packet named before its call was closed, now that the call is open again.
-fn remember_all(ledger: &Ledger<'_>, call: CallId, before: u64) -> Result<(), LogError> {
+fn named_before(ledger: &Ledger<'_>, call: CallId, before: u64) -> Result<Vec<Named>, LogError> {
+    let mut names = Vec::new();
     for logged in crate::log::document(ledger.sql(), DocumentId::new(call, Compartment::Call))? {
-        if logged.seq >= before || matches!(logged.inspected.written.entry, Entry::Facts(_)) {
-            continue;
-        }
-        for named in names_of(ledger, call, &logged.inspected.written.entry)? {
-            remember(ledger, call, &named)?;
+        if logged.seq < before && !matches!(logged.inspected.written.entry, Entry::Facts(_)) {
+            names.extend(names_of(ledger, call, &logged.inspected.written.entry)?);
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 fn forget(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {

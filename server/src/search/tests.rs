@@ -451,6 +451,34 @@ fn a_call_that_dispatch_tells_again_is_told_once() {
 }
 
 #[test]
+fn words_and_the_mention_that_is_read_from_them_are_told_once() {
+    let mut bench = Bench::new();
+    let plate = of(SearchRequest {
+        plate: "ABC123".into(),
+        ..SearchRequest::default()
+    });
+    saved(&mut bench, "that car", plate);
+    let call = bench.report(report(1, "STOP", "1 A ST"));
+    let written = bench.append(call, note("plate ABC 123"));
+    let mention = |value: &str| {
+        Entry::Mention(Mention {
+            what: MentionWhat::Plate,
+            value: value.into(),
+            words: "plate".into(),
+            of: Some(written.id),
+        })
+    };
+    bench.append(call, mention("ABC123 WI"));
+    assert_eq!(catch_up(&mut bench), 1);
+    assert_eq!(told(&bench)[0].1, "plate ABC 123\nK. Lund");
+    // Of words that are written otherwise the mention alone speaks.
+    let other = bench.report(report(2, "STOP", "2 A ST"));
+    bench.append(other, note("adam boy charles one two three"));
+    bench.append(other, mention("ABC123"));
+    assert_eq!(catch_up(&mut bench), 1);
+}
+
+#[test]
 fn a_search_of_several_parts_is_told_when_the_last_of_them_comes() {
     let mut bench = Bench::new();
     let both = of(SearchRequest {

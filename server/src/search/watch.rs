@@ -5,7 +5,7 @@
 //! calls. A call's facts come again with every update, and are told once. Notices and how
 //! far they go are one commit, so that a stop in between loses none and gives none twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ const REST_MS: u64 = 500;
 const CHANGES_PER_LOOK_MAX: i64 = 5_000;
 /// Most new entries of one search in one look; what is beyond is counted as untold.
 const MATCHES_PER_LOOK_MAX: usize = 500;
+/// The kind of what the center reads from words.
+const MENTION: &str = "mention";
 /// Where in the log the next look begins.
 const THROUGH: &str = "notices_through";
 
@@ -234,12 +236,22 @@ fn matches(
             None => *known.entry(call).or_insert(holds(call)?),
         };
         if is_match {
-            let seq = seq.unsigned_abs();
-            let subject = if kind == "facts" { 0 } else { seq };
-            told.push((CallId(call.cast_unsigned()), subject, seq));
+            told.push((call, seq, kind));
         }
     }
-    Ok(told)
+    // A mention repeats the words that it stands behind: those speak for it, where they match.
+    let spoken: HashSet<i64> = told
+        .iter()
+        .filter(|(_, _, kind)| kind != MENTION)
+        .map(|(call, ..)| *call)
+        .collect();
+    told.retain(|(call, _, kind)| kind != MENTION || !spoken.contains(call));
+    let notices = told.into_iter().map(|(call, seq, kind)| {
+        let seq = seq.unsigned_abs();
+        let subject = if kind == "facts" { 0 } else { seq };
+        (CallId(call.cast_unsigned()), subject, seq)
+    });
+    Ok(notices.collect())
 }
 
 /// Writes the notices, and how far they go. Returns how many are new.

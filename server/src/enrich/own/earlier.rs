@@ -5,11 +5,12 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use packet::glance::names_violence;
-use packet::{CallId, Confidence, Finding, Mention, MentionWhat, Topic};
+use packet::{CallId, Confidence, Finding, Mention, MentionWhat, QueryWhat, Subject, Topic};
 use rusqlite::{Connection, Row, params};
 
 use super::{Answer, Place, finding, lines};
 use crate::log::{Ledger, LogError};
+use crate::mentions;
 use crate::search::place::{Point, way};
 use crate::search::{self, terms_of};
 
@@ -71,8 +72,11 @@ pub(super) fn at(connection: &Connection, place: &Place, now_ms: i64) -> Result<
     let building = &place.address.building;
     let mut findings = Vec::new();
     if !building.is_empty() {
-        let here = in_building(connection, place, "c.apartment = ?3")?;
-        let beside = in_building(connection, place, "c.apartment <> ?3")?;
+        let all = in_building(connection, place)?;
+        let is_here = |(_, unit): &(Call, String)| same_unit(unit, &place.address.unit);
+        let (here, beside): (Vec<_>, Vec<_>) = all.into_iter().partition(is_here);
+        let [here, beside] =
+            [here, beside].map(|calls| calls.into_iter().map(|(call, _)| call).collect::<Vec<_>>());
         findings.extend(told(&here, "here", Confidence::Exact, building, now_ms));
         findings.extend(told(
             &beside,
@@ -95,20 +99,31 @@ pub(super) fn at(connection: &Connection, place: &Place, now_ms: i64) -> Result<
     Ok(Answer::new(SOURCE, query, findings))
 }
 
-fn in_building(connection: &Connection, place: &Place, unit: &str) -> Result<Vec<Call>, LogError> {
+/// The newest calls of this building, each with the unit in it that it was about.
+fn in_building(connection: &Connection, place: &Place) -> Result<Vec<(Call, String)>, LogError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM calls AS c LEFT JOIN call_outcomes AS i ON i.call = c.call
-         WHERE c.address = ?1 AND c.call <> ?2 AND {unit} ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
+        "SELECT {COLUMNS}, c.apartment FROM calls AS c LEFT JOIN call_outcomes AS i ON i.call = c.call
+         WHERE c.address = ?1 AND c.call <> ?2 ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
-        params![
-            place.address.building,
-            place.call.0.cast_signed(),
-            place.address.unit
-        ],
-        read,
+        params![place.address.building, place.call.0.cast_signed()],
+        |row| Ok((read(row)?, row.get(5)?)),
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// `# 4` says that it is the fourth of something: an apartment or a suite alike.
+fn same_unit(one: &str, other: &str) -> bool {
+    let of = |unit: &str| {
+        unit.strip_prefix('#')
+            .map(|number| number.trim().to_owned())
+    };
+    let number = |unit: &str| unit.rsplit(' ').next().unwrap_or_default().to_owned();
+    match (of(one), of(other)) {
+        (None, None) | (Some(_), Some(_)) => one == other,
+        (Some(bare), None) => bare == number(other),
+        (None, Some(bare)) => bare == number(one),
+    }
 }
 
 fn near_by(
@@ -235,12 +250,71 @@ fn naming(
     what: MentionWhat,
     value: &str,
 ) -> Result<(Vec<Call>, Vec<Call>), LogError> {
-    let Some(term) = terms_of(what, value) else {
-        return Ok((Vec::new(), Vec::new()));
+    let mut known = HashSet::new();
+    let mut all = mentioning(connection, call, what, value)?;
+    if let Some(term) = terms_of(what, value) {
+        all.extend(saying(connection, call, &term)?);
+    }
+    let mut of = |is_named: bool| -> Vec<Call> {
+        let mut calls: Vec<Call> = all
+            .iter()
+            .filter(|(found, named)| *named == is_named && known.insert(found.call))
+            .map(|(found, _)| found.clone())
+            .collect();
+        calls.sort_by_key(|call| std::cmp::Reverse(call.received_ms));
+        calls.truncate(LOOKED_AT_MAX);
+        calls
     };
+    let named = of(true);
+    Ok((named, of(false)))
+}
+
+/// By the index of what words name ([`mentions`]), but for what was withdrawn.
+fn mentioning(
+    connection: &Connection,
+    call: CallId,
+    what: MentionWhat,
+    value: &str,
+) -> Result<Vec<(Call, bool)>, LogError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM mentions AS m JOIN calls AS c ON c.call = m.call
+         LEFT JOIN call_outcomes AS i ON i.call = m.call
+         WHERE m.what = ?1 AND m.key = ?2 AND m.call <> ?3
+         AND NOT EXISTS (SELECT 1 FROM search_entries AS e WHERE e.seq = m.seq AND e.corrected = 1)
+         ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
+    ))?;
+    let rows = statement.query_map(
+        params![
+            mentions::name(what),
+            mentions::key(what, &in_one_form(what, value)),
+            call.0.cast_signed()
+        ],
+        read,
+    )?;
+    let calls: Vec<Call> = rows.collect::<Result<_, _>>()?;
+    Ok(calls.into_iter().map(|call| (call, true)).collect())
+}
+
+/// As a mention has it, whoever typed it.
+fn in_one_form(what: MentionWhat, value: &str) -> String {
+    let asked = match what {
+        MentionWhat::Plate => QueryWhat::Plate,
+        MentionWhat::Phone => QueryWhat::Phone,
+        MentionWhat::Person => QueryWhat::Person,
+        _ => return value.to_owned(),
+    };
+    Subject::parse(asked, value).map_or_else(|_| value.to_owned(), |subject| subject.shown())
+}
+
+/// By the words of entries: a query names what it asks about, all else only has it.
+fn saying(
+    connection: &Connection,
+    call: CallId,
+    term: &str,
+) -> Result<Vec<(Call, bool)>, LogError> {
     let within = search::sql_list(&Ledger::carried());
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, e.kind IN ('mention', 'query') FROM entry_words AS w
+        "SELECT {COLUMNS}, e.kind = 'query' FROM entry_words AS w
          JOIN search_entries AS e ON e.seq = w.rowid
          JOIN calls AS c ON c.call = e.call LEFT JOIN call_outcomes AS i ON i.call = e.call
          WHERE w.entry_words MATCH ?1 AND e.compartment IN ({within}) AND e.corrected = 0
@@ -249,17 +323,27 @@ fn naming(
     let rows = statement.query_map(params![term, call.0.cast_signed()], |row| {
         Ok((read(row)?, row.get::<_, bool>(5)?))
     })?;
-    let all: Vec<(Call, bool)> = rows.collect::<Result<_, _>>()?;
-    let of = |is_named: bool, known: &mut HashSet<i64>| -> Vec<Call> {
-        let mut calls: Vec<Call> = all
-            .iter()
-            .filter(|(found, named)| *named == is_named && known.insert(found.call))
-            .map(|(found, _)| found.clone())
-            .collect();
-        calls.sort_by_key(|call| std::cmp::Reverse(call.received_ms));
-        calls
-    };
-    let mut known = HashSet::new();
-    let named = of(true, &mut known);
-    Ok((named, of(false, &mut known)))
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_the_unit_that_has_it() {
+        for (one, other, same) in [
+            ("APT 4", "# 4", true),
+            ("# 4", "STE 4", true),
+            ("APT 4", "STE 4", false),
+            ("# 4", "# 5", false),
+            ("", "", true),
+            ("", "# 4", false),
+            ("LOWR", "LOWR", true),
+            ("LOWR", "UPPR", false),
+        ] {
+            assert_eq!(same_unit(one, other), same, "{one} {other}");
+            assert_eq!(same_unit(other, one), same, "{other} {one}");
+        }
+    }
 }

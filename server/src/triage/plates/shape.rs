@@ -188,7 +188,11 @@ fn is_plate(plate: &str, written: &str, grounds: Grounds) -> bool {
         .count();
     let run = is_digit.split(|digit| *digit).map(<[bool]>::len).max();
     let run = run.unwrap_or_default();
-    let begins_other = NO_PLATE_BEGINS.iter().any(|word| plate.starts_with(word));
+    let begins_other = NO_PLATE_BEGINS.iter().any(|word| {
+        // `RM4`, not `RMD442`.
+        let rest = plate.strip_prefix(word);
+        rest.is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+    });
     let usual = digits >= 2 && changes <= CHANGES_MAX && run <= LETTERS_RUN_MAX;
     let stated = grounds.stated
         && run <= LETTERS_RUN_MAX_STATED
