@@ -338,7 +338,12 @@ fn open(
         priority: listed.entry.danger.then_some(1),
         narrative: vec![format!(
             "{} was read at {}. On a hot list as {}.{reader}{doubt}",
-            read.plate_and_state(),
+            // Words name a plate for certain, or not at all.
+            if read.is_sure() {
+                read.plate_and_state()
+            } else {
+                "A plate".into()
+            },
             read.place(),
             listed.entry.kind.word().to_lowercase()
         )],

@@ -546,7 +546,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_note() != 13329:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query() != 23365:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query() != 44808:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attach() != 22388:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -558,7 +558,11 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch() != 39700:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() != 53779:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about() != 5810:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms() != 8958:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -680,9 +684,15 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol.restype =
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_find.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_find.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms.restype = ctypes.c_uint16
@@ -816,6 +826,8 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_query.argtypes = 
     _UniffiRustBuffer,
     _UniffiRustBuffer,
     _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_query.restype = _UniffiRustBuffer
@@ -855,11 +867,23 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled.restype = ctypes.c_int8
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_known_about.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_known_about.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1928,6 +1952,204 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalString.write(value.corrected_by, buf)
         _UniffiFfiConverterOptionalTypeAttachmentRecord.write(value.attachment, buf)
 
+class _UniffiFfiConverterBoolean:
+    @classmethod
+    def check_lower(cls, value):
+        return not not value
+
+    @classmethod
+    def lower(cls, value):
+        return 1 if value else 0
+
+    @staticmethod
+    def lift(value):
+        return value != 0
+
+    @classmethod
+    def read(cls, buf):
+        return cls.lift(buf.read_u8())
+
+    @classmethod
+    def write(cls, value, buf):
+        buf.write_u8(value)
+
+@dataclass
+class FoundRecord:
+    def __init__(self, *, call:str, is_beat:bool, facts:typing.Optional[str], entry:EntryRecord):
+        self.call = call
+        self.is_beat = is_beat
+        self.facts = facts
+        self.entry = entry
+        
+        
+
+    
+    def __str__(self):
+        return "FoundRecord(call={}, is_beat={}, facts={}, entry={})".format(self.call, self.is_beat, self.facts, self.entry)
+    def __eq__(self, other):
+        if self.call != other.call:
+            return False
+        if self.is_beat != other.is_beat:
+            return False
+        if self.facts != other.facts:
+            return False
+        if self.entry != other.entry:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeFoundRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return FoundRecord(
+            call=_UniffiFfiConverterString.read(buf),
+            is_beat=_UniffiFfiConverterBoolean.read(buf),
+            facts=_UniffiFfiConverterOptionalString.read(buf),
+            entry=_UniffiFfiConverterTypeEntryRecord.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.call)
+        _UniffiFfiConverterBoolean.check_lower(value.is_beat)
+        _UniffiFfiConverterOptionalString.check_lower(value.facts)
+        _UniffiFfiConverterTypeEntryRecord.check_lower(value.entry)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.call, buf)
+        _UniffiFfiConverterBoolean.write(value.is_beat, buf)
+        _UniffiFfiConverterOptionalString.write(value.facts, buf)
+        _UniffiFfiConverterTypeEntryRecord.write(value.entry, buf)
+
+class _UniffiFfiConverterUInt64(_UniffiConverterPrimitiveInt):
+    CLASS_NAME = "u64"
+    VALUE_MIN = 0
+    VALUE_MAX = 2**64
+
+    @staticmethod
+    def read(buf):
+        return buf.read_u64()
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_u64(value)
+
+@dataclass
+class GlanceRecord:
+    """
+    One line of a packet's first look.
+"""
+    def __init__(self, *, name:str, text:str, source:str, entry:str, compartment:str, asks:bool, is_lead:bool, as_of_ms:int, is_of_record:bool, link:typing.Optional[str], more:int):
+        self.name = name
+        self.text = text
+        self.source = source
+        self.entry = entry
+        self.compartment = compartment
+        self.asks = asks
+        self.is_lead = is_lead
+        self.as_of_ms = as_of_ms
+        self.is_of_record = is_of_record
+        self.link = link
+        self.more = more
+        
+        
+
+    
+    def __str__(self):
+        return "GlanceRecord(name={}, text={}, source={}, entry={}, compartment={}, asks={}, is_lead={}, as_of_ms={}, is_of_record={}, link={}, more={})".format(self.name, self.text, self.source, self.entry, self.compartment, self.asks, self.is_lead, self.as_of_ms, self.is_of_record, self.link, self.more)
+    def __eq__(self, other):
+        if self.name != other.name:
+            return False
+        if self.text != other.text:
+            return False
+        if self.source != other.source:
+            return False
+        if self.entry != other.entry:
+            return False
+        if self.compartment != other.compartment:
+            return False
+        if self.asks != other.asks:
+            return False
+        if self.is_lead != other.is_lead:
+            return False
+        if self.as_of_ms != other.as_of_ms:
+            return False
+        if self.is_of_record != other.is_of_record:
+            return False
+        if self.link != other.link:
+            return False
+        if self.more != other.more:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeGlanceRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return GlanceRecord(
+            name=_UniffiFfiConverterString.read(buf),
+            text=_UniffiFfiConverterString.read(buf),
+            source=_UniffiFfiConverterString.read(buf),
+            entry=_UniffiFfiConverterString.read(buf),
+            compartment=_UniffiFfiConverterString.read(buf),
+            asks=_UniffiFfiConverterBoolean.read(buf),
+            is_lead=_UniffiFfiConverterBoolean.read(buf),
+            as_of_ms=_UniffiFfiConverterInt64.read(buf),
+            is_of_record=_UniffiFfiConverterBoolean.read(buf),
+            link=_UniffiFfiConverterOptionalString.read(buf),
+            more=_UniffiFfiConverterUInt64.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.name)
+        _UniffiFfiConverterString.check_lower(value.text)
+        _UniffiFfiConverterString.check_lower(value.source)
+        _UniffiFfiConverterString.check_lower(value.entry)
+        _UniffiFfiConverterString.check_lower(value.compartment)
+        _UniffiFfiConverterBoolean.check_lower(value.asks)
+        _UniffiFfiConverterBoolean.check_lower(value.is_lead)
+        _UniffiFfiConverterInt64.check_lower(value.as_of_ms)
+        _UniffiFfiConverterBoolean.check_lower(value.is_of_record)
+        _UniffiFfiConverterOptionalString.check_lower(value.link)
+        _UniffiFfiConverterUInt64.check_lower(value.more)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.name, buf)
+        _UniffiFfiConverterString.write(value.text, buf)
+        _UniffiFfiConverterString.write(value.source, buf)
+        _UniffiFfiConverterString.write(value.entry, buf)
+        _UniffiFfiConverterString.write(value.compartment, buf)
+        _UniffiFfiConverterBoolean.write(value.asks, buf)
+        _UniffiFfiConverterBoolean.write(value.is_lead, buf)
+        _UniffiFfiConverterInt64.write(value.as_of_ms, buf)
+        _UniffiFfiConverterBoolean.write(value.is_of_record, buf)
+        _UniffiFfiConverterOptionalString.write(value.link, buf)
+        _UniffiFfiConverterUInt64.write(value.more, buf)
+
+class _UniffiFfiConverterSequenceTypeGlanceRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeGlanceRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeGlanceRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeGlanceRecord.read(buf) for i in range(count)
+        ]
+
 class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
@@ -1953,20 +2175,26 @@ class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
 
 @dataclass
 class PacketRecord:
-    def __init__(self, *, call:str, facts:typing.Optional[str], entries:typing.List[EntryRecord]):
+    def __init__(self, *, call:str, facts:typing.Optional[str], glance:typing.List[GlanceRecord], cautions_below:int, entries:typing.List[EntryRecord]):
         self.call = call
         self.facts = facts
+        self.glance = glance
+        self.cautions_below = cautions_below
         self.entries = entries
         
         
 
     
     def __str__(self):
-        return "PacketRecord(call={}, facts={}, entries={})".format(self.call, self.facts, self.entries)
+        return "PacketRecord(call={}, facts={}, glance={}, cautions_below={}, entries={})".format(self.call, self.facts, self.glance, self.cautions_below, self.entries)
     def __eq__(self, other):
         if self.call != other.call:
             return False
         if self.facts != other.facts:
+            return False
+        if self.glance != other.glance:
+            return False
+        if self.cautions_below != other.cautions_below:
             return False
         if self.entries != other.entries:
             return False
@@ -1978,6 +2206,8 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
         return PacketRecord(
             call=_UniffiFfiConverterString.read(buf),
             facts=_UniffiFfiConverterOptionalString.read(buf),
+            glance=_UniffiFfiConverterSequenceTypeGlanceRecord.read(buf),
+            cautions_below=_UniffiFfiConverterUInt64.read(buf),
             entries=_UniffiFfiConverterSequenceTypeEntryRecord.read(buf),
         )
 
@@ -1985,27 +2215,94 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.call)
         _UniffiFfiConverterOptionalString.check_lower(value.facts)
+        _UniffiFfiConverterSequenceTypeGlanceRecord.check_lower(value.glance)
+        _UniffiFfiConverterUInt64.check_lower(value.cautions_below)
         _UniffiFfiConverterSequenceTypeEntryRecord.check_lower(value.entries)
 
     @staticmethod
     def write(value, buf):
         _UniffiFfiConverterString.write(value.call, buf)
         _UniffiFfiConverterOptionalString.write(value.facts, buf)
+        _UniffiFfiConverterSequenceTypeGlanceRecord.write(value.glance, buf)
+        _UniffiFfiConverterUInt64.write(value.cautions_below, buf)
         _UniffiFfiConverterSequenceTypeEntryRecord.write(value.entries, buf)
 
 @dataclass
-class ShiftRecord:
-    def __init__(self, *, officer:str, unit:str, agency:str, expires_ms:int):
-        self.officer = officer
-        self.unit = unit
-        self.agency = agency
-        self.expires_ms = expires_ms
+class PurposeRecord:
+    """
+    A purpose code of the center's.
+"""
+    def __init__(self, *, code:str, name:str):
+        self.code = code
+        self.name = name
         
         
 
     
     def __str__(self):
-        return "ShiftRecord(officer={}, unit={}, agency={}, expires_ms={})".format(self.officer, self.unit, self.agency, self.expires_ms)
+        return "PurposeRecord(code={}, name={})".format(self.code, self.name)
+    def __eq__(self, other):
+        if self.code != other.code:
+            return False
+        if self.name != other.name:
+            return False
+        return True
+
+class _UniffiFfiConverterTypePurposeRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return PurposeRecord(
+            code=_UniffiFfiConverterString.read(buf),
+            name=_UniffiFfiConverterString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.code)
+        _UniffiFfiConverterString.check_lower(value.name)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.code, buf)
+        _UniffiFfiConverterString.write(value.name, buf)
+
+class _UniffiFfiConverterSequenceTypePurposeRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypePurposeRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypePurposeRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypePurposeRecord.read(buf) for i in range(count)
+        ]
+
+@dataclass
+class ShiftRecord:
+    def __init__(self, *, officer:str, unit:str, agency:str, expires_ms:int, purposes:typing.List[PurposeRecord]):
+        self.officer = officer
+        self.unit = unit
+        self.agency = agency
+        self.expires_ms = expires_ms
+        self.purposes = purposes
+        
+        
+
+    
+    def __str__(self):
+        return "ShiftRecord(officer={}, unit={}, agency={}, expires_ms={}, purposes={})".format(self.officer, self.unit, self.agency, self.expires_ms, self.purposes)
     def __eq__(self, other):
         if self.officer != other.officer:
             return False
@@ -2014,6 +2311,8 @@ class ShiftRecord:
         if self.agency != other.agency:
             return False
         if self.expires_ms != other.expires_ms:
+            return False
+        if self.purposes != other.purposes:
             return False
         return True
 
@@ -2025,6 +2324,7 @@ class _UniffiFfiConverterTypeShiftRecord(_UniffiConverterRustBuffer):
             unit=_UniffiFfiConverterString.read(buf),
             agency=_UniffiFfiConverterString.read(buf),
             expires_ms=_UniffiFfiConverterInt64.read(buf),
+            purposes=_UniffiFfiConverterSequenceTypePurposeRecord.read(buf),
         )
 
     @staticmethod
@@ -2033,6 +2333,7 @@ class _UniffiFfiConverterTypeShiftRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterString.check_lower(value.unit)
         _UniffiFfiConverterString.check_lower(value.agency)
         _UniffiFfiConverterInt64.check_lower(value.expires_ms)
+        _UniffiFfiConverterSequenceTypePurposeRecord.check_lower(value.purposes)
 
     @staticmethod
     def write(value, buf):
@@ -2040,40 +2341,7 @@ class _UniffiFfiConverterTypeShiftRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterString.write(value.unit, buf)
         _UniffiFfiConverterString.write(value.agency, buf)
         _UniffiFfiConverterInt64.write(value.expires_ms, buf)
-
-class _UniffiFfiConverterUInt64(_UniffiConverterPrimitiveInt):
-    CLASS_NAME = "u64"
-    VALUE_MIN = 0
-    VALUE_MAX = 2**64
-
-    @staticmethod
-    def read(buf):
-        return buf.read_u64()
-
-    @staticmethod
-    def write(value, buf):
-        buf.write_u64(value)
-
-class _UniffiFfiConverterBoolean:
-    @classmethod
-    def check_lower(cls, value):
-        return not not value
-
-    @classmethod
-    def lower(cls, value):
-        return 1 if value else 0
-
-    @staticmethod
-    def lift(value):
-        return value != 0
-
-    @classmethod
-    def read(cls, buf):
-        return cls.lift(buf.read_u8())
-
-    @classmethod
-    def write(cls, value, buf):
-        buf.write_u8(value)
+        _UniffiFfiConverterSequenceTypePurposeRecord.write(value.purposes, buf)
 
 @dataclass
 class SummaryRecord:
@@ -3327,6 +3595,29 @@ class _UniffiFfiConverterOptionalTypeContentRecord(_UniffiConverterRustBuffer):
         else:
             raise InternalError("Unexpected flag byte for optional type")
 
+class _UniffiFfiConverterSequenceTypeFoundRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeFoundRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeFoundRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeFoundRecord.read(buf) for i in range(count)
+        ]
+
 class _UniffiFfiConverterOptionalTypePacketRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
@@ -3415,7 +3706,11 @@ class OfficerProtocol(typing.Protocol):
         Returns the entry's id, when it is durable on this device.
 """
         raise NotImplementedError
-    def add_query(self, call: str,what: QueryKind,value: str) -> str:
+    def add_query(self, call: str,what: QueryKind,value: str,purpose: typing.Optional[str],reason: typing.Optional[str]) -> str:
+        """
+        Asks the sources, once the center has it. `purpose` is one of the shift's codes;
+        without one it is asked for the usual. Some sources want a reason.
+"""
         raise NotImplementedError
     def attach(self, call: str,content: bytes,media_type: str,name: str) -> str:
         """
@@ -3443,7 +3738,17 @@ class OfficerProtocol(typing.Protocol):
         Asks for the whole content of an attachment.
 """
         raise NotImplementedError
+    def find(self, words: str) -> typing.List[FoundRecord]:
+        """
+        The entries on this device that have all these words in them, with or without a link.
+"""
+        raise NotImplementedError
     def is_enrolled(self, ) -> bool:
+        raise NotImplementedError
+    def known_about(self, call: str) -> typing.List[FoundRecord]:
+        """
+        What the beats on this device know about the place and the plates of a packet.
+"""
         raise NotImplementedError
     def last_contact_ms(self, ) -> typing.Optional[int]:
         """
@@ -3627,18 +3932,28 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
-    def add_query(self, call: str,what: QueryKind,value: str) -> str:
+    def add_query(self, call: str,what: QueryKind,value: str,purpose: typing.Optional[str],reason: typing.Optional[str]) -> str:
+        """
+        Asks the sources, once the center has it. `purpose` is one of the shift's codes;
+        without one it is asked for the usual. Some sources want a reason.
+"""
         
         _UniffiFfiConverterString.check_lower(call)
 
         _UniffiFfiConverterTypeQueryKind.check_lower(what)
 
         _UniffiFfiConverterString.check_lower(value)
+
+        _UniffiFfiConverterOptionalString.check_lower(purpose)
+
+        _UniffiFfiConverterOptionalString.check_lower(reason)
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
             _UniffiFfiConverterString.lower(call),
             _UniffiFfiConverterTypeQueryKind.lower(what),
             _UniffiFfiConverterString.lower(value),
+            _UniffiFfiConverterOptionalString.lower(purpose),
+            _UniffiFfiConverterOptionalString.lower(reason),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
         _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
@@ -3757,6 +4072,24 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def find(self, words: str) -> typing.List[FoundRecord]:
+        """
+        The entries on this device that have all these words in them, with or without a link.
+"""
+        
+        _UniffiFfiConverterString.check_lower(words)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(words),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterSequenceTypeFoundRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def is_enrolled(self, ) -> bool:
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -3766,6 +4099,24 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def known_about(self, call: str) -> typing.List[FoundRecord]:
+        """
+        What the beats on this device know about the place and the plates of a packet.
+"""
+        
+        _UniffiFfiConverterString.check_lower(call)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(call),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterSequenceTypeFoundRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_known_about,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -4176,7 +4527,10 @@ __all__ = [
     "ContentRecord",
     "ShownToRecord",
     "EntryRecord",
+    "FoundRecord",
+    "GlanceRecord",
     "PacketRecord",
+    "PurposeRecord",
     "ShiftRecord",
     "SummaryRecord",
     "HostClockImpl",

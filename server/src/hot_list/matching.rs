@@ -53,7 +53,9 @@ fn hold(ledger: &mut Ledger<'_>, change: &Committed) -> Result<(), LogError> {
         }
     }
     let mut names = names_of(ledger, call, &change.entry)?;
-    if matches!(change.entry, Entry::Facts(_)) && !change.given_back && !is_kept(ledger, call)? {
+    // It may be open again. What the new words name is remembered by now, what was named
+    // before it was closed is not.
+    if matches!(change.entry, Entry::Facts(_)) && !change.given_back {
         names.extend(named_before(ledger, call, change.seq)?);
     }
     let is_open = is_open(ledger, call)?;
@@ -201,14 +203,6 @@ fn is_open(ledger: &Ledger<'_>, call: CallId) -> Result<bool, LogError> {
         .query_row([call.0.cast_signed()], |row| row.get(0))
         .optional()?;
     Ok(open.unwrap_or(false))
-}
-
-fn is_kept(ledger: &Ledger<'_>, call: CallId) -> Result<bool, LogError> {
-    let kept = ledger
-        .sql()
-        .prepare_cached("SELECT 1 FROM named WHERE call = ?1")?
-        .exists([call.0.cast_signed()])?;
-    Ok(kept)
 }
 
 /// Keeps what a packet of an open call names. Whether that is news.
