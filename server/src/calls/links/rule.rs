@@ -22,8 +22,8 @@ use crate::log::{Ledger, LogError, document};
 use crate::search::place::Point;
 use crate::triage::CATEGORY_UNSORTED;
 
-/// Most calls that one is held against, those nearest in time.
-const CANDIDATES_MAX: usize = 200;
+/// Most calls before it, and after it, that one is held against: those nearest in time.
+const CANDIDATES_MAX: usize = 100;
 /// Fewest characters of a number that is looked for in words: shorter ones are house numbers.
 const NUMBER_CHARS_MIN: usize = 4;
 /// Categories that say nothing of what happened.
@@ -111,9 +111,7 @@ struct Seen {
     point: Option<Point>,
 }
 
-const SEEN: &str =
-    "SELECT c.call, agency, number, received_ms, nature, category, address, south, west
-    FROM calls AS c LEFT JOIN call_places AS p ON p.call = c.call WHERE";
+const COLUMNS: &str = "call, agency, number, received_ms, nature, category, address";
 
 impl Seen {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -314,25 +312,41 @@ fn names(words: &str, number: &str) -> bool {
 }
 
 fn seen(ledger: &Ledger<'_>, call: CallId) -> Result<Option<Seen>, LogError> {
-    let mut statement = ledger
-        .sql()
-        .prepare_cached(&format!("{SEEN} c.call = ?1"))?;
+    let mut statement = ledger.sql().prepare_cached(&format!(
+        "SELECT c.*, south, west FROM (SELECT {COLUMNS} FROM calls WHERE call = ?1) AS c
+         LEFT JOIN call_places AS p ON p.call = c.call"
+    ))?;
     let mut found = statement.query_map([call.0.cast_signed()], Seen::of)?;
     Ok(found.next().transpose()?)
 }
 
-/// Those that were received within this time of it, the nearest first.
+/// Those that were received within this time of it and may be the same, the nearest first.
+/// By the index on the time, and no more rows than that: a replay tells thousands at once.
 fn others(ledger: &Ledger<'_>, this: &Seen, within_s: u32) -> Result<Vec<Seen>, LogError> {
     let within_ms = i64::from(within_s) * 1_000;
     let mut statement = ledger.sql().prepare_cached(&format!(
-        "{SEEN} received_ms BETWEEN ?2 - ?3 AND ?2 + ?3 AND c.call <> ?1
-         ORDER BY abs(received_ms - ?2), c.call LIMIT {CANDIDATES_MAX}"
+        "SELECT c.*, south, west FROM (
+            SELECT * FROM (SELECT {COLUMNS} FROM calls WHERE received_ms BETWEEN ?2 - ?3 AND ?2
+                           ORDER BY received_ms DESC LIMIT {CANDIDATES_MAX} + 1)
+            UNION ALL
+            SELECT * FROM (SELECT {COLUMNS} FROM calls WHERE received_ms > ?2 AND received_ms <= ?2 + ?3
+                           ORDER BY received_ms LIMIT {CANDIDATES_MAX})
+         ) AS c LEFT JOIN call_places AS p ON p.call = c.call
+         WHERE c.call <> ?1 AND (agency <> ?4 OR (number = '') <> ?5)"
     ))?;
     let others = statement.query_map(
-        params![this.call.0.cast_signed(), this.received_ms, within_ms],
+        params![
+            this.call.0.cast_signed(),
+            this.received_ms,
+            within_ms,
+            this.agency,
+            this.number.is_empty()
+        ],
         Seen::of,
     )?;
-    Ok(others.collect::<Result<_, _>>()?)
+    let mut others: Vec<Seen> = others.collect::<Result<_, _>>()?;
+    others.sort_by_key(|other| (other.received_ms.abs_diff(this.received_ms), other.call));
+    Ok(others)
 }
 
 #[cfg(test)]
