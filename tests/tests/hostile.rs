@@ -568,7 +568,7 @@ async fn a_refused_note_stays_on_the_officers_screen_with_the_reason_and_later_o
     };
     assert!(reason.contains("clock"), "{reason}");
     center.has_notes(call, &["first", "second", "third"]).await;
-    assert_eq!(device.core.outbox_len().await.unwrap(), 0);
+    device.has_sent_all().await;
     let id = device.core.add_note(call, "fourth").await.unwrap();
     device.is_at_center(call, id).await;
     let packet = other.packet(call, |p| note_texts(p).len() == 4).await;

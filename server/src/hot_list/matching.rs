@@ -21,6 +21,8 @@ use crate::plate_reads;
 
 /// Most entries that one name is shown to match; how many there are is said.
 const MATCHES_MAX: usize = 5;
+/// The key of a closed call's only row.
+const FORGOTTEN: &str = "-";
 /// As screens show what a query asked.
 const ASKED: &str = "Hot lists";
 
@@ -53,9 +55,7 @@ fn hold(ledger: &mut Ledger<'_>, change: &Committed) -> Result<(), LogError> {
         }
     }
     let mut names = names_of(ledger, call, &change.entry)?;
-    // It may be open again. What the new words name is remembered by now, what was named
-    // before it was closed is not.
-    if matches!(change.entry, Entry::Facts(_)) && !change.given_back {
+    if matches!(change.entry, Entry::Facts(_)) && was_forgotten(ledger, call)? {
         names.extend(named_before(ledger, call, change.seq)?);
     }
     let is_open = is_open(ledger, call)?;
@@ -205,6 +205,16 @@ fn is_open(ledger: &Ledger<'_>, call: CallId) -> Result<bool, LogError> {
     Ok(open.unwrap_or(false))
 }
 
+/// Whether what the packet named was forgotten when its call was closed, which it is not any
+/// more. Asked once: the mark is taken away.
+fn was_forgotten(ledger: &Ledger<'_>, call: CallId) -> Result<bool, LogError> {
+    let marks = ledger
+        .sql()
+        .prepare_cached("DELETE FROM named WHERE call = ?1 AND key = ?2")?
+        .execute(params![call.0.cast_signed(), FORGOTTEN])?;
+    Ok(marks > 0)
+}
+
 /// Keeps what a packet of an open call names. Whether that is news.
 fn remember(ledger: &Ledger<'_>, call: CallId, named: &Named) -> Result<bool, LogError> {
     let Some(key) = named.key() else {
@@ -229,11 +239,16 @@ fn named_before(ledger: &Ledger<'_>, call: CallId, before: u64) -> Result<Vec<Na
     Ok(names)
 }
 
+/// Nothing is told to a call that is over.
 fn forget(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
     ledger
         .sql()
         .prepare_cached("DELETE FROM named WHERE call = ?1")?
         .execute([call.0.cast_signed()])?;
+    ledger
+        .sql()
+        .prepare_cached("INSERT INTO named (call, key, named) VALUES (?1, ?2, '')")?
+        .execute(params![call.0.cast_signed(), FORGOTTEN])?;
     Ok(())
 }
 

@@ -82,6 +82,15 @@ async fn after_a_start_it_reads_on_and_a_late_row_is_taken_within_the_overlap() 
     bench.until_numbers_are(&["100", "95"]).await;
     write(&bench, 101, "101", "2026-05-01 00:01:00", "FIGHT", None);
     bench.until_numbers_are(&["100", "101", "95"]).await;
+    // What is counted follows the commit.
+    let counted = async {
+        while bench.cad("pd").view_door.view().rows < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), counted)
+        .await
+        .unwrap();
     let door = bench.cad("pd").view_door.view();
     assert_eq!(
         (door.rows, door.bad_rows),
