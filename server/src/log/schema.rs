@@ -465,13 +465,6 @@ CREATE TABLE eidos (
 ) STRICT;
 CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
 CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
--- What an incident's EIDO says of its being linked with another.
-CREATE TABLE eido_links (
-    id TEXT NOT NULL,
-    other TEXT NOT NULL,
-    PRIMARY KEY (id, other)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX eido_links_by_other ON eido_links (other);
 ",
     "
 ALTER TABLE calls ADD COLUMN category TEXT NOT NULL DEFAULT '';
@@ -491,6 +484,15 @@ CREATE TABLE links (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_number_alone ON calls (number) WHERE number <> '';
 CREATE INDEX calls_closed ON calls (seen_ms) WHERE open = 0;
+",
+    "
+-- What an incident's EIDO says of its being linked with another.
+CREATE TABLE eido_links (
+    id TEXT NOT NULL,
+    other TEXT NOT NULL,
+    PRIMARY KEY (id, other)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX eido_links_by_other ON eido_links (other);
 ",
 ];
 

@@ -219,7 +219,6 @@ mod tests {
                 rows: vec![],
                 calls_not_shown: 0,
                 closed: vec![],
-                closed: vec![],
             },
         };
         let html = page.render().unwrap();
