@@ -374,7 +374,7 @@ impl Center {
         let by = by.to_owned();
         self.log
             .write(move |ledger| {
-                let linked = calls::link(ledger, call, other, LinkHow::Hand, [&why, &why], &by)?;
+                let linked = calls::link(ledger, call, other, LinkHow::Hand, &why, &by)?;
                 let detail = format!("with {other}");
                 audit::record(ledger, &linking(by, call, detail))?;
                 Ok(linked)

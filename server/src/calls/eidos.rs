@@ -8,7 +8,6 @@
 use packet::{CallId, LinkHow};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::units::DISPATCH;
 use super::{News, Origin, Reported, facts, fold, life, links, open, units, written};
 use crate::intake::eido::{Eido, LinkSaid};
 use crate::intake::{CallReport, IntakeError};
@@ -20,6 +19,9 @@ const AWAITED_MAX: i64 = 1_000;
 
 /// Most other incidents that one says it is linked with, and that are looked at.
 const LINKS_SAID_MAX: usize = 100;
+
+/// Who links by an incident's word, as screens show it.
+const SENDER: &str = "Dispatch, by EIDO";
 
 /// Why an EIDO was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -111,9 +113,9 @@ fn follow_links(ledger: &mut Ledger<'_>, sum: &Eido, call: CallId) -> Result<(),
                 let links = links::of_call(ledger.sql(), call)?;
                 if links
                     .iter()
-                    .any(|link| link.other == other && link.by == DISPATCH)
+                    .any(|link| link.other == other && link.how != LinkHow::Hand)
                 {
-                    links::unlink(ledger, call, other, DISPATCH)?;
+                    links::unlink(ledger, call, other, SENDER)?;
                 }
             }
             (LinkSaid::Unlinked, None) => {}
@@ -135,10 +137,11 @@ fn follow_links(ledger: &mut Ledger<'_>, sum: &Eido, call: CallId) -> Result<(),
         .try_for_each(|other| link(ledger, call, CallId(other.cast_unsigned())))
 }
 
-/// By dispatch's word. What a person has undone stays so, and too many links hinder nothing.
+/// By dispatch's word, also after its word to the contrary. What anybody else has undone
+/// stays so, and too many links hinder nothing.
 fn link(ledger: &mut Ledger<'_>, call: CallId, other: CallId) -> Result<(), LogError> {
-    let why = ["dispatch says that they are linked"; 2];
-    match links::link(ledger, call, other, LinkHow::Rule, why, DISPATCH) {
+    let why = "dispatch says that they are linked";
+    match links::link(ledger, call, other, LinkHow::Rule, why, SENDER) {
         Ok(_) | Err(LogError::Conflict(_)) => Ok(()),
         Err(e) => Err(e),
     }

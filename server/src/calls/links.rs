@@ -6,11 +6,18 @@
 //! ([`rule`]), or a person does; a person may undo it, and what a person has undone no rule
 //! makes again. An entry that is undone is withdrawn by a correction, and who withdraws the
 //! one withdraws the other.
+//!
+//! # Who may see it
+//! Who has the one packet need not have the other, and a link lets nobody see it: no unit is
+//! put on a call by a link, and the entry says of the other call only its id, which opens
+//! nothing, and what both have in common: no number, agency, place or name of the other's.
+//! A person's own words for it (`why`) stand in both packets, and the doors that take them
+//! say so. Screens add what the other call is only from what they may read anyway.
 
 pub(super) mod rule;
 
 use packet::entry::NAME_CHARS_MAX;
-use packet::{CallId, Compartment, Correction, DocumentId, Entry, EntryId, Link, LinkHow};
+use packet::{Author, CallId, Compartment, Correction, DocumentId, Entry, EntryId, Link, LinkHow};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::life;
@@ -18,6 +25,8 @@ use crate::log::{Ledger, LogError};
 
 /// Most links of one call.
 pub const LINKS_MAX: i64 = 32;
+/// Who has withdrawn a link, where that was an officer on the other call.
+const OTHERS_OFFICER: &str = "An officer on the other call";
 
 /// A link as one of its two calls has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +38,8 @@ pub struct Linked {
     pub at_ms: i64,
 }
 
-/// Links two calls; false when they are linked already. What was only proposed is a link
-/// from then on.
+/// Links two calls; false when they are linked already, or somebody else has undone it and
+/// no person says so now. What was only proposed is a link from then on.
 ///
 /// # Errors
 /// When one of them is not known, has too many links, or both are the same; or the store's.
@@ -39,7 +48,7 @@ pub fn link(
     call: CallId,
     other: CallId,
     how: LinkHow,
-    why: [&str; 2],
+    why: &str,
     by: &str,
 ) -> Result<bool, LogError> {
     if call == other {
@@ -56,11 +65,19 @@ pub fn link(
         }
     }
     match known(ledger, call, other)? {
-        Some(known) if known.is_undone && how != LinkHow::Hand => return Ok(false),
-        Some(known) if !known.is_undone && known.how != LinkHow::Proposed => return Ok(false),
-        Some(known) if !known.is_undone && how == LinkHow::Proposed => return Ok(false),
-        Some(known) if !known.is_undone => withdraw(ledger, call, known.entry, by)?,
-        _ => {}
+        Some(Known {
+            undone_by: Some(undone_by),
+            ..
+        }) => {
+            if how != LinkHow::Hand && undone_by != by {
+                return Ok(false);
+            }
+        }
+        Some(known) if known.how != LinkHow::Proposed || how == LinkHow::Proposed => {
+            return Ok(false);
+        }
+        Some(known) => withdraw(ledger, call, known.entry, by)?,
+        None => {}
     }
     for call in [call, other] {
         if count(ledger.sql(), call)? >= LINKS_MAX {
@@ -69,7 +86,7 @@ pub fn link(
             )));
         }
     }
-    for (call, other, why) in [(call, other, why[0]), (other, call, why[1])] {
+    for (call, other) in [(call, other), (other, call)] {
         let link = Link {
             other,
             how,
@@ -91,7 +108,7 @@ pub fn unlink(
     other: CallId,
     by: &str,
 ) -> Result<(), LogError> {
-    let Some(known) = known(ledger, call, other)?.filter(|known| !known.is_undone) else {
+    let Some(known) = known(ledger, call, other)?.filter(|known| known.undone_by.is_none()) else {
         return Err(LogError::Unknown {
             what: "link with call",
             id: other.to_string(),
@@ -124,7 +141,7 @@ fn withdraw(
 /// When the store fails.
 pub fn of_call(connection: &Connection, call: CallId) -> Result<Vec<Linked>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT other, how, why, by, at_ms FROM links WHERE call = ?1 AND undone_ms IS NULL ORDER BY at_ms, other",
+        "SELECT other, how, why, by, at_ms FROM links WHERE call = ?1 AND undone_by IS NULL ORDER BY at_ms, other",
     )?;
     let links = statement.query_map([call.0.cast_signed()], |row| {
         Ok(Linked {
@@ -140,7 +157,7 @@ pub fn of_call(connection: &Connection, call: CallId) -> Result<Vec<Linked>, Log
 
 fn count(connection: &Connection, call: CallId) -> Result<i64, LogError> {
     let count = connection
-        .prepare_cached("SELECT count(*) FROM links WHERE call = ?1 AND undone_ms IS NULL")?
+        .prepare_cached("SELECT count(*) FROM links WHERE call = ?1 AND undone_by IS NULL")?
         .query_row([call.0.cast_signed()], |row| row.get(0))?;
     Ok(count)
 }
@@ -170,26 +187,32 @@ pub(super) fn logged(
 }
 
 /// A correction was just logged: where it withdraws a link it withdraws the other's too.
+/// Which of its officers did so is this packet's to know, not the other's.
 pub(super) fn undone(
     ledger: &mut Ledger<'_>,
     call: CallId,
+    id: EntryId,
     correction: &Correction,
 ) -> Result<(), LogError> {
     let other: Option<i64> = ledger
         .sql()
         .prepare_cached(
-            "UPDATE links SET undone_ms = ?3 WHERE call = ?1 AND entry = ?2 AND undone_ms IS NULL RETURNING other",
+            "UPDATE links SET undone_by = ?3 WHERE call = ?1 AND entry = ?2 AND undone_by IS NULL RETURNING other",
         )?
         .query_row(
-            params![call.0.cast_signed(), correction.of.to_string(), ledger.now_ms()],
+            params![call.0.cast_signed(), correction.of.to_string(), correction.by],
             |row| row.get(0),
         )
         .optional()?;
     let Some(other) = other.map(|other| CallId(other.cast_unsigned())) else {
         return Ok(());
     };
+    let by = match id.actor.author() {
+        Author::Center(_) => &correction.by,
+        Author::Device(_) => OTHERS_OFFICER,
+    };
     match known(ledger, other, call)? {
-        Some(known) if !known.is_undone => withdraw(ledger, other, known.entry, &correction.by),
+        Some(known) if known.undone_by.is_none() => withdraw(ledger, other, known.entry, by),
         _ => Ok(()),
     }
 }
@@ -197,28 +220,26 @@ pub(super) fn undone(
 struct Known {
     how: LinkHow,
     entry: EntryId,
-    is_undone: bool,
+    undone_by: Option<String>,
 }
 
 fn known(ledger: &Ledger<'_>, call: CallId, other: CallId) -> Result<Option<Known>, LogError> {
-    let found: Option<(u8, String, bool)> = ledger
+    let found: Option<(u8, String, Option<String>)> = ledger
         .sql()
-        .prepare_cached(
-            "SELECT how, entry, undone_ms IS NOT NULL FROM links WHERE call = ?1 AND other = ?2",
-        )?
+        .prepare_cached("SELECT how, entry, undone_by FROM links WHERE call = ?1 AND other = ?2")?
         .query_row(
             params![call.0.cast_signed(), other.0.cast_signed()],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    let known = found.map(|(how, entry, is_undone)| {
+    let known = found.map(|(how, entry, undone_by)| {
         let entry = entry
             .parse()
             .map_err(|e: packet::IdError| LogError::Store(e.to_string()))?;
         Ok(Known {
             how: how_of(how),
             entry,
-            is_undone,
+            undone_by,
         })
     });
     known.transpose()

@@ -10,6 +10,7 @@ use super::life;
 use super::links::rule;
 use super::rows::{closed, insert, is_open, update};
 use super::units::{assign, grant};
+use crate::devices;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Happening, Ledger, LogError};
 use crate::triage::CATEGORY_UNSORTED;
@@ -51,9 +52,12 @@ pub(super) fn said(
     device: DeviceNumber,
 ) -> Result<(), LogError> {
     let call = document.call;
-    // Its number is CAD's to give: a device that claims one is not believed.
+    // Its number is CAD's to give, and its agency is its device's: one that claims them is
+    // not believed.
+    let agency = devices::find(ledger.sql(), device)?.map(|device| device.agency);
     let facts = Facts {
         number: String::new(),
+        agency: agency.unwrap_or_default(),
         ..facts.clone()
     };
     if life::of(ledger, call)?.is_none() {

@@ -152,7 +152,7 @@ pub(crate) fn count(
             if let Entry::Correction(correction) = entry {
                 match &correction.text {
                     Some(words) => mentions::read(ledger, document, Some(id), words)?,
-                    None => links::undone(ledger, document.call, correction)?,
+                    None => links::undone(ledger, document.call, id, correction)?,
                 }
             }
         }

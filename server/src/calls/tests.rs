@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod eidos;
+mod life;
 mod links;
 
 use std::cell::RefCell;

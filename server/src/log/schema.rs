@@ -479,7 +479,8 @@ CREATE TABLE links (
     at_ms INTEGER NOT NULL,
     -- The link's entry in the call's document.
     entry TEXT NOT NULL,
-    undone_ms INTEGER,
+    -- Who has undone it.
+    undone_by TEXT,
     PRIMARY KEY (call, other)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_number_alone ON calls (number) WHERE number <> '';

@@ -138,14 +138,6 @@ impl Seen {
         self.number.is_empty() && matches!(self.call.author(), Author::Device(_))
     }
 
-    fn name(&self) -> String {
-        if self.number.is_empty() {
-            format!("a packet that an officer of {} opened", self.agency)
-        } else {
-            format!("{} {}", self.agency, self.number)
-        }
-    }
-
     fn is_within_s(&self, other: &Self, within_s: u32) -> bool {
         self.received_ms.abs_diff(other.received_ms) <= u64::from(within_s) * 1_000
     }
@@ -198,16 +190,7 @@ pub(in crate::calls) fn look(ledger: &mut Ledger<'_>, call: CallId) -> Result<()
             (true, true) => None,
         };
         if let Some((how, why)) = found {
-            let whys = [&other, &this].map(|one| format!("{}: {why}", one.name()));
-            let linked = link(
-                ledger,
-                this.call,
-                other.call,
-                how,
-                [&whys[0], &whys[1]],
-                CENTER,
-            );
-            match linked {
+            match link(ledger, this.call, other.call, how, &why, CENTER) {
                 // That there are too many links of one call hinders nothing else.
                 Ok(_) | Err(LogError::Conflict(_)) => {}
                 Err(e) => return Err(e),
@@ -249,7 +232,7 @@ fn officers(
         return Ok(None);
     }
     if is_said(ledger, officers.call, &dispatched.number)? {
-        let why = format!("the officer has said {}", dispatched.number);
+        let why = "the officer has said dispatch's number".to_owned();
         return Ok(Some((LinkHow::Rule, why)));
     }
     let time = officers.time(dispatched);

@@ -210,5 +210,20 @@ fn incidents_that_say_they_are_linked_are_linked_whichever_comes_first() {
         first["linkComponent"][0]["lastUpdateTimeStamp"] = json!(at(9).to_string());
         bench.tell_eido(&first);
         assert_eq!(links(&mut bench), []);
+        let relink = |first: &mut Value, second: i64| {
+            first["linkComponent"][0]["linkDirectionCode"] = json!("RELATED");
+            first["linkComponent"][0]["lastUpdateTimeStamp"] = json!(at(second).to_string());
+        };
+        relink(&mut first, 5);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench), [], "that came late");
+        relink(&mut first, 12);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench).len(), 1);
+        // What a person at the center has undone it does not make again.
+        bench.write(move |ledger| super::super::unlink(ledger, call, other, "Analyst"));
+        relink(&mut first, 15);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench), []);
     }
 }

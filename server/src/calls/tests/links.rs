@@ -1,10 +1,12 @@
-use packet::{Author, Correction, DeviceNumber, EntryId, Link, LinkHow, Note};
+use packet::{Actor, Author, Correction, DeviceNumber, EntryId, Link, LinkHow, Note};
 
-use super::super::{LinksConfig, LinksThen, link, links_of, officers, unlink};
+use super::super::{LinksConfig, LinksThen, link, links_of, officers, units_on_it, unlink};
 use super::*;
+use crate::devices;
 use crate::shifts::{self, Shift};
 
-const DEVICE: DeviceNumber = DeviceNumber(7);
+/// The first that is enrolled.
+const DEVICE: DeviceNumber = DeviceNumber(1);
 
 fn bench(then: LinksThen) -> Bench {
     let rules = Rules::default();
@@ -27,6 +29,26 @@ fn at_place(agency: &str, number: &str, second: i64, metres: f64) -> CallReport 
         latitude: Some(43.0 + metres / 111_320.0),
         longitude: Some(-88.0),
         ..said(number, second)
+    }
+}
+
+/// What an officer's device says of a packet that it opens.
+fn a_stop(nature: &str, location: &str, second: i64) -> Facts {
+    Facts {
+        agency: "pd".into(),
+        number: String::new(),
+        nature: nature.into(),
+        category: "officer".into(),
+        priority: 3,
+        reason: "opened by Diaz (1A1)".into(),
+        location: location.into(),
+        latitude_e6: None,
+        longitude_e6: None,
+        district: None,
+        narrative: None,
+        received_ms: at(second).as_millisecond(),
+        state: packet::CallState::Open,
+        disposition: None,
     }
 }
 
@@ -56,26 +78,35 @@ impl Bench {
         (links, withdrawn)
     }
 
+    fn units(&mut self, call: CallId) -> Vec<String> {
+        self.write(move |ledger| units_on_it(ledger.sql(), call))
+    }
+
+    /// All that whoever has the packet can read, as JSON.
+    fn packet_text(&mut self, call: CallId) -> String {
+        self.write(move |ledger| {
+            let mut text = String::new();
+            for compartment in Ledger::carried() {
+                for logged in document(ledger.sql(), DocumentId::new(call, compartment))? {
+                    let fields = logged.inspected.written.entry.to_fields()?;
+                    text += &serde_json::to_string(&fields).unwrap();
+                }
+            }
+            Ok(text)
+        })
+    }
+
     /// A device of unit 1A1 opens a packet.
     fn officer_opens(&mut self, nature: &str, location: &str, second: i64) -> CallId {
+        self.officer_opens_with(a_stop(nature, location, second))
+    }
+
+    fn officer_opens_with(&mut self, facts: Facts) -> CallId {
         let call = CallId::new(Author::Device(DEVICE), 1);
-        let facts = Facts {
-            agency: "pd".into(),
-            number: String::new(),
-            nature: nature.into(),
-            category: "officer".into(),
-            priority: 3,
-            reason: "opened by Diaz (1A1)".into(),
-            location: location.into(),
-            latitude_e6: None,
-            longitude_e6: None,
-            district: None,
-            narrative: None,
-            received_ms: at(second).as_millisecond(),
-            state: packet::CallState::Open,
-            disposition: None,
-        };
         self.write(move |ledger| {
+            let code = devices::new_code(ledger, "pd", "MDT 1")?;
+            let device = devices::enrol(ledger, &code, &[1])?;
+            assert_eq!(device.number, DEVICE);
             let shift = Shift {
                 device: DEVICE,
                 officer: "Diaz".into(),
@@ -104,15 +135,85 @@ fn calls_of_two_cads_that_are_near_and_alike_are_proposed_in_both_packets() {
     assert_eq!(bench.links(theirs), [(ours, LinkHow::Proposed)]);
     let (links, _) = bench.link_entries(ours);
     assert_eq!(links.len(), 1);
-    assert_eq!(links[0].1.why, "so 9: 150 m and 5 min apart, both weapons");
+    assert_eq!(links[0].1.why, "150 m and 5 min apart, both weapons");
     assert_eq!(
         bench.link_entries(theirs).0[0].1.why,
-        "pd 26-1: 150 m and 5 min apart, both weapons"
+        "150 m and 5 min apart, both weapons"
     );
-    // Told again it is not proposed again; and each packet stays its own.
+    // Told again it is not proposed again.
     bench.tell(at_place("so", "9", 310, 150.0));
     assert_eq!(bench.link_entries(ours).0.len(), 1);
-    assert_eq!(bench.state(ours).facts[1].agency, "pd");
+}
+
+#[test]
+fn linked_calls_stay_two_and_neither_packet_has_a_word_or_a_unit_of_the_others() {
+    let mut bench = bench(LinksThen::Link);
+    let ours = bench
+        .tell(CallReport {
+            narrative: vec!["caller is RIVERA in the back yard".into()],
+            units: vec!["1A1".into()],
+            ..at_place("pd", "26-11", 0, 0.0)
+        })
+        .call;
+    let before = bench.state(ours);
+    let theirs = bench
+        .tell(CallReport {
+            location: "77 HEMLOCK CT".into(),
+            narrative: vec!["victim is OWENS".into()],
+            units: vec!["S12".into()],
+            ..at_place("sheriff", "S-4477", 60, 150.0)
+        })
+        .call;
+    assert_eq!(bench.links(ours), [(theirs, LinkHow::Rule)]);
+    assert_ne!(ours, theirs);
+    assert_eq!(bench.state(ours), before);
+    assert_eq!(bench.units(ours), ["1A1"]);
+    assert_eq!(bench.units(theirs), ["S12"]);
+    for (call, words_of_the_other) in [
+        (ours, ["sheriff", "S-4477", "HEMLOCK", "OWENS", "S12"]),
+        (theirs, ["\"pd\"", "26-11", "CEDAR", "RIVERA", "1A1"]),
+    ] {
+        let packet = bench.packet_text(call);
+        assert!(packet.contains("both weapons"), "{packet}");
+        for words in words_of_the_other {
+            assert!(!packet.contains(words), "{words} is in {packet}");
+        }
+    }
+}
+
+#[test]
+fn an_officer_who_withdraws_a_link_is_not_named_in_the_others_packet() {
+    let mut bench = bench(LinksThen::Link);
+    let ours = bench.tell(at_place("pd", "1", 0, 0.0)).call;
+    let theirs = bench.tell(at_place("so", "9", 10, 10.0)).call;
+    let of = bench.link_entries(ours).0[0].0;
+    bench.write(move |ledger| {
+        let correction = Correction {
+            of,
+            text: None,
+            by: "Diaz (1A1)".into(),
+        };
+        let by_device = EntryId {
+            actor: Actor::new(Author::Device(DEVICE), [0; 4]),
+            number: 1,
+        };
+        super::super::links::undone(ledger, ours, by_device, &correction)
+    });
+    assert_eq!((bench.links(ours), bench.links(theirs)), (vec![], vec![]));
+    assert!(!bench.packet_text(theirs).contains("Diaz"));
+}
+
+#[test]
+fn a_device_that_claims_another_agencys_number_is_linked_with_nothing_of_it() {
+    let mut bench = bench(LinksThen::Link);
+    let theirs = bench.tell(at_place("so", "26-00123", 0, 0.0)).call;
+    let claimed = Facts {
+        agency: "so".into(),
+        number: "26-00123".into(),
+        ..a_stop("TRAFFIC STOP", "westbound", 0)
+    };
+    let stop = bench.officer_opens_with(claimed);
+    assert_eq!((bench.links(stop), bench.links(theirs)), (vec![], vec![]));
 }
 
 #[test]
@@ -171,7 +272,7 @@ fn what_a_person_has_undone_no_rule_makes_again_and_a_person_may() {
             ours,
             theirs,
             LinkHow::Hand,
-            ["seen on camera"; 2],
+            "seen on camera",
             "Analyst",
         )
     };
@@ -185,7 +286,7 @@ fn a_proposal_that_is_confirmed_is_withdrawn_and_the_link_stands() {
     let mut bench = bench(LinksThen::Propose);
     let ours = bench.tell(at_place("pd", "1", 0, 0.0)).call;
     let theirs = bench.tell(at_place("so", "9", 10, 10.0)).call;
-    bench.write(move |ledger| link(ledger, ours, theirs, LinkHow::Hand, ["yes"; 2], "Analyst"));
+    bench.write(move |ledger| link(ledger, ours, theirs, LinkHow::Hand, "yes", "Analyst"));
     for (call, other) in [(ours, theirs), (theirs, ours)] {
         assert_eq!(bench.links(call), [(other, LinkHow::Hand)]);
         let (links, withdrawn) = bench.link_entries(call);
@@ -223,8 +324,8 @@ fn a_link_needs_two_calls_that_are_known() {
         (CallId(99), "is not known"),
     ] {
         let refused = bench.write(move |ledger| {
-            let linked = ledger
-                .attempt(|ledger| link(ledger, call, other, LinkHow::Hand, [""; 2], "Analyst"));
+            let linked =
+                ledger.attempt(|ledger| link(ledger, call, other, LinkHow::Hand, "", "Analyst"));
             Ok(linked.unwrap_err().to_string())
         });
         assert!(refused.contains(wanted), "{refused}");
@@ -239,6 +340,7 @@ fn an_officers_packet_is_linked_with_dispatchs_call_of_the_same_unit_and_place()
             nature: "TRAFFIC STOP".into(),
             location: "5TH ST & OAK AV".into(),
             units: vec!["1A1".into()],
+            received: at(60),
             ..said("26-1", 60)
         };
         let mut told = None;
@@ -253,10 +355,7 @@ fn an_officers_packet_is_linked_with_dispatchs_call_of_the_same_unit_and_place()
             "{dispatch_is_first}"
         );
         let why = &bench.link_entries(stop).0[0].1.why;
-        assert_eq!(
-            why,
-            "pd 26-1: 1A1 is on both, at the same address and 60 s apart"
-        );
+        assert_eq!(why, "1A1 is on both, at the same address and 60 s apart");
     }
 }
 
@@ -266,6 +365,7 @@ fn an_officers_packet_without_a_place_is_proposed_and_of_another_unit_it_is_not(
     let stop = bench.officer_opens("TRAFFIC STOP", "westbound", 0);
     let call = |number: &str, unit: &str, second| CallReport {
         units: vec![unit.into()],
+        received: at(second),
         ..said(number, second)
     };
     bench.tell(call("26-1", "1B1", 60));
