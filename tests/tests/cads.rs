@@ -198,7 +198,7 @@ async fn a_view_in_postgresql_is_read_by_its_key_with_the_zone_of_its_cad() {
     let first = until("the call is there", async || calls().await.get(0).cloned()).await;
     assert_eq!(
         (&first["number"], &first["priority"]),
-        (&"7".into(), &3.into()),
+        (&"7".into(), &4.into()),
         "{first}"
     );
     // Its own local time, five hours behind in May.

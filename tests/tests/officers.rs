@@ -173,3 +173,50 @@ async fn the_number_that_the_officer_says_links_and_what_is_only_proposed_can_be
         403
     );
 }
+
+#[tokio::test]
+async fn a_link_brings_no_device_the_packet_of_the_other_call() {
+    let center = TestCenter::start_with(
+        "[links]\nthen = \"link\"\n\
+         [[agencies]]\nid = \"so\"\nname = \"Sheriff\"\nunits = [\"S9\"]\n",
+    )
+    .await;
+    let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
+    let ours = tell(&center, "26-1", PLACE, &["1A1"]).await;
+    let theirs = center
+        .api
+        .post(
+            "/v1/calls",
+            &json!({
+                "agency": "so", "number": "S-4477", "nature": "TRAFFIC STOP", "location": PLACE,
+                "units": ["S9"],
+            }),
+        )
+        .await
+        .unwrap()
+        .call_id();
+    assert_ne!(ours, theirs);
+    is_linked(&center, theirs, LinkHow::Rule).await;
+    let link_in = |packet: &Packet| {
+        let mut entries = packet.entries.iter();
+        entries.find_map(|entry| match &entry.written.entry {
+            Entry::Link(link) => Some(link.clone()),
+            _ => None,
+        })
+    };
+    let packet = device
+        .packet(ours, |packet| link_in(packet).is_some())
+        .await;
+    let link = link_in(&packet).unwrap();
+    assert_eq!(link.other, theirs);
+    assert!(
+        !link.why.contains("S-4477") && !link.why.contains("Sheriff"),
+        "{link:?}"
+    );
+    // Whatever comes next, it comes after what the link would have brought.
+    center.note(theirs, "for the sheriff alone").await;
+    center.note(ours, "for 1A1").await;
+    device.has_note(ours, "for 1A1").await;
+    assert!(device.core.packet(theirs).await.unwrap().is_none());
+    assert_eq!(device.core.packets().await.unwrap().len(), 1);
+}

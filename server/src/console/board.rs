@@ -171,7 +171,7 @@ impl Kept {
         let words = |step: &Step| {
             format!(
                 "{}, {}",
-                words::step(&step.what),
+                words::step(&step.what, |_| "another call".into()),
                 times.second(step.at_ms, now_ms)
             )
         };

@@ -55,12 +55,20 @@ pub(super) async fn packet(
         return Ok(not_known());
     };
     let look = Known::new(call).look(&console).await;
-    let (known, Look { packet, open_calls }) = match look {
+    let (
+        known,
+        Look {
+            packet,
+            linked,
+            open_calls,
+        },
+    ) = match look {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(not_known()),
         Err(e) => return Ok(failed(&e)),
     };
     disclosure::packet(&console, &known.stretches(0)).await;
+    disclosure::linked(&console, call, &linked).await;
     let page = PacketPage {
         clip_from: console
             .times

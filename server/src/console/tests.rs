@@ -235,7 +235,8 @@ async fn an_analyst_links_two_calls_by_number_and_undoes_it_and_each_step_is_sho
     let link = format!("/calls/{call}/links");
     let (status, html) = bench.post(&link, "other=26-2".into()).await;
     assert_eq!(status, StatusCode::OK, "{html}");
-    for (page, linked) in [(call, other), (other, call)] {
+    let agency = &bench.center().config.agencies[0].name;
+    for (page, linked, number) in [(call, other, "26-2"), (other, call, "26-1")] {
         let (_, html) = bench.get(&format!("/calls/{page}")).await;
         for words in [
             "The same event:".to_owned(),
@@ -243,11 +244,15 @@ async fn an_analyst_links_two_calls_by_number_and_undoes_it_and_each_step_is_sho
             "an analyst says so".to_owned(),
             "Opened by dispatch".to_owned(),
             "4A12 assigned".to_owned(),
-            format!("The same event as call {linked}"),
+            format!("The same event as {agency} {number}"),
         ] {
             assert!(html.contains(&words), "{words} is missing in {html}");
         }
     }
+    // What was shown of the one on the other's page is on record as its own.
+    let seen = bench.audit("SeePacket").await;
+    let record = (other.to_string(), format!("linked with {call}"));
+    assert!(seen.contains(&record), "{seen:?}");
     let (_, board) = bench.get("/").await;
     assert_eq!(board.matches("1 linked call").count(), 2, "{board}");
     for (body, says) in [
@@ -263,7 +268,11 @@ async fn an_analyst_links_two_calls_by_number_and_undoes_it_and_each_step_is_sho
     let (status, html) = bench.post(&undo, format!("other={call}")).await;
     assert_eq!(status, StatusCode::OK, "{html}");
     let (_, html) = bench.get(&format!("/calls/{call}")).await;
-    assert!(html.contains("No longer linked with call") && !html.contains("Undo the link"));
+    assert!(
+        html.contains(&format!("No longer linked with {agency} 26-2")),
+        "{html}"
+    );
+    assert!(!html.contains("Undo the link"), "{html}");
     assert_eq!(bench.audit("LinkCalls").await.len(), 2);
 }
 

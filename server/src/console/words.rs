@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use packet::entry::QueryWhat;
-use packet::{LinkHow, MentionWhat, UnitState};
+use packet::{CallId, LinkHow, MentionWhat, UnitState};
 
 use super::view::PriorityView;
 use crate::calls::StepWhat;
@@ -153,8 +153,8 @@ pub(super) fn mention(what: MentionWhat) -> &'static str {
     }
 }
 
-/// A step of a call's life, such as `Upgraded from 3 to 1`.
-pub(super) fn step(what: &StepWhat) -> String {
+/// A step of a call's life, such as `Upgraded from 3 to 1`. `name`: what another call is called.
+pub(super) fn step(what: &StepWhat, name: impl Fn(CallId) -> String) -> String {
     match what {
         StepWhat::Opened { by_officer: false } => "Opened by dispatch".into(),
         StepWhat::Opened { by_officer: true } => "Opened by an officer".into(),
@@ -164,8 +164,8 @@ pub(super) fn step(what: &StepWhat) -> String {
         StepWhat::Moved { to } => format!("Now at {to}"),
         StepWhat::Updated => "Updated".into(),
         StepWhat::Unit { unit, state } => format!("{unit} {}", unit_state(*state)),
-        StepWhat::Linked { other, how } => format!("{} {other}", link(*how)),
-        StepWhat::Unlinked { other } => format!("No longer linked with call {other}"),
+        StepWhat::Linked { other, how } => format!("{} {}", link(*how), name(*other)),
+        StepWhat::Unlinked { other } => format!("No longer linked with {}", name(*other)),
         StepWhat::Closed { disposition: None } => "Closed".into(),
         StepWhat::Closed {
             disposition: Some(disposition),
@@ -176,8 +176,8 @@ pub(super) fn step(what: &StepWhat) -> String {
 
 pub(super) fn link(how: LinkHow) -> &'static str {
     match how {
-        LinkHow::Proposed => "Perhaps the same event as call",
-        LinkHow::Rule | LinkHow::Hand => "The same event as call",
+        LinkHow::Proposed => "Perhaps the same event as",
+        LinkHow::Rule | LinkHow::Hand => "The same event as",
     }
 }
 

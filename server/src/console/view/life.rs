@@ -25,9 +25,8 @@ pub struct StepView {
 #[derive(Debug, Clone)]
 pub struct LinkedView {
     pub id: String,
-    /// Dispatch's number.
+    /// Its agency and dispatch's number.
     pub name: String,
-    pub agency: String,
     pub nature: String,
     pub location: String,
     pub state: String,
@@ -47,8 +46,7 @@ mod tests {
     fn a_proposed_link_asks_and_a_made_one_can_be_undone() {
         let linked = |id: &str, is_proposed| LinkedView {
             id: id.into(),
-            name: "26-77".into(),
-            agency: "County Sheriff".into(),
+            name: "County Sheriff 26-77".into(),
             nature: "<b>SHOTS</b>".into(),
             location: "400 W STATE ST".into(),
             state: "open".into(),
