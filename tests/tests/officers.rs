@@ -149,9 +149,13 @@ async fn the_number_that_the_officer_says_links_and_what_is_only_proposed_can_be
         .unwrap();
     is_linked(&center, opened, LinkHow::Rule).await;
 
+    let next = device.core.open_packet(stop(None)).await.unwrap();
+    device.has_sent_all().await;
     let near = tell(&center, "26-4", "somewhere on 5th", &["1A1"]).await;
+    // Not with the first, which has its call already.
     is_linked(&center, near, LinkHow::Proposed).await;
-    let path = format!("/v1/calls/{near}/links/{opened}");
+    is_linked(&center, next, LinkHow::Proposed).await;
+    let path = format!("/v1/calls/{near}/links/{next}");
     assert_eq!(center.api.delete(&path).await.unwrap().status, 204);
     tell(&center, "26-4", "somewhere on 5th street", &["1A1"]).await;
     let listed = center
@@ -178,7 +182,7 @@ async fn the_number_that_the_officer_says_links_and_what_is_only_proposed_can_be
 async fn a_link_brings_no_device_the_packet_of_the_other_call() {
     let center = TestCenter::start_with(
         "[links]\nthen = \"link\"\n\
-         [[agencies]]\nid = \"so\"\nname = \"Sheriff\"\nunits = [\"S9\"]\n",
+         [[agencies]]\nid = \"so\"\nname = \"Sheriff\"\nunits = [\"S9\"]\nofficers = []\n",
     )
     .await;
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;

@@ -64,7 +64,9 @@ pub fn link(
             });
         }
     }
-    match known(ledger, call, other)? {
+    let before = [known(ledger, call, other)?, known(ledger, other, call)?];
+    let proposed = match &before[0] {
+        None => false,
         Some(Known {
             undone_by: Some(undone_by),
             ..
@@ -72,15 +74,15 @@ pub fn link(
             if how != LinkHow::Hand && undone_by != by {
                 return Ok(false);
             }
+            false
         }
         Some(known) if known.how != LinkHow::Proposed || how == LinkHow::Proposed => {
             return Ok(false);
         }
-        Some(known) => withdraw(ledger, call, known.entry, by)?,
-        None => {}
-    }
+        Some(_) => true,
+    };
     for call in [call, other] {
-        if count(ledger.sql(), call)? >= LINKS_MAX {
+        if !proposed && count(ledger.sql(), call)? >= LINKS_MAX {
             return Err(LogError::Conflict(format!(
                 "call {call} has {LINKS_MAX} links, which is the most"
             )));
@@ -94,6 +96,12 @@ pub fn link(
             by: by.to_owned(),
         };
         ledger.append(DocumentId::new(call, Compartment::Call), Entry::Link(link))?;
+    }
+    // Afterwards, so that there is no moment at which they are not linked.
+    for (call, before) in [call, other].into_iter().zip(before) {
+        if let Some(before) = before.filter(|before| before.undone_by.is_none()) {
+            withdraw(ledger, call, before.entry, by)?;
+        }
     }
     Ok(true)
 }

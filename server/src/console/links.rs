@@ -11,7 +11,7 @@ use packet::CallId;
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use super::forms::{answer, not_known, refused};
+use super::forms::{answer, not_known};
 use super::{ANALYST, ANALYST_NAME, Console, words};
 use crate::api::allow;
 use crate::log::LogError;
@@ -70,12 +70,12 @@ async fn both(
     sent: Result<Form<OtherRequest>, FormRejection>,
 ) -> Result<Result<(CallId, CallId), Response>, Problem> {
     allow(&console.center, ANALYST, Act::LinkCalls, id).await?;
-    let unprocessable = |why: String| Ok(Err(refused(StatusCode::UNPROCESSABLE_ENTITY, why)));
+    let unprocessable = |why: &str| Ok(Err(refused(StatusCode::UNPROCESSABLE_ENTITY, why)));
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(Err(not_known()));
     };
     let Ok(Form(OtherRequest { other })) = sent else {
-        return unprocessable("The other call's number is wanted.".into());
+        return unprocessable("The other call's number is wanted.");
     };
     let other = other.trim().to_owned();
     if let Ok(other) = other.parse() {
@@ -90,14 +90,17 @@ async fn both(
     match found {
         Ok(calls) => match calls[..] {
             [other] => Ok(Ok((call, other))),
-            [] => unprocessable("The center knows no call with this number.".into()),
+            [] => unprocessable("The center knows no call with this number."),
             _ => unprocessable(
-                "More than one call has this number: give the last part of its page's address."
-                    .into(),
+                "More than one call has this number: give the last part of its page's address.",
             ),
         },
         Err(e) => Ok(Err(failed(&e))),
     }
+}
+
+fn refused(status: StatusCode, why: &str) -> Response {
+    answer(status, false, format!("Nothing was changed. {why}"))
 }
 
 /// Two agencies may use the same number.
@@ -116,11 +119,11 @@ fn failed(error: &LogError) -> Response {
     match error {
         LogError::Unknown { .. } | LogError::Conflict(_) => {
             let why = format!("{}.", capital(&error.to_string()));
-            refused(StatusCode::UNPROCESSABLE_ENTITY, why)
+            refused(StatusCode::UNPROCESSABLE_ENTITY, &why)
         }
         error => {
             tracing::error!(%error, "a link was not taken");
-            refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(error))
+            refused(StatusCode::SERVICE_UNAVAILABLE, &words::trouble(error))
         }
     }
 }

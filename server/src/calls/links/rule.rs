@@ -9,7 +9,9 @@
 //! linked at once, when the officer has said the call's number; or when the officer's unit
 //! is on the call and both are near in time and place. They may be the same, and a person
 //! is asked, when the unit is on the call and they are near in time but nothing says how
-//! near in place; or when they are near in time and place and alike, without the unit.
+//! near in place; or when they are near in time and place and alike, without the unit. One
+//! that is linked already, as the officer's or as dispatch's side of an event, is not
+//! proposed with another: a unit makes many stops in an evening.
 //!
 //! Near in place is a distance where both have a position, else the same building.
 
@@ -238,23 +240,43 @@ fn officers(
     let time = officers.time(dispatched);
     let place = officers.place(dispatched, config.officer_within_m);
     let unit = unit_of_both(ledger, officers.call, dispatched.call)?;
-    Ok(match (unit, place) {
-        (Some(unit), Ok(Some(place))) => Some((
-            LinkHow::Rule,
-            format!("{unit} is on both, {place} and {time} apart"),
+    let perhaps = match (unit, place) {
+        (Some(unit), Ok(Some(place))) => {
+            let why = format!("{unit} is on both, {place} and {time} apart");
+            return Ok(Some((LinkHow::Rule, why)));
+        }
+        (Some(unit), Err(())) => Some(format!(
+            "{unit} is on both, {time} apart; nothing says how near they are"
         )),
-        (Some(unit), Err(())) => Some((
-            LinkHow::Proposed,
-            format!("{unit} is on both, {time} apart; nothing says how near they are"),
-        )),
-        (None, Ok(Some(place))) => officers.alike(dispatched).map(|alike| {
-            (
-                LinkHow::Proposed,
-                format!("{place} and {time} apart, {alike}"),
-            )
-        }),
+        (None, Ok(Some(place))) => {
+            let alike = officers.alike(dispatched);
+            alike.map(|alike| format!("{place} and {time} apart, {alike}"))
+        }
         (_, Ok(None)) | (None, Err(())) => None,
-    })
+    };
+    let Some(why) = perhaps else {
+        return Ok(None);
+    };
+    let is_settled = has_its_other(ledger, officers)? || has_its_other(ledger, dispatched)?;
+    Ok((!is_settled).then_some((LinkHow::Proposed, why)))
+}
+
+/// Whether an officer's packet is linked with dispatch's call already, or the other way round.
+fn has_its_other(ledger: &Ledger<'_>, seen: &Seen) -> Result<bool, LogError> {
+    let has = ledger
+        .sql()
+        .prepare_cached(
+            "SELECT 1 FROM links JOIN calls ON calls.call = links.other
+             WHERE links.call = ?1 AND undone_by IS NULL AND how <> ?2
+             AND agency = ?3 AND (number = '') <> ?4",
+        )?
+        .exists(params![
+            seen.call.0.cast_signed(),
+            LinkHow::Proposed as u8,
+            seen.agency,
+            seen.number.is_empty()
+        ])?;
+    Ok(has)
 }
 
 /// A unit that is or was on both.

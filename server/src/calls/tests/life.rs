@@ -3,7 +3,7 @@ use super::*;
 
 impl Bench {
     /// What happened to a call, as its own document tells it.
-    fn life(&mut self, call: CallId) -> Vec<StepWhat> {
+    pub(super) fn life(&mut self, call: CallId) -> Vec<StepWhat> {
         let document_id = DocumentId::new(call, Compartment::Call);
         let entries = self.write(move |ledger| document(ledger.sql(), document_id));
         let mut life = Life::default();

@@ -1,6 +1,8 @@
 use packet::{Actor, Author, Correction, DeviceNumber, EntryId, Link, LinkHow, Note};
 
-use super::super::{LinksConfig, LinksThen, link, links_of, officers, units_on_it, unlink};
+use super::super::{
+    LinksConfig, LinksThen, StepWhat, link, links_of, officers, units_on_it, unlink,
+};
 use super::*;
 use crate::devices;
 use crate::shifts::{self, Shift};
@@ -182,6 +184,16 @@ fn linked_calls_stay_two_and_neither_packet_has_a_word_or_a_unit_of_the_others()
 }
 
 #[test]
+fn two_cads_that_use_the_same_number_have_two_calls() {
+    let mut bench = bench(LinksThen::Link);
+    let ours = bench.tell(at_place("pd", "26-11", 0, 0.0)).call;
+    let theirs = bench.tell(at_place("so", "26-11", 10, 0.0)).call;
+    assert_ne!(ours, theirs);
+    assert_eq!(bench.tell(at_place("so", "26-11", 20, 5.0)).call, theirs);
+    assert_eq!(bench.links(ours), [(theirs, LinkHow::Rule)]);
+}
+
+#[test]
 fn an_officer_who_withdraws_a_link_is_not_named_in_the_others_packet() {
     let mut bench = bench(LinksThen::Link);
     let ours = bench.tell(at_place("pd", "1", 0, 0.0)).call;
@@ -291,6 +303,10 @@ fn a_proposal_that_is_confirmed_is_withdrawn_and_the_link_stands() {
         assert_eq!(bench.links(call), [(other, LinkHow::Hand)]);
         let (links, withdrawn) = bench.link_entries(call);
         assert_eq!((links.len(), withdrawn), (2, 1));
+        // Its life knows no moment at which it was unlinked.
+        let hows = [LinkHow::Proposed, LinkHow::Hand];
+        let linked = hows.map(|how| StepWhat::Linked { other, how });
+        assert!(bench.life(call).ends_with(&linked));
     }
 }
 
@@ -375,6 +391,22 @@ fn an_officers_packet_without_a_place_is_proposed_and_of_another_unit_it_is_not(
     let told = bench.tell(call("26-3", "1B1", 60)).call;
     bench.write(move |ledger| super::super::assign(ledger, told, "1A1"));
     assert_eq!(bench.links(stop), [(told, LinkHow::Proposed)]);
+}
+
+#[test]
+fn a_units_second_call_is_not_proposed_with_the_packet_that_has_its_own() {
+    let mut bench = bench(LinksThen::Propose);
+    let stop = bench.officer_opens("TRAFFIC STOP", "5TH ST & OAK AV", 0);
+    let call = |number: &str, location: &str, second| CallReport {
+        units: vec!["1A1".into()],
+        received: at(second),
+        location: location.into(),
+        ..said(number, second)
+    };
+    let first = bench.tell(call("26-1", "5TH ST & OAK AV", 60)).call;
+    let second = bench.tell(call("26-2", "9 ELM ST", 600)).call;
+    assert_eq!(bench.links(stop), [(first, LinkHow::Rule)]);
+    assert_eq!(bench.links(second), []);
 }
 
 #[test]

@@ -77,8 +77,8 @@ impl CallRowView {
     fn perhaps_linked_text(&self) -> String {
         plural(
             self.perhaps_linked,
-            "call that may be the same",
-            "calls that may be the same",
+            "call perhaps linked",
+            "calls perhaps linked",
         )
     }
 
@@ -154,7 +154,7 @@ mod tests {
             "12 more open calls",
             "Upgraded from 3 to 1, 12:03:02",
             "1 linked call",
-            "2 calls that may be the same",
+            "2 calls perhaps linked",
             "rules of before stay",
             "line 5, column 12: &#60;priority&#62; 6",
         ] {
