@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::view::{BoardView, CallRowView, ClosedRowView};
 use super::words::Times;
 use super::{Console, words};
-use crate::calls::{self, Life, Step};
+use crate::calls::{self, Life, Step, StepWhat};
 use crate::center::Center;
 use crate::clock;
 use crate::config::Config;
@@ -54,6 +54,8 @@ struct Kept {
     statuses: BTreeMap<String, UnitState>,
     life: Life,
     last: Option<Step>,
+    /// Units are cleared after it.
+    closed: Option<Step>,
 }
 
 impl Default for Board {
@@ -104,7 +106,7 @@ impl Board {
                 id: call.to_string(),
                 priority: words::priority(row.get(2)?),
                 nature: row.get(3)?,
-                step: known.step(times, now_ms),
+                step: known.last(times, now_ms),
                 linked,
                 perhaps_linked,
                 location: row.get(4)?,
@@ -132,7 +134,7 @@ impl Board {
                 nature: row.get(1)?,
                 location: row.get(2)?,
                 agency: agency(&center.config, &row.get::<_, String>(3)?),
-                step: known.step(times, now_ms),
+                step: known.closed(times, now_ms),
             });
         }
         Ok((
@@ -155,6 +157,9 @@ impl Kept {
             self.through = logged.seq;
             self.received_ms.get_or_insert(logged.received_ms);
             if let Some(step) = self.life.read(&logged).pop() {
+                if matches!(step.what, StepWhat::Closed { .. }) {
+                    self.closed = Some(step.clone());
+                }
                 self.last = Some(step);
             }
             if let Entry::UnitStatus(status) = logged.inspected.written.entry {
@@ -166,17 +171,26 @@ impl Kept {
 }
 
 impl Kept {
-    /// The last step of its life, in words.
-    fn step(&self, times: &Times, now_ms: i64) -> String {
-        let words = |step: &Step| {
-            format!(
-                "{}, {}",
-                words::step(&step.what, |_| "another call".into()),
-                times.second(step.at_ms, now_ms)
-            )
-        };
-        self.last.as_ref().map(words).unwrap_or_default()
+    /// The last step of its life.
+    fn last(&self, times: &Times, now_ms: i64) -> String {
+        in_words(self.last.as_ref(), times, now_ms)
     }
+
+    /// How it ended.
+    fn closed(&self, times: &Times, now_ms: i64) -> String {
+        in_words(self.closed.as_ref(), times, now_ms)
+    }
+}
+
+fn in_words(step: Option<&Step>, times: &Times, now_ms: i64) -> String {
+    let words = |step: &Step| {
+        format!(
+            "{}, {}",
+            words::step(&step.what, |_| "another call".into()),
+            times.second(step.at_ms, now_ms)
+        )
+    };
+    step.map(words).unwrap_or_default()
 }
 
 /// How many calls are linked with this one, and how many perhaps.

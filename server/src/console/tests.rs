@@ -24,7 +24,7 @@ use super::view::TEXT_CHARS_MAX;
 use crate::center::{Center, Running};
 use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
-use crate::intake::{CallReport, CallStatus};
+use crate::intake::{CallReport, CallStatus, UnitReport};
 use crate::log::{Happening, LogError};
 use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
@@ -287,6 +287,10 @@ async fn what_becomes_of_a_call_is_on_the_board_also_when_it_is_over() {
         status: CallStatus::Closed {
             disposition: "Advised".into(),
         },
+        units: vec![UnitReport {
+            status: Some(packet::UnitState::Clear),
+            ..UnitReport::from("4A12")
+        }],
         ..a_call("26-1", "SHOTS FIRED", "no answer")
     };
     bench.center().report(closed, "Dispatch").await.unwrap();

@@ -65,7 +65,7 @@ pub struct ClosedRowView {
     pub nature: String,
     pub location: String,
     pub agency: String,
-    /// The last step of its life and when, such as `Closed: Advised, 12:40:02`.
+    /// How it ended and when, such as `Closed: Advised, 12:40:02`.
     pub step: String,
 }
 
