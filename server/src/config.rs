@@ -365,6 +365,49 @@ mod tests {
             assert!(says_this.contains(says), "{says_this}");
         }
     }
+
+    #[test]
+    fn a_cads_view_that_is_wrong_names_its_field() {
+        let view = "[[cads]]\nagency = \"pd\"\n[cads.view]\ndatabase = \"cad.db\"\nname = \"calls\"\nkey = \"version\"\n";
+        let good = format!("{GOOD}{view}");
+        let cad = &read(&good).unwrap().cads[0];
+        assert!(cad.view.as_ref().unwrap().database.starts_with('/'));
+        for (from, to, says) in [
+            ("cad.db", "", "cads.pd.view.database: postgresql://"),
+            (
+                "cad.db",
+                "mysql://cad/x",
+                "cads.pd.view.database: postgresql://",
+            ),
+            (
+                "name = \"calls\"",
+                "name = \"calls; DROP\"",
+                "cads.pd.view.name: a name",
+            ),
+            (
+                "\"version\"",
+                "\"a.b\"",
+                "cads.pd.view.key: a column's name",
+            ),
+            (
+                "key =",
+                "overlap = 0\nkey =",
+                "cads.pd.view.overlap: from 1",
+            ),
+            (
+                "key =",
+                "ca = \"x.pem\"\nkey =",
+                "cads.pd.view.database: a PostgreSQL",
+            ),
+            ("[cads.view]", "[cads.database]", "unknown field `database`"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            let says_this = read(&bad).unwrap_err().to_string();
+            assert!(says_this.contains(says), "{says_this}");
+        }
+    }
+
     const SOURCE: &str = r#"
         [[sources]]
         name = "Records"

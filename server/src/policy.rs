@@ -151,9 +151,9 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
-            | SeePremises | LinkCalls | SeeCads,
+            | SeePremises | LinkCalls,
         )
-        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads | SeeCads)
         | (
             Role::Dispatch,
             ReportCall
@@ -257,7 +257,7 @@ mod tests {
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
         ("LinkCalls", &[Role::Analyst, Role::Dispatch]),
-        ("SeeCads", &[Role::Analyst, Role::Dispatch]),
+        ("SeeCads", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
         (

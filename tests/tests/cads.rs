@@ -15,6 +15,7 @@ use std::time::Duration;
 use forerunner_tests::{AGENCY, LedgerCopy, Postgres, ServedCenter, TestApi, TestCenter, until};
 use packet::{CallId, CallState, Compartment, Entry};
 use rusqlite::{Connection, params};
+use serde_json::Value;
 
 const KILLS: u32 = 25;
 const PAUSE_MS_MAX: u64 = 250;
@@ -215,6 +216,17 @@ async fn a_view_in_postgresql_is_read_by_its_key_with_the_zone_of_its_cad() {
         (call["open"] == false && call["cautions"] == 1).then_some(())
     })
     .await;
+    let doors = center.api.get("/v1/cads").await.unwrap().body;
+    let door = &doors[0]["view"];
+    assert_eq!(doors[0]["agency"], AGENCY);
+    assert_eq!(
+        (&doors[0]["folder"], &door["bad_rows"]),
+        (&Value::Null, &1.into())
+    );
+    let fault = door["faults"][0].as_str().unwrap();
+    assert!(fault.contains("time"), "{fault}");
+    let stranger = center.api.stranger("GET", "/v1/cads").await.unwrap();
+    assert_eq!(stranger.status, 403);
     // A session that ends is made again.
     postgres
         .run(

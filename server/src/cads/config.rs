@@ -97,7 +97,7 @@ impl ViewConfig {
     }
 
     fn move_to(&mut self, folder: &Path) {
-        if !self.is_postgres() {
+        if !self.is_postgres() && !self.database.is_empty() {
             self.database = folder.join(&self.database).display().to_string();
         }
         if let Some(ca) = &mut self.ca {
