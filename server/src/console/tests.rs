@@ -299,7 +299,11 @@ async fn what_becomes_of_a_call_is_on_the_board_also_when_it_is_over() {
         board.contains("Closed last") && board.contains("Closed: Advised"),
         "{board}"
     );
-    bench.report("26-1", "SHOTS FIRED", "again").await;
+    let again = CallReport {
+        units: vec![],
+        ..a_call("26-1", "SHOTS FIRED", "again")
+    };
+    bench.center().report(again, "Dispatch").await.unwrap();
     let (_, board) = bench.get("/").await;
     assert!(
         board.contains("Reopened") && !board.contains("Closed last"),
