@@ -262,7 +262,11 @@ impl Session {
                     continue;
                 }
                 Next::Over => return,
-                Next::Wait { until_ms } => until_ms,
+                Next::Wait { until_ms } => {
+                    // What it was asked for came another way, or was taken back meanwhile.
+                    self.turn = None;
+                    until_ms
+                }
             };
             self.set(alarm.as_mut(), until_ms);
             let waiting = self.writes.len().max(self.uploads.len());

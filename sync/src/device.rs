@@ -330,9 +330,7 @@ impl Device {
     /// Begins a session: the hello for the upgrade request. A session that was open ends.
     pub fn dial(&mut self, shift: Vec<u8>, now_ms: u64) -> Hello {
         self.session = Some(Session::new(now_ms));
-        // What does not fit is sent again: it is either ahead of the position, or was
-        // granted after it and counts as new.
-        let exceptions = self
+        let mut exceptions: Vec<Through> = self
             .documents
             .iter()
             .filter_map(|(&document, &apart)| {
@@ -341,8 +339,12 @@ impl Device {
                     through: apart?,
                 })
             })
-            .take(EXCEPTIONS_MAX)
             .collect();
+        // What is behind the position (it has to come anew) goes first: nobody else would
+        // know. What does not fit is sent again: it is either ahead of the position, or was
+        // granted after it and counts as new.
+        exceptions.sort_by_key(|exception| exception.through);
+        exceptions.truncate(EXCEPTIONS_MAX);
         Hello {
             version: PROTOCOL_VERSION,
             position: self.position,

@@ -234,6 +234,7 @@ async fn survive(kills: u32, mut moments: fastrand::Rng) {
     // Both again, now that nothing more comes.
     for writer in &writers {
         let device = TestDevice::open(writer.dir.path());
+        device.online().await;
         has_what_the_center_has(&center.api, &device, writer.unit).await;
         device.close().await;
     }
@@ -296,7 +297,8 @@ async fn has_what_the_center_has(api: &TestApi, device: &TestDevice, unit: &str)
                         .collect()
                 };
                 apart = format!(
-                    "{call} on {unit}: {} entries, {} at the center; only here {:?}; only there {:?}",
+                    "{call} on {unit}, {:?}: {} entries, {} at the center; only here {:?}; only there {:?}",
+                    *device.core.link().borrow(),
                     here.len(),
                     at_center.len(),
                     only(&here, &at_center),

@@ -133,6 +133,8 @@ async fn look(core: &Core) -> Result<(), mobile_core::CoreError> {
             }
         }
         match mine {
+            // Nobody answers what a beat carries.
+            _ if summary.call.is_beat() => {}
             0 => {
                 core.set_status(summary.call, UnitState::EnRoute).await?;
             }

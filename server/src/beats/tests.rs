@@ -140,6 +140,21 @@ fn a_beats_packet_carries_its_premises_and_the_lists_what_can_hurt_in_safety() {
 }
 
 #[test]
+fn what_a_beat_carries_is_no_call_that_a_search_finds() {
+    let mut bench = with(vec![north()]);
+    let ends = bench.in_hours(9);
+    keep(&mut bench, premise("1 N 35TH ST,MKE", ends));
+    bench.list(bench.stolen("KRT482"));
+    let packet = bench.read(packets)[0].call.0.cast_signed();
+    let indexed: i64 = bench.read(|connection| {
+        let mut statement =
+            connection.prepare("SELECT count(*) FROM search_entries WHERE call = ?1")?;
+        Ok(statement.query_row([packet], |row| row.get(0))?)
+    });
+    assert_eq!(indexed, 0);
+}
+
+#[test]
 fn a_units_sign_on_gives_it_its_beats_packet_once() {
     let mut bench = with(vec![north()]);
     let packet = bench.read(packets).remove(0).call;

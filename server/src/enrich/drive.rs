@@ -123,8 +123,12 @@ impl Driver {
         {
             self.scheduler.hurry(*source, question, urgency);
         }
+        // All of them before the first: an answer that is at hand is told at once, and is not
+        // the last while others are still to be asked.
+        if !ready.asks.is_empty() {
+            *self.outstanding.entry((call, query)).or_default() += ready.asks.len();
+        }
         for planned in ready.asks {
-            *self.outstanding.entry((call, query)).or_default() += 1;
             let ask = Ask {
                 waiter: planned.asker,
                 source: planned.source,
@@ -251,3 +255,6 @@ async fn write_one(center: &Center, sources: &Sources, word: ToWrite) -> Result<
     };
     center.log.write(write).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,10 @@ pub(crate) fn add(
     id: EntryId,
     entry: &Entry,
 ) -> Result<(), LogError> {
+    // What a beat carries stands in the lists that it came from, and is no call.
+    if document.call.is_beat() {
+        return Ok(());
+    }
     if let (Entry::Facts(facts), Compartment::Call) = (entry, document.compartment) {
         locate(connection, document, facts)?;
     }

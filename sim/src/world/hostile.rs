@@ -29,6 +29,7 @@ enum Attack {
     OthersActor,
     StartOperation,
     CallItNeverHad,
+    BeatsPacket,
     FromTheFuture,
     Finding,
     FalseMark,
@@ -38,7 +39,7 @@ enum Attack {
     TooLong,
 }
 
-const ATTACKS: [Attack; 15] = [
+const ATTACKS: [Attack; 16] = [
     Attack::None,
     Attack::OthersSignature,
     Attack::NumberAhead,
@@ -47,6 +48,7 @@ const ATTACKS: [Attack; 15] = [
     Attack::OthersActor,
     Attack::StartOperation,
     Attack::CallItNeverHad,
+    Attack::BeatsPacket,
     Attack::FromTheFuture,
     Attack::Finding,
     Attack::FalseMark,
@@ -67,6 +69,7 @@ impl Attack {
             Self::OthersActor => Some("its actor is another's"),
             Self::StartOperation => Some("its operations do not begin where they must"),
             Self::CallItNeverHad => Some("its author never had the call"),
+            Self::BeatsPacket => Some("a beat's packet is no call"),
             Self::FromTheFuture => Some("its time is to come"),
             Self::FalseMark => Some("it is given back to a center that never had it"),
             Self::Finding => Some("no device writes a finding"),
@@ -161,7 +164,8 @@ impl World {
             return Ok(None);
         };
         let call = match attack {
-            Attack::CallItNeverHad => CallId::new(Author::Center(1 << 31), 0xffff_0000),
+            Attack::CallItNeverHad => CallId::new(Author::Center(1 << 31), 0x7fff_0000),
+            Attack::BeatsPacket => CallId::new(Author::Center(1 << 31), CallId::BEATS_FIRST),
             _ => *call,
         };
         let document = DocumentId::new(call, Compartment::Call);

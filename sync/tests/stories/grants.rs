@@ -345,3 +345,20 @@ fn signed_on_as_another_unit_and_back_before_a_position_was_told_is_no_agreement
     net.crash(0);
     net.check_converged();
 }
+
+#[test]
+fn a_document_that_has_to_come_anew_is_said_however_many_others_are_apart() {
+    let ahead = (1..200).map(|number| (call(number), Some(900)));
+    let kept = Kept {
+        incarnation: 7,
+        position: 500,
+        documents: ahead.chain([(call(1_000), Some(0))]).collect(),
+        ..Kept::default()
+    };
+    let hello = Device::new(kept).dial(Vec::new(), 0);
+    let anew = Through {
+        document: call(1_000),
+        through: 0,
+    };
+    assert!(hello.exceptions.contains(&anew));
+}

@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     Hold,
     /// Up to two seconds each way.
     Delay,
+    /// A second each way, whatever is sent.
+    Far,
     CenterCrash,
     OfficerCrash,
 }
@@ -202,6 +204,7 @@ impl World {
             Fault::Delay => {
                 sim.set_link_max_message_latency(CENTER, OFFICER, Duration::from_secs(2));
             }
+            Fault::Far => sim.set_link_latency(CENTER, OFFICER, Duration::from_secs(1)),
             Fault::CenterCrash => {
                 self.beside.lock().unwrap().center = None;
                 sim.crash(CENTER);
@@ -260,6 +263,7 @@ fn end(sim: &mut turmoil::Sim<'_>, fault: Fault) {
         Fault::Delay => {
             sim.set_link_max_message_latency(CENTER, OFFICER, Duration::from_millis(80));
         }
+        Fault::Far => sim.set_link_latency(CENTER, OFFICER, Duration::from_millis(80)),
         Fault::CenterCrash => sim.bounce(CENTER),
         Fault::OfficerCrash => sim.bounce(OFFICER),
     }
@@ -319,26 +323,28 @@ async fn note(beside: &Beside, call: CallId, text: String) {
 }
 
 async fn cut_in_the_middle(beside: &Beside, call: CallId) {
+    // None before the device has the packet.
     let here = async || {
-        let core = beside.lock().unwrap().core.clone();
-        let packet = core.expect("nobody crashes").packet(call).await.unwrap();
-        let notes = packet.as_ref().map(note_texts).unwrap_or_default();
-        notes
-            .iter()
-            .filter(|text| text.starts_with("analyst missed"))
-            .count()
+        let core = beside.lock().unwrap().core.clone()?;
+        let packet = core.packet(call).await.unwrap()?;
+        let notes = note_texts(&packet);
+        let missed = notes.iter().filter(|t| t.starts_with("analyst missed"));
+        Some(missed.count())
     };
+    while here().await.is_none() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     turmoil::partition(CENTER, OFFICER);
     for n in 0..CATCH_UP_NOTES {
         note(beside, call, format!("analyst missed {n}")).await;
     }
     tokio::time::sleep(SILENCE).await;
-    assert_eq!(here().await, 0);
+    assert_eq!(here().await, Some(0));
     turmoil::repair(CENTER, OFFICER);
     let mut came = 0;
     while came == 0 {
         tokio::time::sleep(TICK).await;
-        came = here().await;
+        came = here().await.unwrap();
     }
     assert!(came < CATCH_UP_NOTES, "all came at once");
     println!("turmoil: the link goes when {came} of {CATCH_UP_NOTES} notes have come");

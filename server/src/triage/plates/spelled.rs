@@ -85,7 +85,9 @@ pub(super) fn read(text: &Text<'_>, at: usize) -> Option<Read> {
     let mut plate = String::new();
     let mut letters = 0;
     let mut next = at;
-    while next < text.tokens.len() && (next == at || !text.begins_clause(next)) {
+    // `20 M I/F/O`: what a slash joins is an abbreviation.
+    let goes_on = |next| !text.begins_clause(next) && !text.gap(next).contains('/');
+    while next < text.tokens.len() && (next == at || goes_on(next)) {
         let upper = text.upper(next);
         if let Some(letter) = letter(upper) {
             plate.push(letter);

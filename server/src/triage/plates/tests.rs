@@ -164,6 +164,17 @@ fn what_may_not_be_a_plate_is_left_out() {
 }
 
 #[test]
+fn an_abbreviation_with_slashes_is_not_spelled_on_the_radio() {
+    for text in [
+        "20 M I/F/O THE STORE",
+        "2 B/M 4 W/F AT THE BAR",
+        "RED HONDA CIVIC 20 M I/F/O",
+    ] {
+        assert_eq!(found(text), vec![], "{text}");
+    }
+}
+
+#[test]
 fn no_cut_of_a_text_breaks_the_search() {
     let text = "“plate” é: WI/ABC-1234,\u{a0}tag…ñ LP#12AB34 ’";
     for (at, _) in text.char_indices() {
