@@ -14,6 +14,8 @@ mod open_packet;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use mobile_core::{Core, CoreError, Packet};
 use packet::CallId;
 
@@ -41,6 +43,8 @@ pub(crate) struct Scene {
     pub(crate) purposes: Vec<(String, String)>,
     /// When the center was last heard, by its own clock.
     pub(crate) last_heard_ms: Option<i64>,
+    /// What the calls are whose packets are on this device.
+    pub(crate) titles: HashMap<CallId, String>,
 }
 
 impl Scene {
@@ -60,6 +64,7 @@ impl Scene {
                 .collect(),
             unit: shift.map(|shift| shift.unit).unwrap_or_default(),
             last_heard_ms: app.core().last_contact_ms(),
+            titles: HashMap::new(),
         }
     }
 
@@ -96,11 +101,14 @@ impl Look {
 
     /// With this call open, where it is on the device.
     pub(crate) async fn take(app: &App, open: Option<CallId>) -> Result<Self, CoreError> {
-        let scene = Scene::of(app);
         let core = app.core();
         let summaries = match core.shift() {
             Some(_) => core.packets().await?,
             None => Vec::new(),
+        };
+        let scene = Scene {
+            titles: desk::titles(&summaries),
+            ..Scene::of(app)
         };
         let open_packet = match open {
             Some(call) => here(core, call).await?,

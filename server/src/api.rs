@@ -3,11 +3,13 @@
 
 mod arrivals;
 mod attachments;
+mod cads;
 mod calls;
 mod devices;
 mod eido;
 mod health;
 mod hot_list;
+mod links;
 mod plate_reads;
 mod premises;
 mod search;
@@ -43,7 +45,10 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/calls"),
     ("post", "/v1/eido"),
     ("get", "/v1/calls/{id}"),
+    ("get", "/v1/cads"),
     ("get", "/v1/calls/{id}/eido"),
+    ("post", "/v1/calls/{id}/links"),
+    ("delete", "/v1/calls/{id}/links/{other}"),
     ("get", "/v1/search"),
     ("post", "/v1/calls/{id}/units"),
     ("delete", "/v1/calls/{id}/units/{unit}"),
@@ -84,7 +89,10 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/premises/{id}/end", post(premises::end))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX + 1))
         .route("/v1/calls/{id}", get(calls::one))
+        .route("/v1/cads", get(cads::list))
         .route("/v1/calls/{id}/eido", get(eido::one))
+        .route("/v1/calls/{id}/links", post(links::add))
+        .route("/v1/calls/{id}/links/{other}", delete(links::undo))
         .route("/v1/search", get(search::search))
         .route("/v1/calls/{id}/units", post(calls::assign))
         .route("/v1/calls/{id}/units/{unit}", delete(calls::release))

@@ -4,19 +4,20 @@
 //! names for things. `[[cads]]` in the configuration says of each what its nature codes
 //! mean in the center's words ([`codes`]), in which zone its clock is, by what name EIDOs
 //! know its agency, and where it is heard beside the API: a folder of CSV files
-//! ([`folder`]) or a view of its database ([`database`]). Two CADs may use the same call
+//! ([`folder`]) or a view of its database ([`view`]). Two CADs may use the same call
 //! number: a call is known by agency and number.
 
 pub mod codes;
 pub mod config;
-pub mod database;
 pub mod doors;
 pub mod folder;
+pub mod view;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,14 +26,21 @@ use crate::intake::CallReport;
 use crate::triage::Triage;
 
 use self::codes::{Code, Codes, CodesError};
-pub use self::config::CadConfig;
-use self::doors::Door;
+pub use self::config::{CadConfig, ViewConfig};
+use self::doors::{Door, DoorView};
+use self::view::View;
 
 /// Why a CAD's section cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum CadError {
     #[error("cads.{agency}.zone: wanted a time zone such as America/Chicago, found {found}")]
     Zone { agency: String, found: String },
+    #[error("cads.{agency}.{field}: {wanted}")]
+    View {
+        agency: String,
+        field: &'static str,
+        wanted: String,
+    },
     #[error("the code table {path} cannot be read: {reason}")]
     Read { path: String, reason: String },
     #[error("the code table {path}: {fault}")]
@@ -48,8 +56,18 @@ pub struct Cad {
     pub zone: TimeZone,
     codes: Codes,
     /// How its folder and its view stand, where it has them.
+    has_folder: bool,
     pub(crate) folder: Door,
-    pub(crate) view: Door,
+    pub(crate) view_door: Door,
+    view: Option<View>,
+}
+
+/// How a CAD's own doors stand; those that it has.
+#[derive(Debug, Serialize)]
+pub struct CadView {
+    agency: String,
+    folder: Option<DoorView>,
+    view: Option<DoorView>,
 }
 
 /// All that are configured.
@@ -69,12 +87,27 @@ impl Cads {
             .map(Self)
     }
 
+    /// How each CAD's doors stand.
+    #[must_use]
+    pub fn views(&self) -> Vec<CadView> {
+        let views = self.0.iter().map(|cad| CadView {
+            agency: cad.agency.clone(),
+            folder: cad.has_folder.then(|| cad.folder.view()),
+            view: cad.view.is_some().then(|| cad.view_door.view()),
+        });
+        views.collect()
+    }
+
     /// Each door that cannot be read now, and why: a sentence each.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         let of_cad = |cad: &Cad| {
             let agency = cad.agency.clone();
-            [("folder", cad.folder.view()), ("view", cad.view.view())].map(|(door, view)| {
+            [
+                ("folder", cad.folder.view()),
+                ("view", cad.view_door.view()),
+            ]
+            .map(|(door, view)| {
                 let trouble = view.trouble?;
                 Some(format!(
                     "The {door} of {agency}'s CAD cannot be read: {trouble}"
@@ -122,8 +155,24 @@ impl Cad {
                 .map(codes)
                 .transpose()?
                 .unwrap_or_default(),
+            has_folder: section.folder.is_some(),
             folder: Door::default(),
-            view: Door::default(),
+            view_door: Door::default(),
+            view: section
+                .view
+                .as_ref()
+                .map(open_view(&section.agency))
+                .transpose()?,
+        })
+    }
+}
+
+fn open_view(agency: &str) -> impl Fn(&ViewConfig) -> Result<View, CadError> {
+    move |config| {
+        View::open(config).map_err(|(field, wanted)| CadError::View {
+            agency: agency.to_owned(),
+            field,
+            wanted,
         })
     }
 }
@@ -148,13 +197,8 @@ pub(crate) fn listen(center: &Arc<Center>, tasks: &mut JoinSet<()>, stop: &Cance
             let agency = agency.clone();
             tasks.spawn(folder::watch(center.clone(), agency, folder, stop.clone()));
         }
-        if let Some(database) = section.database.clone() {
-            tasks.spawn(database::poll(
-                center.clone(),
-                agency,
-                database,
-                stop.clone(),
-            ));
+        if section.view.is_some() {
+            tasks.spawn(view::poll(center.clone(), agency, stop.clone()));
         }
     }
 }

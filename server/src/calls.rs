@@ -22,8 +22,10 @@ mod eidos;
 mod facts;
 mod given_back;
 mod life;
+mod links;
 mod officers;
 mod rows;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -39,8 +41,11 @@ use self::life::Kept;
 pub(crate) use eidos::of_call as eido_of;
 pub use eidos::{EidoError, Taken, tell as tell_eido};
 pub(crate) use given_back::given_back;
+pub use links::rule::{LinksConfig, LinksThen};
+pub use links::{LINKS_MAX, Linked, link, of_call as links_of, unlink};
 pub use officers::adopt;
 pub(crate) use rows::count;
+pub(crate) use steps::{Life, Step, StepWhat};
 pub(crate) use units::{DISPATCH, on_it as units_on_it};
 pub use units::{UNITS_MAX, assign, end_closed, release};
 pub(crate) use units::{end_grant, grant};
@@ -120,6 +125,7 @@ fn open(
     if !rows::is_open(&facts) {
         rows::closed(ledger, call)?;
     }
+    links::rule::look(ledger, call)?;
     Ok(Reported {
         call,
         news: News::New,
@@ -168,6 +174,9 @@ fn fold(
     };
     if is_over {
         rows::closed(ledger, call)?;
+    }
+    if is_current || moved {
+        links::rule::look(ledger, call)?;
     }
     if is_current || warned || moved {
         return Ok(Reported {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
-use packet::{CallId, CenterId, Compartment, DocumentId, Entry};
+use packet::{CallId, CenterId, Compartment, DocumentId, Entry, LinkHow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -166,9 +166,11 @@ impl Center {
         };
         let log = {
             let (hub, questions, metrics) = (hub.clone(), questions.clone(), metrics.clone());
-            let reader = rules.clone();
-            let surroundings =
-                Surroundings::default().reading(move |words| reader.current().entities(words));
+            let (reader, triager) = (rules.clone(), rules.clone());
+            let surroundings = Surroundings::default()
+                .reading(move |words| reader.current().entities(words))
+                .triaging(move |report| triager.current().triage(report))
+                .linking(config.links);
             let path = data.join("center.db");
             Log::open_in(&path, &options, &surroundings, move |happenings| {
                 count(&metrics, happenings);
@@ -358,6 +360,42 @@ impl Center {
             .await
     }
 
+    /// Links two calls, as a person says.
+    ///
+    /// # Errors
+    /// When one is not known, both are the same, or one has too many links; or the log's.
+    pub async fn link(
+        &self,
+        call: CallId,
+        other: CallId,
+        why: String,
+        by: &str,
+    ) -> Result<bool, LogError> {
+        let by = by.to_owned();
+        self.log
+            .write(move |ledger| {
+                let linked = calls::link(ledger, call, other, LinkHow::Hand, &why, &by)?;
+                let detail = format!("with {other}");
+                audit::record(ledger, &linking(by, call, detail))?;
+                Ok(linked)
+            })
+            .await
+    }
+
+    /// Undoes a link, or says no to a proposed one.
+    ///
+    /// # Errors
+    /// When there is none, or the log cannot take it.
+    pub async fn unlink(&self, call: CallId, other: CallId, by: &str) -> Result<(), LogError> {
+        let by = by.to_owned();
+        self.log
+            .write(move |ledger| {
+                calls::unlink(ledger, call, other, &by)?;
+                audit::record(ledger, &linking(by, call, format!("not with {other}")))
+            })
+            .await
+    }
+
     /// An analyst writes a note, caution or correction on a call. Who may is decided before.
     ///
     /// # Errors
@@ -447,6 +485,17 @@ impl Running {
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
+    }
+}
+
+fn linking(who: String, call: CallId, detail: String) -> Record {
+    Record {
+        who,
+        device: None,
+        act: Act::LinkCalls,
+        object: call.to_string(),
+        allowed: true,
+        detail,
     }
 }
 

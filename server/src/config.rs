@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
+use crate::calls::LinksConfig;
 use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
 use crate::enrich::own::clips::VideoConfig;
 use crate::enrich::{self, SourceConfig};
@@ -60,6 +61,9 @@ pub struct Config {
     /// The dispatch systems; one that needs no section of its own may be heard without.
     #[serde(default)]
     pub cads: Vec<CadConfig>,
+    /// When two calls are, or may be, about the same event.
+    #[serde(default)]
+    pub links: LinksConfig,
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
     /// Why somebody may ask the sources; the first is also for what the center asks by itself.
@@ -270,6 +274,9 @@ impl Config {
         if let Err(wanted) = self.plate_reads.check() {
             return field("plate_reads.keep_hours", &wanted);
         }
+        if let Err((wrong, wanted)) = self.links.check() {
+            return field(&format!("links.{wrong}"), &wanted);
+        }
         let mut dispatched = HashSet::new();
         for cad in &self.cads {
             if !agencies.contains(&cad.agency) {
@@ -338,6 +345,11 @@ mod tests {
             ),
             (
                 "[[agencies]]",
+                "[links]\nwithin_m = 0\n[[agencies]]",
+                "links.within_m: from 1 to 5000 metres",
+            ),
+            (
+                "[[agencies]]",
                 "[[cads]]\nagency = \"so\"\n[[agencies]]",
                 "cads.agency: so is none",
             ),
@@ -353,6 +365,49 @@ mod tests {
             assert!(says_this.contains(says), "{says_this}");
         }
     }
+
+    #[test]
+    fn a_cads_view_that_is_wrong_names_its_field() {
+        let view = "[[cads]]\nagency = \"pd\"\n[cads.view]\ndatabase = \"cad.db\"\nname = \"calls\"\nkey = \"version\"\n";
+        let good = format!("{GOOD}{view}");
+        let cad = &read(&good).unwrap().cads[0];
+        assert!(cad.view.as_ref().unwrap().database.starts_with('/'));
+        for (from, to, says) in [
+            ("cad.db", "", "cads.pd.view.database: postgresql://"),
+            (
+                "cad.db",
+                "mysql://cad/x",
+                "cads.pd.view.database: postgresql://",
+            ),
+            (
+                "name = \"calls\"",
+                "name = \"calls; DROP\"",
+                "cads.pd.view.name: a name",
+            ),
+            (
+                "\"version\"",
+                "\"a.b\"",
+                "cads.pd.view.key: a column's name",
+            ),
+            (
+                "key =",
+                "overlap = 0\nkey =",
+                "cads.pd.view.overlap: from 1",
+            ),
+            (
+                "key =",
+                "ca = \"x.pem\"\nkey =",
+                "cads.pd.view.database: a PostgreSQL",
+            ),
+            ("[cads.view]", "[cads.database]", "unknown field `database`"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            let says_this = read(&bad).unwrap_err().to_string();
+            assert!(says_this.contains(says), "{says_this}");
+        }
+    }
+
     const SOURCE: &str = r#"
         [[sources]]
         name = "Records"

@@ -19,6 +19,7 @@ mod clips;
 mod disclosure;
 mod forms;
 mod hot_list;
+mod links;
 mod live;
 mod packet;
 mod pages;
@@ -111,6 +112,8 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/premises", get(premises::page))
         .route("/premises/{id}/end", post(premises::end))
         .route("/calls/{id}/clips", post(clips::ask))
+        .route("/calls/{id}/links", post(links::link))
+        .route("/calls/{id}/links/undo", post(links::undo))
         .route("/search", get(search::page))
         .route("/search/saved", post(search::save))
         .route("/search/saved/{id}/forget", post(search::forget))

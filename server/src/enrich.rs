@@ -30,7 +30,7 @@ pub mod own;
 pub mod plan;
 mod ready;
 pub mod schedule;
-mod secret;
+pub(crate) mod secret;
 mod sources;
 pub mod write;
 mod xml;

@@ -81,6 +81,10 @@ pub enum Act {
     ReportCall,
     ListCalls,
     AssignUnit,
+    /// Link two calls, or undo it.
+    LinkCalls,
+    /// How the CADs' own doors stand.
+    SeeCads,
     NewEnrolmentCode,
     RevokeDevice,
     Backup,
@@ -119,10 +123,11 @@ impl Act {
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
         AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, ListCalls, NewEnrolmentCode,
-        OpenSession, Readmit, Release, ReplaceHotList, ReportCall, ReportPlateReads, Restore,
-        RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeHealth,
-        SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn, Write,
+        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
+        NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
+        ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
+        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
+        SignOn, Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
@@ -146,9 +151,9 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (
             Role::Analyst | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
-            | SeePremises,
+            | SeePremises | LinkCalls,
         )
-        | (Role::Dispatch, ReplaceHotList | ReportPlateReads)
+        | (Role::Dispatch, ReplaceHotList | ReportPlateReads | SeeCads)
         | (
             Role::Dispatch,
             ReportCall
@@ -251,6 +256,8 @@ mod tests {
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
+        ("LinkCalls", &[Role::Analyst, Role::Dispatch]),
+        ("SeeCads", &[Role::Dispatch]),
         ("NewEnrolmentCode", &[Role::Dispatch]),
         ("RevokeDevice", &[Role::Dispatch]),
         (
@@ -290,6 +297,8 @@ mod tests {
             Act::ReportCall,
             Act::ListCalls,
             Act::AssignUnit,
+            Act::LinkCalls,
+            Act::SeeCads,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
             Act::AskSource,

@@ -40,7 +40,7 @@ pub use self::rules::{Rules, TriageError, Verdict};
 const WORDS_CHARS_MAX: usize = 160;
 pub const CAUTIONS_MAX: usize = 10;
 pub const FOUND_PLATES_MAX: usize = 10;
-const CATEGORY_UNSORTED: &str = "unsorted";
+pub(crate) const CATEGORY_UNSORTED: &str = "unsorted";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Triage {

@@ -1,4 +1,5 @@
-//! A CAD's view over `kill -9` of the center: nothing twice, nothing lost.
+//! A CAD's view: over `kill -9` of the center (nothing twice, nothing lost), and in a real
+//! PostgreSQL.
 //!
 //! The CAD writes all the time; rows come late, with lower keys than others. Each call has
 //! three rows: it is opened, updated, and closed. In the end the log has for each call
@@ -11,9 +12,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forerunner_tests::{AGENCY, LedgerCopy, ServedCenter, TestApi, until};
+use forerunner_tests::{AGENCY, LedgerCopy, Postgres, ServedCenter, TestApi, TestCenter, until};
 use packet::{CallId, CallState, Compartment, Entry};
 use rusqlite::{Connection, params};
+use serde_json::Value;
 
 const KILLS: u32 = 25;
 const PAUSE_MS_MAX: u64 = 250;
@@ -117,8 +119,8 @@ async fn a_cads_view_is_read_once_over_kills_of_the_center() {
     let path = folder.path().join("cad.db");
     let mut cad = Cad::new(&path, seed);
     let mut center = ServedCenter::start_also(&format!(
-        "[[cads]]\nagency = \"{AGENCY}\"\nzone = \"America/Chicago\"\n[cads.database]\n\
-         sqlite = {path:?}\nview = \"calls\"\nkey = \"version\"\npoll_ms = 100\noverlap = {OVERLAP}\n"
+        "[[cads]]\nagency = \"{AGENCY}\"\nzone = \"America/Chicago\"\n[cads.view]\n\
+         database = {path:?}\nname = \"calls\"\nkey = \"version\"\npoll_ms = 100\noverlap = {OVERLAP}\n"
     ))
     .await;
     let mut moments = fastrand::Rng::with_seed(seed);
@@ -165,4 +167,76 @@ async fn a_cads_view_is_read_once_over_kills_of_the_center() {
         assert_eq!(told, life, "{call}");
     }
     println!("cads: {calls} calls, {} rows, each told once", cad.version);
+}
+
+#[tokio::test]
+async fn a_view_in_postgresql_is_read_by_its_key_with_the_zone_of_its_cad() {
+    let test = "a_view_in_postgresql_is_read_by_its_key_with_the_zone_of_its_cad";
+    let Some(postgres) = Postgres::start(test) else {
+        return;
+    };
+    postgres
+        .run(
+            "CREATE TABLE history (version bigserial PRIMARY KEY, number int, at timestamp,
+                changed timestamptz, place text, position point, type text, remarks text, ended text, urgent smallint);
+             CREATE VIEW calls AS SELECT version, number AS id, at AS time, changed AS updated,
+                place AS location, position[0] AS latitude, position[1] AS longitude,
+                type AS nature, remarks AS narrative, ended AS status, urgent AS priority FROM history;
+             INSERT INTO history (number, at, changed, place, position, type, urgent) VALUES
+                (7, '2026-05-01 00:00:14.5', '2026-05-01 00:00:20-05', '1 MAIN ST', '(43.04,-87.91)', 'TRESPASS', 4);
+             INSERT INTO history (number, at, place, type) VALUES
+                (8, 'infinity', '2 MAIN ST', 'FIGHT');",
+        )
+        .await;
+    let center = TestCenter::start_with(&format!(
+        "[[cads]]\nagency = \"{AGENCY}\"\nzone = \"America/Chicago\"\n[cads.view]\n\
+         database = {:?}\nsecret = {{ file = {:?} }}\nname = \"public.calls\"\nkey = \"version\"\npoll_ms = 100\n",
+        postgres.url_without_password(),
+        postgres.password_file(),
+    ))
+    .await;
+    let calls = async || center.api.get("/v1/calls?state=all").await.unwrap().body["calls"].clone();
+    let first = until("the call is there", async || calls().await.get(0).cloned()).await;
+    assert_eq!(
+        (&first["number"], &first["priority"]),
+        (&"7".into(), &4.into()),
+        "{first}"
+    );
+    // Its own local time, five hours behind in May.
+    let received = "2026-05-01T05:00:14.5Z".parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(first["received_ms"], received.as_millisecond());
+    postgres
+        .run(
+            "INSERT INTO history (number, at, changed, place, type, remarks, ended) VALUES
+                (7, '2026-05-01 00:00:14.5', '2026-05-01 00:09:00-05', '1 MAIN ST', 'TRESPASS', 'he has a gun', 'Arrest')",
+        )
+        .await;
+    until("it is closed", async || {
+        let call = calls().await[0].clone();
+        (call["open"] == false && call["cautions"] == 1).then_some(())
+    })
+    .await;
+    let doors = center.api.get("/v1/cads").await.unwrap().body;
+    let door = &doors[0]["view"];
+    assert_eq!(doors[0]["agency"], AGENCY);
+    assert_eq!(
+        (&doors[0]["folder"], &door["bad_rows"]),
+        (&Value::Null, &1.into())
+    );
+    let fault = door["faults"][0].as_str().unwrap();
+    assert!(fault.contains("time"), "{fault}");
+    let stranger = center.api.stranger("GET", "/v1/cads").await.unwrap();
+    assert_eq!(stranger.status, 403);
+    // A session that ends is made again.
+    postgres
+        .run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'forerunner';
+             INSERT INTO history (number, at, changed, place, type) VALUES
+                (9, '2026-05-01 00:10:00', NULL, '3 MAIN ST', 'FIRE')",
+        )
+        .await;
+    until("the third call is there", async || {
+        (calls().await.as_array().unwrap().len() == 2).then_some(())
+    })
+    .await;
 }

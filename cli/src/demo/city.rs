@@ -146,6 +146,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         agencies: agencies.collect(),
         purposes: server::config::default_purposes(),
         cads: vec![],
+        links: server::calls::LinksConfig::default(),
         beats: beats(),
         plate_reads: server::plate_reads::PlateReadsConfig::default(),
         sources: vec![

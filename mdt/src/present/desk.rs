@@ -1,5 +1,7 @@
 //! The page around the open packet: who I am, the link, my calls.
 
+use std::collections::HashMap;
+
 use mobile_core::{LinkState, PacketSummary};
 use packet::{CallId, CallState};
 
@@ -72,6 +74,20 @@ pub(super) fn calls(summaries: &[PacketSummary], open: Option<CallId>) -> CallsV
     CallsView {
         calls: calls.collect(),
     }
+}
+
+/// Each with dispatch's number, where it has one.
+pub(super) fn titles(summaries: &[PacketSummary]) -> HashMap<CallId, String> {
+    let titles = summaries.iter().map(|summary| {
+        let facts = summary.facts.as_ref();
+        let number = facts.map(|facts| facts.number.as_str());
+        let title = match number.filter(|number| !number.is_empty()) {
+            Some(number) => format!("{number} ({})", title(summary)),
+            None => title(summary),
+        };
+        (summary.call, title)
+    });
+    titles.collect()
 }
 
 /// Such as `WEAPON, 2900 W OKLAHOMA AV`.

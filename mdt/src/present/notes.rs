@@ -36,7 +36,9 @@ fn note(scene: &Scene, packet: &Packet, stored: &Stored) -> Option<EntryView> {
             shown("Mentioned", "The center", text)
         }
         Entry::Link(link) => {
-            let text = format!("{} {}: {}", link_word(link.how), link.other, link.why);
+            let other = scene.titles.get(&link.other);
+            let other = other.map_or("a call that is not on this device", String::as_str);
+            let text = format!("{} {other}: {}", link_word(link.how), link.why);
             shown("Link", &link.by, text)
         }
         Entry::Other { kind, fields } => {
@@ -179,8 +181,8 @@ fn mention_word(what: MentionWhat) -> &'static str {
 
 fn link_word(how: LinkHow) -> &'static str {
     match how {
-        LinkHow::Proposed => "Perhaps the same event as call",
-        LinkHow::Rule | LinkHow::Hand => "The same event as call",
+        LinkHow::Proposed => "Perhaps the same event as",
+        LinkHow::Rule | LinkHow::Hand => "The same event as",
     }
 }
 

@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used)]
+use std::collections::HashMap;
+
 use askama::Template;
 use mobile_core::{
     AttachmentState, AttachmentView, EntryView as Stored, MineState, Packet, ShownTo,
 };
 use packet::{
     Acknowledgement, Actor, Attachment, Author, CallId, Caution, Compartment, Correction,
-    DeviceNumber, DocumentId, Entry, EntryId, Note, Outcome, OutcomeState, UnitState, UnitStatus,
-    Written,
+    DeviceNumber, DocumentId, Entry, EntryId, Link, LinkHow, Note, Outcome, OutcomeState,
+    UnitState, UnitStatus, Written,
 };
 use serde_json::{Map, json};
 
@@ -26,6 +28,7 @@ fn scene() -> Scene {
         purposes: vec![],
         unit: "4A12".into(),
         last_heard_ms: Some(NOON_MS),
+        titles: HashMap::new(),
     }
 }
 
@@ -395,4 +398,31 @@ fn the_packet_opens_on_what_matters_and_the_tap_is_on_it() {
         &view.glance.render().unwrap(),
         &["by this device, not at the center yet"],
     );
+}
+
+#[test]
+fn a_link_names_the_other_call_where_its_packet_is_on_this_device_alone() {
+    let link = stored(
+        CENTER,
+        1,
+        Entry::Link(Link {
+            other: CallId(18),
+            how: LinkHow::Proposed,
+            why: "150 m and 5 min apart, both weapons".into(),
+            by: "The center".into(),
+        }),
+    );
+    let packet = packet(vec![link]);
+    let shown = |scene: &Scene| open_packet::view(scene, &packet).notes.render().unwrap();
+    let apart = "150 m and 5 min apart, both weapons";
+    let html = shown(&scene());
+    let unknown = format!("Perhaps the same event as a call that is not on this device: {apart}");
+    assert!(html.contains(&unknown), "{html}");
+    let both = Scene {
+        titles: HashMap::from([(CallId(18), "26-2 (FIGHT, 1 MAIN ST)".to_owned())]),
+        ..scene()
+    };
+    let html = shown(&both);
+    let known = format!("Perhaps the same event as 26-2 (FIGHT, 1 MAIN ST): {apart}");
+    assert!(html.contains(&known), "{html}");
 }

@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use packet::{CallId, DocumentId, EntryId};
+use packet::{CallId, DocumentId, EntryId, LinkHow};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -124,6 +124,16 @@ struct CallView {
     findings: u32,
     cautions: u32,
     units: Vec<String>,
+    links: Vec<LinkView>,
+}
+
+/// Another call that is, or may be, about the same event.
+#[derive(Debug, Serialize)]
+struct LinkView {
+    other: CallId,
+    /// `proposed`, `rule` or `hand`.
+    how: LinkHow,
+    why: String,
 }
 
 /// `GET /v1/calls?state=open|closed|all&after=ID&limit=N`.
@@ -171,6 +181,7 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
                 findings: row.get(8)?,
                 cautions: row.get(9)?,
                 units: Vec::new(),
+                links: Vec::new(),
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -178,6 +189,7 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     calls.truncate(limit);
     for call in &mut calls {
         call.units = calls::units_on_it(connection, call.id)?;
+        call.links = links(connection, call.id)?;
     }
     let next = calls.last().filter(|_| more).map(|call| call.id);
     Ok(ListView {
@@ -187,10 +199,22 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     })
 }
 
+fn links(connection: &Connection, call: CallId) -> Result<Vec<LinkView>, LogError> {
+    let links = calls::links_of(connection, call)?.into_iter();
+    Ok(links
+        .map(|link| LinkView {
+            other: link.other,
+            how: link.how,
+            why: link.why,
+        })
+        .collect())
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct PacketView {
     id: CallId,
     units: Vec<String>,
+    links: Vec<LinkView>,
     /// In the order of the log.
     entries: Vec<EntryView>,
 }
@@ -248,11 +272,12 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
     Ok(Some(PacketView {
         id: call,
         units: calls::units_on_it(connection, call)?,
+        links: links(connection, call)?,
         entries,
     }))
 }
 
-fn call_id(text: &str) -> Result<CallId, Problem> {
+pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
     text.parse().map_err(|_| Problem::not_found())
 }
 

@@ -41,6 +41,7 @@ impl Bench {
                 officers: vec![],
             }],
             cads: vec![],
+            links: crate::calls::LinksConfig::default(),
             sources: vec![],
             purposes: crate::config::default_purposes(),
             beats: vec![],

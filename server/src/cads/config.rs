@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::enrich::secret::SecretConfig;
+
 /// One dispatch system.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,20 +25,27 @@ pub struct CadConfig {
     /// A folder whose CSV files are read ([`super::folder`]).
     #[serde(default)]
     pub folder: Option<PathBuf>,
-    /// A view of its database ([`super::database`]).
+    /// A view of its database ([`super::view`]).
     #[serde(default)]
-    pub database: Option<DatabaseConfig>,
+    pub view: Option<ViewConfig>,
 }
 
-/// `[cads.database]`: where the view is, and how it is read.
+/// `[cads.view]`: where the view is, and how it is read.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DatabaseConfig {
-    /// The file of an SQLite database.
+pub struct ViewConfig {
+    /// `postgresql://user@host:port/database` (the password is `secret`), or the path of a
+    /// SQLite file.
+    pub database: String,
+    /// Where the password is, never what it is.
     #[serde(default)]
-    pub sqlite: Option<PathBuf>,
+    pub secret: Option<SecretConfig>,
+    /// The certificate authority that vouches for a PostgreSQL, in PEM: with one it is
+    /// spoken to by TLS and no other way. One on another machine must have one.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// The view's name, with its schema where it has one.
-    pub view: String,
+    pub name: String,
     /// The column whose whole number goes up with every row.
     pub key: String,
     #[serde(default = "two_seconds")]
@@ -66,44 +75,62 @@ fn a_thousand() -> u32 {
 impl CadConfig {
     /// Paths in the section are relative to the configuration's folder.
     pub(crate) fn move_to(&mut self, folder: &Path) {
-        let database = self.database.as_mut();
-        let paths = [
-            self.codes.as_mut(),
-            self.folder.as_mut(),
-            database.and_then(|database| database.sqlite.as_mut()),
-        ];
-        for path in paths.into_iter().flatten() {
+        for path in [&mut self.codes, &mut self.folder].into_iter().flatten() {
             *path = folder.join(&*path);
+        }
+        if let Some(view) = &mut self.view {
+            view.move_to(folder);
         }
     }
 
     /// What is wrong with it: the field, and what was wanted.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        self.database.as_ref().map_or(Ok(()), DatabaseConfig::check)
+        self.view.as_ref().map_or(Ok(()), ViewConfig::check)
     }
 }
 
-impl DatabaseConfig {
+impl ViewConfig {
+    pub(crate) fn is_postgres(&self) -> bool {
+        ["postgresql://", "postgres://"]
+            .iter()
+            .any(|scheme| self.database.starts_with(scheme))
+    }
+
+    fn move_to(&mut self, folder: &Path) {
+        if !self.is_postgres() && !self.database.is_empty() {
+            self.database = folder.join(&self.database).display().to_string();
+        }
+        if let Some(ca) = &mut self.ca {
+            *ca = folder.join(&*ca);
+        }
+        if let Some(secret) = &mut self.secret {
+            secret.beside(folder);
+        }
+    }
+
     fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.sqlite.is_none() {
-            return Err(("database", "sqlite: the database's file".into()));
+        if !self.is_postgres() && (self.database.contains("://") || self.database.is_empty()) {
+            let wanted = "postgresql://… or the path of a SQLite file";
+            return Err(("view.database", wanted.into()));
+        }
+        if !self.is_postgres() && (self.ca.is_some() || self.secret.is_some()) {
+            let wanted = "a PostgreSQL: a file has neither a secret nor a ca";
+            return Err(("view.database", wanted.into()));
         }
         let name = "a name of letters, digits and _, with a schema and a dot before it or without";
-        if !is_name(&self.view) {
-            return Err(("database.view", name.into()));
+        if !is_name(&self.name) {
+            return Err(("view.name", name.into()));
         }
         if !is_name(&self.key) || self.key.contains('.') {
-            return Err((
-                "database.key",
-                "a column's name of letters, digits and _".into(),
-            ));
+            let wanted = "a column's name of letters, digits and _";
+            return Err(("view.key", wanted.into()));
         }
         if !POLL_MS.contains(&self.poll_ms) {
             let wanted = format!("from {} to {} milliseconds", POLL_MS.start(), POLL_MS.end());
-            return Err(("database.poll_ms", wanted));
+            return Err(("view.poll_ms", wanted));
         }
         if !(1..=OVERLAP_MAX).contains(&self.overlap) {
-            return Err(("database.overlap", format!("from 1 to {OVERLAP_MAX} keys")));
+            return Err(("view.overlap", format!("from 1 to {OVERLAP_MAX} keys")));
         }
         Ok(())
     }
@@ -124,12 +151,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn section(database: &str) -> CadConfig {
-        let text = format!("agency = \"pd\"\nfolder = \"in\"\n[database]\n{database}");
+    fn section(view: &str) -> CadConfig {
+        let text = format!("agency = \"pd\"\nfolder = \"in\"\n[view]\n{view}");
         toml::from_str(&text).unwrap()
     }
 
-    const GOOD: &str = "sqlite = \"cad.db\"\nview = \"cad.calls\"\nkey = \"id\"\n";
+    const GOOD: &str = "database = \"cad.db\"\nname = \"cad.calls\"\nkey = \"id\"\n";
 
     #[test]
     fn a_good_section_is_taken_and_its_paths_are_beside_the_file() {
@@ -137,21 +164,26 @@ mod tests {
         cad.check().unwrap();
         cad.move_to(Path::new("/etc/center"));
         assert_eq!(cad.folder.unwrap(), Path::new("/etc/center/in"));
-        let database = cad.database.unwrap();
-        assert_eq!(database.sqlite.unwrap(), Path::new("/etc/center/cad.db"));
+        assert_eq!(cad.view.unwrap().database, "/etc/center/cad.db");
+        let url = "postgresql://forerunner@cad.example/cad";
+        let mut cad = section(&GOOD.replace("cad.db", url));
+        cad.check().unwrap();
+        cad.move_to(Path::new("/etc/center"));
+        assert_eq!(cad.view.unwrap().database, url);
     }
 
     #[test]
     fn a_bad_section_names_the_field() {
         for (from, to, field) in [
-            ("sqlite = \"cad.db\"\n", "", "database"),
-            ("cad.calls", "calls; DROP TABLE calls", "database.view"),
-            ("cad.calls", "a.b.c", "database.view"),
-            ("cad.calls", "7calls", "database.view"),
-            ("\"id\"", "\"id --\"", "database.key"),
-            ("\"id\"", "\"calls.id\"", "database.key"),
-            ("key", "poll_ms = 1\nkey", "database.poll_ms"),
-            ("key", "overlap = 0\nkey", "database.overlap"),
+            ("cad.db", "mysql://a/b", "view.database"),
+            ("name", "ca = \"a.pem\"\nname", "view.database"),
+            ("cad.calls", "calls; DROP TABLE calls", "view.name"),
+            ("cad.calls", "a.b.c", "view.name"),
+            ("cad.calls", "7calls", "view.name"),
+            ("\"id\"", "\"id --\"", "view.key"),
+            ("\"id\"", "\"calls.id\"", "view.key"),
+            ("key", "poll_ms = 1\nkey", "view.poll_ms"),
+            ("key", "overlap = 0\nkey", "view.overlap"),
         ] {
             let bad = GOOD.replacen(from, to, 1);
             assert_ne!(bad, GOOD);

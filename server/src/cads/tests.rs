@@ -1,13 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-mod database;
 mod folder;
+mod view;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::doors::DoorView;
 use super::*;
 use crate::center::Running;
 use crate::config::{AgencyConfig, Config, LimitsConfig};
@@ -60,6 +59,7 @@ impl Bench {
             limits: LimitsConfig::default(),
             agencies: vec![agency("pd"), agency("sheriff")],
             cads: self.cads.clone(),
+            links: crate::calls::LinksConfig::default(),
             sources: vec![],
             purposes: crate::config::default_purposes(),
             beats: vec![],
@@ -119,7 +119,7 @@ impl Bench {
     fn doors(&self) -> Vec<DoorView> {
         let doors = self.center().cads.0.iter();
         doors
-            .flat_map(|cad| [cad.folder.view(), cad.view.view()])
+            .flat_map(|cad| [cad.folder.view(), cad.view_door.view()])
             .collect()
     }
 }
@@ -150,7 +150,7 @@ fn section(agency: &str) -> CadConfig {
         zone: "America/Chicago".into(),
         codes: None,
         folder: None,
-        database: None,
+        view: None,
     }
 }
 

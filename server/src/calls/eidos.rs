@@ -5,17 +5,23 @@
 //! which call an incident is, is known by the document's `$id` and not by what a part of it
 //! happens to say of agency and number.
 
-use packet::CallId;
+use packet::{CallId, LinkHow};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{News, Origin, Reported, facts, fold, life, open, units, written};
-use crate::intake::eido::Eido;
+use super::{News, Origin, Reported, facts, fold, life, links, open, units, written};
+use crate::intake::eido::{Eido, LinkSaid};
 use crate::intake::{CallReport, IntakeError};
 use crate::log::{Ledger, LogError};
 use crate::triage::Triage;
 
 /// Most incidents of which nothing says yet what they are about, the newest.
 const AWAITED_MAX: i64 = 1_000;
+
+/// Most other incidents that one says it is linked with, and that are looked at.
+const LINKS_SAID_MAX: usize = 100;
+
+/// Who links by an incident's word, as screens show it.
+const SENDER: &str = "Dispatch, by EIDO";
 
 /// Why an EIDO was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +84,76 @@ pub fn tell(
     };
     let written = sum.written()?;
     keep(ledger, &sum, call, &written)?;
+    if let Some(call) = call {
+        follow_links(ledger, &sum, call)?;
+    }
     Ok(taken)
+}
+
+/// Links the call with those that its incident, or theirs, says it is linked with.
+fn follow_links(ledger: &mut Ledger<'_>, sum: &Eido, call: CallId) -> Result<(), LogError> {
+    let said = sum.links();
+    ledger
+        .sql()
+        .prepare_cached("DELETE FROM eido_links WHERE id = ?1")?
+        .execute([sum.id()])?;
+    for (other, said) in said.iter().take(LINKS_SAID_MAX) {
+        let its_call = call_of(ledger, other)?;
+        match (said, its_call) {
+            (LinkSaid::Linked, its_call) => {
+                ledger
+                    .sql()
+                    .prepare_cached("INSERT INTO eido_links (id, other) VALUES (?1, ?2)")?
+                    .execute([sum.id(), other])?;
+                if let Some(other) = its_call {
+                    link(ledger, call, other)?;
+                }
+            }
+            (LinkSaid::Unlinked, Some(other)) => {
+                let links = links::of_call(ledger.sql(), call)?;
+                if links
+                    .iter()
+                    .any(|link| link.other == other && link.how != LinkHow::Hand)
+                {
+                    links::unlink(ledger, call, other, SENDER)?;
+                }
+            }
+            (LinkSaid::Unlinked, None) => {}
+        }
+    }
+    let theirs: Vec<i64> = ledger
+        .sql()
+        .prepare_cached(
+            "SELECT DISTINCT call FROM eido_links JOIN eidos ON eidos.id = eido_links.id
+             WHERE other = ?1 AND call IS NOT NULL AND call <> ?2 LIMIT ?3",
+        )?
+        .query_map(
+            params![sum.id(), call.0.cast_signed(), links::LINKS_MAX],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    theirs
+        .into_iter()
+        .try_for_each(|other| link(ledger, call, CallId(other.cast_unsigned())))
+}
+
+/// By dispatch's word, also after its word to the contrary. What anybody else has undone
+/// stays so, and too many links hinder nothing.
+fn link(ledger: &mut Ledger<'_>, call: CallId, other: CallId) -> Result<(), LogError> {
+    let why = "dispatch says that they are linked";
+    match links::link(ledger, call, other, LinkHow::Rule, why, SENDER) {
+        Ok(_) | Err(LogError::Conflict(_)) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+fn call_of(ledger: &Ledger<'_>, id: &str) -> Result<Option<CallId>, LogError> {
+    let call: Option<Option<i64>> = ledger
+        .sql()
+        .prepare_cached("SELECT call FROM eidos WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(call.flatten().map(|call| CallId(call.cast_unsigned())))
 }
 
 /// Opens or updates the call that the sum is about.

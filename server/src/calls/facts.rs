@@ -56,7 +56,7 @@ fn narrative(report: &CallReport) -> (&[String], &[String]) {
 }
 
 /// The whole text stays in the report; the entry says that it goes on.
-fn cut(text: &str, chars_max: usize) -> String {
+pub(super) fn cut(text: &str, chars_max: usize) -> String {
     if text.chars().count() <= chars_max {
         return text.to_owned();
     }

@@ -94,7 +94,7 @@ fn take_facts(
     let known = ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, apartment = ?7, seen_ms = max(seen_ms, ?8)
+            "UPDATE calls SET open = ?2, priority = ?3, nature = ?4, location = ?5, address = ?6, apartment = ?7, seen_ms = max(seen_ms, ?8), category = ?9
              WHERE call = ?1",
         )?
         .execute(params![
@@ -105,7 +105,8 @@ fn take_facts(
             facts.location,
             address.building,
             address.unit,
-            change.written_ms()
+            change.written_ms(),
+            facts.category
         ])?;
     if known == 0 {
         open_again(ledger, seq, call, facts, change)?;

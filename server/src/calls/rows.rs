@@ -3,7 +3,7 @@
 use packet::{CallId, CallState, DocumentId, Entry, EntryId, Facts};
 use rusqlite::params;
 
-use super::officers;
+use super::{links, officers};
 use crate::address;
 use crate::log::{Ledger, LogError};
 use crate::mentions;
@@ -23,8 +23,8 @@ pub(super) fn insert(
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, apartment, seen_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO calls (call, agency, number, report, updated_ms, received_ms, open, priority, nature, location, address, apartment, seen_ms, category)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             call.0.cast_signed(),
@@ -39,7 +39,8 @@ pub(super) fn insert(
             facts.location,
             address.building,
             address.unit,
-            ledger.now_ms()
+            ledger.now_ms(),
+            facts.category
         ])?;
     Ok(())
 }
@@ -57,7 +58,7 @@ pub(super) fn update(
     ledger
         .sql()
         .prepare_cached(
-            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, apartment = ?9, seen_ms = ?10
+            "UPDATE calls SET report = ?2, updated_ms = ?3, open = ?4, priority = ?5, nature = ?6, location = ?7, address = ?8, apartment = ?9, seen_ms = ?10, category = ?11
              WHERE call = ?1",
         )?
         .execute(params![
@@ -70,7 +71,8 @@ pub(super) fn update(
             facts.location,
             address.building,
             address.unit,
-            ledger.now_ms()
+            ledger.now_ms(),
+            facts.category
         ])?;
     ledger
         .sql()
@@ -94,7 +96,8 @@ pub(super) fn closed(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> 
 }
 
 /// Keeps the board's counts beside a change that was just logged; and makes a call of
-/// a packet that an officer opened, with its own unit on it.
+/// a packet that an officer opened, with its own unit on it. What is given back to a
+/// restored center was a call before.
 pub(crate) fn count(
     ledger: &mut Ledger<'_>,
     seq: u64,
@@ -102,6 +105,7 @@ pub(crate) fn count(
     id: EntryId,
     entry: &Entry,
     received_ms: i64,
+    given_back: bool,
 ) -> Result<(), LogError> {
     if document.call.is_beat() {
         return Ok(());
@@ -109,14 +113,17 @@ pub(crate) fn count(
     let call = document.call.0.cast_signed();
     match entry {
         Entry::Facts(facts) => {
-            if let packet::Author::Device(device) = id.actor.author() {
-                officers::opened_by(ledger, seq, document.call, facts, device)?;
+            if let (packet::Author::Device(device), false) = (id.actor.author(), given_back) {
+                officers::said(ledger, seq, document, facts, device)?;
             }
             if let Some(words) = &facts.narrative {
                 mentions::read(ledger, document, None, words)?;
             }
         }
-        Entry::Note(note) => mentions::read(ledger, document, Some(id), &note.text)?,
+        Entry::Note(note) => {
+            mentions::read(ledger, document, Some(id), &note.text)?;
+            officers::noted(ledger, document.call, id)?;
+        }
         Entry::Mention(mention) => mentions::index(ledger, document.call, mention, seq)?,
         Entry::Finding(_) => {
             ledger
@@ -142,21 +149,18 @@ pub(crate) fn count(
                 .sql()
                 .prepare_cached("UPDATE cautions SET settled_ms = ?3 WHERE entry = ?1 AND call = ?2 AND settled_ms IS NULL")?
                 .execute(params![of.to_string(), call, received_ms])?;
-            if let Entry::Correction(packet::Correction {
-                text: Some(words), ..
-            }) = entry
-            {
-                mentions::read(ledger, document, Some(id), words)?;
+            if let Entry::Correction(correction) = entry {
+                match &correction.text {
+                    Some(words) => mentions::read(ledger, document, Some(id), words)?,
+                    None => links::undone(ledger, document.call, id, correction)?,
+                }
             }
         }
         Entry::Attachment(attachment) => {
             crate::attachments::named(ledger, document, id, attachment)?;
         }
-        Entry::Outcome(_)
-        | Entry::Query(_)
-        | Entry::UnitStatus(_)
-        | Entry::Link(_)
-        | Entry::Other { .. } => {}
+        Entry::Link(link) => links::logged(ledger, document.call, id, link)?,
+        Entry::Outcome(_) | Entry::Query(_) | Entry::UnitStatus(_) | Entry::Other { .. } => {}
     }
     Ok(())
 }

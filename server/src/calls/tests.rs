@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod eidos;
+mod life;
+mod links;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::within(Surroundings::default())
+    }
+
+    fn within(surroundings: Surroundings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = LogOptions {
             center: CenterId([1; 16]),
@@ -31,7 +37,7 @@ impl Bench {
             mac_key: [3; 32],
         };
         let path = folder.path().join("center.db");
-        let desk = Desk::open(&path, &options, &Surroundings::default(), |_| ()).unwrap();
+        let desk = Desk::open(&path, &options, &surroundings, |_| ()).unwrap();
         Self {
             desk,
             rules: Rules::default(),

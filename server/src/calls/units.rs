@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use packet::{Author, CallId, Compartment, DocumentId, Entry, UnitState, UnitStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Origin;
+use super::{Origin, links};
 use crate::intake::UnitReport;
 use crate::log::{Happening, Ledger, LogError, document};
 
@@ -24,9 +24,18 @@ pub(crate) const DISPATCH: &str = "Dispatch";
 /// # Errors
 /// When the call is not known, has too many units, or the store fails.
 pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), LogError> {
+    if put_on(ledger, call, unit)? {
+        // An officer of the unit may have opened a packet about it.
+        links::rule::look(ledger, call)?;
+    }
+    Ok(())
+}
+
+/// True when it was not on it already.
+fn put_on(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<bool, LogError> {
     let priority = priority(ledger, call)?;
     if granted(ledger, call, unit)? {
-        return Ok(());
+        return Ok(false);
     }
     if units_on(ledger, call)? >= UNITS_MAX {
         return Err(LogError::Conflict(format!(
@@ -42,7 +51,8 @@ pub fn assign(ledger: &mut Ledger<'_>, call: CallId, unit: &str) -> Result<(), L
         DocumentId::new(call, Compartment::Call),
         Entry::UnitStatus(status),
     )?;
-    grant(ledger, call, unit, assigned.seq, priority)
+    grant(ledger, call, unit, assigned.seq, priority)?;
+    Ok(true)
 }
 
 pub(crate) fn grant(
@@ -262,7 +272,7 @@ fn follow(
     // A new word that it is on the call puts it back on, also after it was taken off by hand.
     let comes = !has_it && now.on != before.on;
     if comes {
-        assign(ledger, call, unit)?;
+        put_on(ledger, call, unit)?;
     }
     let said = if comes {
         Some(UnitState::Assigned)

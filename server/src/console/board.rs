@@ -8,15 +8,17 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::ws::Utf8Bytes;
 use lru::LruCache;
-use packet::{CallId, Compartment, DocumentId, Entry, Kind, UnitState};
+use packet::{CallId, Compartment, DocumentId, Entry, Kind, LinkHow, UnitState};
 use rusqlite::Connection;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Notify, watch};
 
-use super::view::{BoardView, CallRowView};
+use super::view::{BoardView, CallRowView, ClosedRowView};
+use super::words::Times;
 use super::{Console, words};
-use crate::calls;
+use crate::calls::{self, Life, Step, StepWhat};
 use crate::center::Center;
+use crate::clock;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
 
@@ -50,6 +52,10 @@ struct Kept {
     /// The center's receipt of the call.
     received_ms: Option<i64>,
     statuses: BTreeMap<String, UnitState>,
+    life: Life,
+    last: Option<Step>,
+    /// Units are cleared after it.
+    closed: Option<Step>,
 }
 
 impl Default for Board {
@@ -79,7 +85,9 @@ impl Board {
         &self,
         connection: &Connection,
         center: &Center,
+        times: &Times,
     ) -> Result<(BoardView, u64), LogError> {
+        let now_ms = clock::now_ms();
         let open_calls = open_calls(connection)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = connection.prepare_cached(
@@ -93,10 +101,14 @@ impl Board {
             let known = kept.get_or_insert_mut(call, Kept::default);
             known.read_on(connection, call)?;
             let (unacknowledged, unacknowledged_since_ms) = waiting(connection, call)?;
+            let (linked, perhaps_linked) = links(connection, call)?;
             rows.push(CallRowView {
                 id: call.to_string(),
                 priority: words::priority(row.get(2)?),
                 nature: row.get(3)?,
+                step: known.last(times, now_ms),
+                linked,
+                perhaps_linked,
                 location: row.get(4)?,
                 agency: agency(&center.config, &row.get::<_, String>(1)?),
                 received_ms: known.received_ms.unwrap_or(row.get(7)?),
@@ -108,12 +120,30 @@ impl Board {
             });
         }
         let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
+        let mut statement = connection.prepare_cached(
+            "SELECT call, nature, location, agency FROM calls WHERE open = 0 ORDER BY seen_ms DESC LIMIT ?1",
+        )?;
+        let mut found = statement.query([BoardView::CLOSED_MAX])?;
+        let mut closed = Vec::new();
+        while let Some(row) = found.next()? {
+            let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
+            let known = kept.get_or_insert_mut(call, Kept::default);
+            known.read_on(connection, call)?;
+            closed.push(ClosedRowView {
+                id: call.to_string(),
+                nature: row.get(1)?,
+                location: row.get(2)?,
+                agency: agency(&center.config, &row.get::<_, String>(3)?),
+                step: known.closed(times, now_ms),
+            });
+        }
         Ok((
             BoardView {
                 fault: center.rules_fault().borrow().clone(),
                 troubles: center.cads.troubles(),
                 rows,
                 calls_not_shown,
+                closed,
             },
             open_calls,
         ))
@@ -126,12 +156,51 @@ impl Kept {
         for logged in document_after(connection, document, self.through)? {
             self.through = logged.seq;
             self.received_ms.get_or_insert(logged.received_ms);
+            if let Some(step) = self.life.read(&logged).pop() {
+                if matches!(step.what, StepWhat::Closed { .. }) {
+                    self.closed = Some(step.clone());
+                }
+                self.last = Some(step);
+            }
             if let Entry::UnitStatus(status) = logged.inspected.written.entry {
                 self.statuses.insert(status.unit, status.status);
             }
         }
         Ok(())
     }
+}
+
+impl Kept {
+    /// The last step of its life.
+    fn last(&self, times: &Times, now_ms: i64) -> String {
+        in_words(self.last.as_ref(), times, now_ms)
+    }
+
+    /// How it ended.
+    fn closed(&self, times: &Times, now_ms: i64) -> String {
+        in_words(self.closed.as_ref(), times, now_ms)
+    }
+}
+
+fn in_words(step: Option<&Step>, times: &Times, now_ms: i64) -> String {
+    let words = |step: &Step| {
+        format!(
+            "{}, {}",
+            words::step(&step.what, |_| "another call".into()),
+            times.second(step.at_ms, now_ms)
+        )
+    };
+    step.map(words).unwrap_or_default()
+}
+
+/// How many calls are linked with this one, and how many perhaps.
+fn links(connection: &Connection, call: CallId) -> Result<(usize, usize), LogError> {
+    let links = calls::links_of(connection, call)?;
+    let proposed = links
+        .iter()
+        .filter(|link| link.how == LinkHow::Proposed)
+        .count();
+    Ok((links.len() - proposed, proposed))
 }
 
 /// How many calls are open.
@@ -249,7 +318,10 @@ async fn render(console: &Arc<Console>) -> bool {
         .log
         .readers()
         .read(move |connection| {
-            let (view, open_calls) = reading.board.read(connection, &reading.center)?;
+            let (view, open_calls) =
+                reading
+                    .board
+                    .read(connection, &reading.center, &reading.times)?;
             let html = view.render().map_err(|e| LogError::Store(e.to_string()))?;
             Ok(Rendered {
                 html: html.into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packet::DocumentId;
+use packet::{CallId, DocumentId};
 
 use super::{ANALYST_NAME, Console};
 use crate::audit::{self, Record};
@@ -40,6 +40,21 @@ pub(super) async fn packet(console: &Arc<Console>, stretches: &[Stretch]) {
         .map(|(document, after, through)| {
             let detail = format!("{after}..{through}");
             record(Act::SeePacket, document.to_string(), detail)
+        })
+        .collect();
+    keep(console, records).await;
+}
+
+/// What these calls are was shown with one that they are linked with.
+pub(super) async fn linked(console: &Arc<Console>, with: CallId, calls: &[CallId]) {
+    let records = calls
+        .iter()
+        .map(|call| {
+            record(
+                Act::SeePacket,
+                call.to_string(),
+                format!("linked with {with}"),
+            )
         })
         .collect();
     keep(console, records).await;

@@ -5,6 +5,7 @@ mod devices;
 mod entries;
 mod facts;
 mod glance;
+mod life;
 mod sources;
 mod timeline;
 mod units;
@@ -21,8 +22,8 @@ use super::view::{PacketView, QueriesView, ShownThroughView, TimelineView};
 use super::{Console, board};
 use crate::arrivals::Timeline;
 use crate::calls;
+use crate::center::Center;
 use crate::clock;
-use crate::hub::Hub;
 use crate::log::{Ledger, LogError, Logged, document_after};
 use crate::receipts::{self, Receipt};
 
@@ -54,6 +55,8 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) packet: PacketView,
+    /// The calls whose number, nature and place are shown beside it.
+    pub(super) linked: Vec<CallId>,
     pub(super) open_calls: u64,
 }
 
@@ -67,6 +70,7 @@ struct Beside {
     /// The units that have the packet.
     units: Vec<String>,
     signed_on: Vec<SignedOn>,
+    linked: life::Others,
     timeline: Option<Timeline>,
     now_ms: i64,
 }
@@ -144,9 +148,10 @@ impl Known {
                 if self.documents.iter().all(|read| read.entries.is_empty()) {
                     return Ok(None);
                 }
-                let beside = self.beside(connection, &reading.center.hub)?;
+                let beside = self.beside(connection, &reading.center)?;
                 let look = Look {
                     packet: self.view(&reading, &beside),
+                    linked: beside.linked.shown(),
                     open_calls: board::open_calls(connection)?,
                 };
                 Ok(Some((self, look)))
@@ -154,7 +159,8 @@ impl Known {
             .await
     }
 
-    fn beside(&self, connection: &Connection, hub: &Hub) -> Result<Beside, LogError> {
+    fn beside(&self, connection: &Connection, center: &Center) -> Result<Beside, LogError> {
+        let (hub, config) = (&center.hub, &center.config);
         let now_ms = clock::now_ms();
         let receipts = self
             .documents
@@ -174,6 +180,7 @@ impl Known {
             waiting,
             units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
+            linked: life::Others::of(connection, self.call, config)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
         })
@@ -201,6 +208,13 @@ impl Known {
                     .collect(),
             },
             units: units::view(&self.documents, beside, &console.center, &console.times),
+            life: life::view(
+                self.call,
+                &self.documents,
+                &beside.linked,
+                &console.times,
+                beside.now_ms,
+            ),
             timeline: beside.timeline.as_ref().map_or_else(
                 || TimelineView {
                     verdict: String::new(),
@@ -226,6 +240,7 @@ impl PacketView {
             self.notes.render(),
             self.sources.render(),
             self.units.render(),
+            self.life.render(),
             self.timeline.render(),
             self.shown_through.render(),
         ]

@@ -27,7 +27,11 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
         .center
         .log
         .readers()
-        .read(move |connection| reading.board.read(connection, &reading.center))
+        .read(move |connection| {
+            reading
+                .board
+                .read(connection, &reading.center, &reading.times)
+        })
         .await;
     let (board, open_calls) = match read {
         Ok(read) => read,
@@ -51,12 +55,20 @@ pub(super) async fn packet(
         return Ok(not_known());
     };
     let look = Known::new(call).look(&console).await;
-    let (known, Look { packet, open_calls }) = match look {
+    let (
+        known,
+        Look {
+            packet,
+            linked,
+            open_calls,
+        },
+    ) = match look {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(not_known()),
         Err(e) => return Ok(failed(&e)),
     };
     disclosure::packet(&console, &known.stretches(0)).await;
+    disclosure::linked(&console, call, &linked).await;
     let page = PacketPage {
         clip_from: console
             .times

@@ -24,7 +24,7 @@ use super::view::TEXT_CHARS_MAX;
 use crate::center::{Center, Running};
 use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
-use crate::intake::{CallReport, CallStatus};
+use crate::intake::{CallReport, CallStatus, UnitReport};
 use crate::log::{Happening, LogError};
 use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
@@ -67,6 +67,7 @@ impl Bench {
                 }],
             }],
             cads: vec![],
+            links: crate::calls::LinksConfig::default(),
             sources: vec![],
             purposes: crate::config::default_purposes(),
             beats: vec![],
@@ -101,20 +102,8 @@ impl Bench {
         narrative: &str,
     ) -> CallId {
         let report = CallReport {
-            agency: "pd".into(),
-            number: number.into(),
             received,
-            updated: Timestamp::now(),
-            nature: nature.into(),
-            location: "2900 W OKLAHOMA AV".into(),
-            latitude: None,
-            longitude: None,
-            district: None,
-            priority: None,
-            narrative: vec![narrative.into()],
-            plates: vec![],
-            units: vec!["4A12".into()],
-            status: CallStatus::Open,
+            ..a_call(number, nature, narrative)
         };
         self.center().report(report, "Dispatch").await.unwrap().call
     }
@@ -177,6 +166,25 @@ impl Bench {
     }
 }
 
+fn a_call(number: &str, nature: &str, narrative: &str) -> CallReport {
+    CallReport {
+        agency: "pd".into(),
+        number: number.into(),
+        received: Timestamp::UNIX_EPOCH,
+        updated: Timestamp::now(),
+        nature: nature.into(),
+        location: "2900 W OKLAHOMA AV".into(),
+        latitude: None,
+        longitude: None,
+        district: None,
+        priority: None,
+        narrative: vec![narrative.into()],
+        plates: vec![],
+        units: vec!["4A12".into()],
+        status: CallStatus::Open,
+    }
+}
+
 type Socket = WebSocketStream<TcpStream>;
 
 async fn text(response: Response) -> (StatusCode, String) {
@@ -217,6 +225,100 @@ async fn the_board_shows_reported_calls_the_most_urgent_first() {
         assert!(html.contains(words), "{words} is missing in {html}");
     }
     assert_eq!(bench.audit("SeeBoard").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_analyst_links_two_calls_by_number_and_undoes_it_and_each_step_is_shown() {
+    let bench = Bench::start().await;
+    let call = bench.report("26-1", "WELFARE CHECK", "no answer").await;
+    let other = bench.report("26-2", "FIGHT", "two men").await;
+    let link = format!("/calls/{call}/links");
+    let (status, html) = bench.post(&link, "other=26-2".into()).await;
+    assert_eq!(status, StatusCode::OK, "{html}");
+    let agency = &bench.center().config.agencies[0].name;
+    for (page, linked, number) in [(call, other, "26-2"), (other, call, "26-1")] {
+        let (_, html) = bench.get(&format!("/calls/{page}")).await;
+        for words in [
+            "The same event:".to_owned(),
+            format!("href=\"/calls/{linked}\""),
+            "an analyst says so".to_owned(),
+            "Opened by dispatch".to_owned(),
+            "4A12 assigned".to_owned(),
+            format!("The same event as {agency} {number}"),
+        ] {
+            assert!(html.contains(&words), "{words} is missing in {html}");
+        }
+    }
+    // What was shown of the one on the other's page is on record as its own.
+    let seen = bench.audit("SeePacket").await;
+    let record = (other.to_string(), format!("linked with {call}"));
+    assert!(seen.contains(&record), "{seen:?}");
+    let (_, board) = bench.get("/").await;
+    assert_eq!(board.matches("1 linked call").count(), 2, "{board}");
+    for (body, says) in [
+        ("other=26-9", "knows no call with this number"),
+        ("other=26-1", "not linked with itself"),
+        ("", "number is wanted"),
+    ] {
+        let (status, html) = bench.post(&link, body.into()).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{html}");
+        assert!(html.contains(says), "{html}");
+    }
+    let undo = format!("/calls/{other}/links/undo");
+    let (status, html) = bench.post(&undo, format!("other={call}")).await;
+    assert_eq!(status, StatusCode::OK, "{html}");
+    let (_, html) = bench.get(&format!("/calls/{call}")).await;
+    assert!(
+        html.contains(&format!("No longer linked with {agency} 26-2")),
+        "{html}"
+    );
+    assert!(!html.contains("Undo the link"), "{html}");
+    assert_eq!(bench.audit("LinkCalls").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_call_is_on_the_board_also_when_it_is_over() {
+    let bench = Bench::start().await;
+    let call = bench.report("26-1", "WELFARE CHECK", "no answer").await;
+    bench.report("26-1", "SHOTS FIRED", "no answer").await;
+    let (_, board) = bench.get("/").await;
+    assert!(board.contains("Now SHOTS FIRED"), "{board}");
+    let closed = CallReport {
+        status: CallStatus::Closed {
+            disposition: "Advised".into(),
+        },
+        units: vec![UnitReport {
+            status: Some(packet::UnitState::Clear),
+            ..UnitReport::from("4A12")
+        }],
+        ..a_call("26-1", "SHOTS FIRED", "no answer")
+    };
+    bench.center().report(closed, "Dispatch").await.unwrap();
+    let (_, board) = bench.get("/").await;
+    assert!(
+        board.contains("Closed last") && board.contains("Closed: Advised"),
+        "{board}"
+    );
+    let again = CallReport {
+        units: vec![],
+        ..a_call("26-1", "SHOTS FIRED", "again")
+    };
+    bench.center().report(again, "Dispatch").await.unwrap();
+    let (_, board) = bench.get("/").await;
+    assert!(
+        board.contains("Reopened") && !board.contains("Closed last"),
+        "{board}"
+    );
+    let (_, page) = bench.get(&format!("/calls/{call}")).await;
+    for step in [
+        "Opened by dispatch",
+        "Upgraded from",
+        "Now SHOTS FIRED",
+        "Closed: Advised",
+        "Reopened",
+    ] {
+        assert!(page.contains(step), "{step} is missing in {page}");
+    }
 }
 
 #[tokio::test]

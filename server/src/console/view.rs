@@ -14,7 +14,7 @@
 //! | page | socket | regions |
 //! |---|---|---|
 //! | `GET /` [`BoardPage`] | `/live?page=board` | [`HeaderView`] `#header`, [`BoardView`] `#board` |
-//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
+//! | `GET /calls/{id}` [`PacketPage`] | `/live?page=call&id={id}` | `#header`, [`GlanceView`] `#glance`, [`FactsView`] `#facts`, [`CautionsView`] `#cautions`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`SourcesView`] `#sources`, [`UnitsView`] `#units`, [`LifeView`] `#life`, [`TimelineView`] `#timeline`, [`ShownThroughView`] `#shown-through` |
 //! | `GET /search` [`SearchPage`] | `/live?page=search` | `#header`, [`NoticesView`] `#notices` |
 //! | `GET /before-arrival` [`ArrivalsPage`] | none | |
 //!
@@ -35,6 +35,7 @@
 //! | `POST /calls/{id}/cautions` | `text` |
 //! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of the center's; `reason`, which may be empty |
 //! | `POST /calls/{id}/clips` | `camera`; `from`: a date and time of the center's zone; `minutes` |
+//! | `POST /calls/{id}/links`, `POST /calls/{id}/links/undo` | `other`: a call's id, or its number |
 //! | `POST /search/saved` | `name`, and the parts of the search |
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
 //! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
@@ -49,17 +50,19 @@ mod arrivals;
 mod board;
 mod entry;
 mod glance;
+mod life;
 mod listed;
 mod packet;
 mod search;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
-pub use board::{BoardPage, BoardView, CallRowView};
+pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,
 };
 pub use glance::{GlanceView, LineView, Tone};
+pub use life::{LifeView, LinkedView, StepView};
 pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
     CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,

@@ -7,9 +7,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use packet::entry::QueryWhat;
-use packet::{LinkHow, MentionWhat, UnitState};
+use packet::{CallId, LinkHow, MentionWhat, UnitState};
 
 use super::view::PriorityView;
+use crate::calls::StepWhat;
 use crate::log::LogError;
 
 /// A clock that is off by less is called right.
@@ -152,10 +153,31 @@ pub(super) fn mention(what: MentionWhat) -> &'static str {
     }
 }
 
+/// A step of a call's life, such as `Upgraded from 3 to 1`. `name`: what another call is called.
+pub(super) fn step(what: &StepWhat, name: impl Fn(CallId) -> String) -> String {
+    match what {
+        StepWhat::Opened { by_officer: false } => "Opened by dispatch".into(),
+        StepWhat::Opened { by_officer: true } => "Opened by an officer".into(),
+        StepWhat::Upgraded { from, to } => format!("Upgraded from {from} to {to}"),
+        StepWhat::Downgraded { from, to } => format!("Downgraded from {from} to {to}"),
+        StepWhat::Renamed { to } => format!("Now {to}"),
+        StepWhat::Moved { to } => format!("Now at {to}"),
+        StepWhat::Updated => "Updated".into(),
+        StepWhat::Unit { unit, state } => format!("{unit} {}", unit_state(*state)),
+        StepWhat::Linked { other, how } => format!("{} {}", link(*how), name(*other)),
+        StepWhat::Unlinked { other } => format!("No longer linked with {}", name(*other)),
+        StepWhat::Closed { disposition: None } => "Closed".into(),
+        StepWhat::Closed {
+            disposition: Some(disposition),
+        } => format!("Closed: {disposition}"),
+        StepWhat::Reopened => "Reopened".into(),
+    }
+}
+
 pub(super) fn link(how: LinkHow) -> &'static str {
     match how {
-        LinkHow::Proposed => "Perhaps the same event as call",
-        LinkHow::Rule | LinkHow::Hand => "The same event as call",
+        LinkHow::Proposed => "Perhaps the same event as",
+        LinkHow::Rule | LinkHow::Hand => "The same event as",
     }
 }
 

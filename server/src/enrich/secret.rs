@@ -1,4 +1,4 @@
-//! A source's password or token: from a file or the environment, into a request, and
+//! A password or token, of a source or of a CAD's view: from a file or the environment, into a request, and
 //! nowhere else.
 
 use std::fmt;
@@ -24,7 +24,7 @@ pub enum SecretConfig {
 
 /// Read once, when the center starts; shown by nothing.
 #[derive(Clone)]
-pub(super) struct Secret(Zeroizing<String>);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,7 @@ impl fmt::Debug for Secret {
 }
 
 impl SecretConfig {
-    pub(super) fn beside(&mut self, folder: &Path) {
+    pub(crate) fn beside(&mut self, folder: &Path) {
         if let Self::File(path) = self {
             *path = folder.join(&path);
         }
@@ -41,7 +41,7 @@ impl SecretConfig {
 
     /// # Errors
     /// Names the place, never what is in it.
-    pub(super) fn read(&self) -> Result<Secret, String> {
+    pub(crate) fn read(&self) -> Result<Secret, String> {
         let (place, text) = match self {
             Self::File(path) => {
                 let place = path.display().to_string();
@@ -68,12 +68,12 @@ impl SecretConfig {
 }
 
 impl Secret {
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// What a source says of a question may repeat what it was asked with.
-    pub(super) fn hide(secret: Option<&Self>, text: String) -> String {
+    pub(crate) fn hide(secret: Option<&Self>, text: String) -> String {
         match secret {
             Some(secret) if text.contains(secret.expose()) => text.replace(secret.expose(), SHOWN),
             _ => text,

@@ -30,6 +30,7 @@
 mod callbacks;
 mod component;
 mod incident;
+mod links;
 mod merged;
 mod people;
 mod pidf_lo;
@@ -49,6 +50,7 @@ use super::report::{
     AGENCY_CHARS_MAX, CallReport, IntakeError, UNITS_MAX, UnitReport, checked_text,
 };
 
+pub use self::links::LinkSaid;
 pub use self::merged::EIDO_BYTES_MAX;
 
 const VERSION: &str = "1.0";
@@ -172,6 +174,13 @@ impl Eido {
     pub fn former_words(&self) -> Vec<String> {
         let words = self.merged.former_words().iter();
         narrative::fit(words.map(|html| text::plain(html)).collect())
+    }
+
+    /// The incidents, by their documents' `$id`s, that it says it is linked or merged with:
+    /// of each what was said last.
+    #[must_use]
+    pub fn links(&self) -> Vec<(String, LinkSaid)> {
+        links::read(&self.document())
     }
 
     /// What it says of units.

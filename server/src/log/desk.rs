@@ -15,12 +15,15 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::documents::Documents;
 use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
+use crate::calls::LinksConfig;
 use crate::clock::Clock;
-use crate::triage::Entity;
+use crate::intake::CallReport;
+use crate::triage::{Entity, Triage};
 
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 /// What words name.
 type ReadWords = dyn Fn(&str) -> Vec<Entity> + Send + Sync;
+type TriageReport = dyn Fn(&CallReport) -> Triage + Send + Sync;
 type Publish = dyn FnMut(&[Happening]) + Send;
 
 /// What the log takes from outside: the time, and randomness for ids that nobody guesses.
@@ -29,6 +32,8 @@ pub struct Surroundings {
     pub clock: Clock,
     random: Arc<Fill>,
     read_words: Option<Arc<ReadWords>>,
+    triage: Option<Arc<TriageReport>>,
+    links: Option<LinksConfig>,
 }
 
 impl Surroundings {
@@ -39,6 +44,8 @@ impl Surroundings {
             clock,
             random: Arc::new(random),
             read_words: None,
+            triage: None,
+            links: None,
         }
     }
 
@@ -50,6 +57,33 @@ impl Surroundings {
             read_words: Some(Arc::new(words)),
             ..self
         }
+    }
+
+    /// Packets that officers open are triaged by this when they come. Without one they stay
+    /// as the device has made them.
+    #[must_use]
+    pub fn triaging(self, by: impl Fn(&CallReport) -> Triage + Send + Sync + 'static) -> Self {
+        Self {
+            triage: Some(Arc::new(by)),
+            ..self
+        }
+    }
+
+    /// Calls that may be about the same event are linked within these limits.
+    #[must_use]
+    pub fn linking(self, links: LinksConfig) -> Self {
+        Self {
+            links: Some(links),
+            ..self
+        }
+    }
+
+    pub(super) fn triage(&self, report: &CallReport) -> Option<Triage> {
+        self.triage.as_ref().map(|triage| triage(report))
+    }
+
+    pub(super) fn links(&self) -> Option<LinksConfig> {
+        self.links
     }
 
     pub(super) fn names_in(&self, words: &str) -> Vec<Entity> {

@@ -17,7 +17,9 @@ use sync::codec;
 use super::LogError;
 use super::Surroundings;
 use super::documents::Documents;
-use crate::triage::Entity;
+use crate::calls::LinksConfig;
+use crate::intake::CallReport;
+use crate::triage::{Entity, Triage};
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -217,6 +219,18 @@ impl<'a> Ledger<'a> {
     #[must_use]
     pub fn names_in(&self, words: &str) -> Vec<Entity> {
         self.surroundings.names_in(words)
+    }
+
+    /// What triage says of a call, where somebody triages here.
+    #[must_use]
+    pub(crate) fn triage(&self, report: &CallReport) -> Option<Triage> {
+        self.surroundings.triage(report)
+    }
+
+    /// Within which limits calls are linked, where they are.
+    #[must_use]
+    pub(crate) fn linking(&self) -> Option<LinksConfig> {
+        self.surroundings.links()
     }
 
     /// The last `seq` given.
@@ -458,7 +472,16 @@ impl<'a> Ledger<'a> {
         } else if let Entry::Query(query) = &change.entry {
             crate::enrich::own::clips::add(self, document, id, query)?;
         }
-        crate::calls::count(self, seq, document, id, &change.entry, received_ms)?;
+        let given_back = given_back_by.is_some();
+        crate::calls::count(
+            self,
+            seq,
+            document,
+            id,
+            &change.entry,
+            received_ms,
+            given_back,
+        )?;
         crate::standing::logged(self, &change)?;
         crate::beats::logged(self, &change)?;
         crate::premises::logged(self, &change)?;

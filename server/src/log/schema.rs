@@ -469,6 +469,35 @@ CREATE TABLE eidos (
 CREATE INDEX eidos_by_call ON eidos (call) WHERE call IS NOT NULL;
 CREATE INDEX eidos_awaited ON eidos (seen_ms) WHERE call IS NULL;
 ",
+    "
+ALTER TABLE calls ADD COLUMN category TEXT NOT NULL DEFAULT '';
+-- Calls that are, or may be, about the same event: a row either way.
+CREATE TABLE links (
+    call INTEGER NOT NULL,
+    other INTEGER NOT NULL,
+    -- packet::LinkHow as a number.
+    how INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    -- The link's entry in the call's document.
+    entry TEXT NOT NULL,
+    -- Who has undone it.
+    undone_by TEXT,
+    PRIMARY KEY (call, other)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX calls_by_number_alone ON calls (number) WHERE number <> '';
+CREATE INDEX calls_closed ON calls (seen_ms) WHERE open = 0;
+",
+    "
+-- What an incident's EIDO says of its being linked with another.
+CREATE TABLE eido_links (
+    id TEXT NOT NULL,
+    other TEXT NOT NULL,
+    PRIMARY KEY (id, other)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX eido_links_by_other ON eido_links (other);
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and

@@ -2,8 +2,12 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use server::intake::{CallReport, csv, eido, json};
+use serde_json::Value;
+use server::intake::eido::{self, Eido};
+use server::intake::{CallReport, csv, json};
 
+/// More messages than this find nothing that these do not.
+const MESSAGES_MAX: usize = 6;
 const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 /// A degree's ten millionth is a centimetre: JSON's shortest form may end in another digit.
 const DEGREES_APART_MAX: f64 = 1e-7;
@@ -14,10 +18,50 @@ pub(super) fn intake_json(body: &[u8]) {
     }
 }
 
+/// Messages of one incident, with a zero byte between: in any order, and twice, they come
+/// to the same; what is kept is read again; what is handed back says nothing new.
 pub(super) fn intake_eido(body: &[u8]) {
     if let Ok(report) = eido::parse(body) {
         fits(report);
     }
+    let mut messages: Vec<Eido> = body
+        .split(|byte| *byte == 0)
+        .take(MESSAGES_MAX)
+        .filter_map(|message| Eido::read(message).ok())
+        .collect();
+    let Some(first) = messages.first() else {
+        return;
+    };
+    let id = first.id().to_owned();
+    messages.retain(|message| message.id() == id);
+    let sum = |messages: &[Eido]| {
+        let mut sum = messages[0].clone();
+        messages
+            .iter()
+            .for_each(|message| sum.merge(message.clone()));
+        sum
+    };
+    let forward = sum(&messages);
+    messages.reverse();
+    let backward = sum(&messages);
+    assert_eq!(forward, backward);
+    let written = forward.written().expect("some messages are not too much");
+    assert_eq!(Eido::of_written(&id, &written).unwrap(), forward);
+    let report = forward
+        .report()
+        .expect("what is good in each message is good in all");
+    forward
+        .units()
+        .expect("what is good in each message is good in all");
+    if let Some(report) = report {
+        fits(report);
+    }
+    let handed_back = Value::Object(forward.document());
+    let mut again = forward.clone();
+    if let Ok(echo) = Eido::read(handed_back.to_string().as_bytes()) {
+        again.merge(echo);
+    }
+    assert_eq!(Value::Object(again.document()), handed_back);
 }
 
 /// Each row comes to a call or to one fault, and the lines go up.
@@ -132,7 +176,13 @@ pub(super) mod seeds {
             "emergencyResourceComponent": [part("u-9", unit)],
         });
         let whole = part("urn:emergency:uid:incidentid:77:cad.example", whole);
-        vec![whole.to_string().into_bytes()]
+        let mut later = whole.clone();
+        later["lastUpdateTimeStamp"] = json!("2026-03-01T21:09:00-06:00");
+        later.as_object_mut().unwrap().remove("incidentComponent");
+        later["notesComponent"][0]["notesActionComments"] = json!("he has a gun");
+        later["x-vendor"] = json!({"a": [1]});
+        let two = format!("{whole}\0{later}");
+        vec![whole.to_string().into_bytes(), two.into_bytes()]
     }
 
     pub(in crate::fuzz) fn intake_csv() -> Vec<Vec<u8>> {
@@ -145,6 +195,9 @@ pub(super) mod seeds {
         vec![
             file.into(),
             b"nature,location,time,id\r\nA,B,2018-05-01 00:00:14,1".to_vec(),
+            b"id,time,updated,location,nature,priority,plates,units\n\
+              7,2018-11-04 01:30:00,2018-11-04 01:30:00-05,A,B,2,X1;Y2,\"4A12, 4A13=on_scene\"\n"
+                .to_vec(),
         ]
     }
 }

@@ -170,3 +170,60 @@ fn an_incident_is_the_same_call_whatever_its_parts_say_of_its_number() {
     assert_eq!(bench.tell_eido(&dispatched), again);
     assert_eq!(bench.tell_eido(&notes), again);
 }
+
+#[test]
+fn incidents_that_say_they_are_linked_are_linked_whichever_comes_first() {
+    for turned in [false, true] {
+        let mut bench = Bench::new();
+        let mut first = shell(0);
+        first["incidentComponent"] = incident(0, "FIRE", "Active");
+        first["linkComponent"] = json!([part(
+            "l",
+            0,
+            json!({
+                "incidentTrackingIdentifier": "2", "linkDirectionCode": "RELATED",
+            })
+        )]);
+        let mut second = shell(0);
+        second["$id"] = json!("2");
+        second["incidentComponent"] = incident(0, "FIRE", "Active");
+        second["incidentComponent"]["internalIncidentId"] = json!("26-2");
+        let mut told = [first.clone(), second];
+        if turned {
+            told.reverse();
+        }
+        let mut calls = told.map(|message| match bench.tell_eido(&message) {
+            Taken::Call(reported) => reported.call,
+            Taken::Awaited => panic!("there is a call"),
+        });
+        if turned {
+            calls.reverse();
+        }
+        let [call, other] = calls;
+        let links = |bench: &mut Bench| {
+            bench.write(move |ledger| super::super::links_of(ledger.sql(), call))
+        };
+        let linked = links(&mut bench);
+        assert_eq!((linked.len(), linked[0].other), (1, other));
+        // Until it says otherwise.
+        first["linkComponent"][0]["linkDirectionCode"] = json!("UNLINK");
+        first["linkComponent"][0]["lastUpdateTimeStamp"] = json!(at(9).to_string());
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench), []);
+        let relink = |first: &mut Value, second: i64| {
+            first["linkComponent"][0]["linkDirectionCode"] = json!("RELATED");
+            first["linkComponent"][0]["lastUpdateTimeStamp"] = json!(at(second).to_string());
+        };
+        relink(&mut first, 5);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench), [], "that came late");
+        relink(&mut first, 12);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench).len(), 1);
+        // What a person at the center has undone it does not make again.
+        bench.write(move |ledger| super::super::unlink(ledger, call, other, "Analyst"));
+        relink(&mut first, 15);
+        bench.tell_eido(&first);
+        assert_eq!(links(&mut bench), []);
+    }
+}

@@ -24,6 +24,8 @@ struct Page {
     known: Known,
     /// Each region as it was last sent.
     sent: Vec<String>,
+    /// The linked calls that are on record as shown.
+    linked: Vec<CallId>,
     /// Sent and on record up to here.
     through: u64,
 }
@@ -34,6 +36,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line, call: CallId) {
     let mut page = Page {
         known: Known::new(call),
         sent: Vec::new(),
+        linked: Vec::new(),
         through: 0,
     };
     let mut notices = console.notices.subscribe();
@@ -91,7 +94,11 @@ impl Page {
     async fn look(&mut self, console: &Arc<Console>, line: &mut Line) -> bool {
         let call = self.known.call();
         let known = std::mem::replace(&mut self.known, Known::new(call));
-        let Look { packet, open_calls } = match known.look(console).await {
+        let Look {
+            packet,
+            linked,
+            open_calls,
+        } = match known.look(console).await {
             Ok(Some((known, look))) => {
                 self.known = known;
                 look
@@ -117,6 +124,10 @@ impl Page {
         let stretches = self.known.stretches(self.through);
         self.through = self.known.through();
         disclosure::packet(console, &stretches).await;
+        let mut fresh = linked.clone();
+        fresh.retain(|call| !self.linked.contains(call));
+        disclosure::linked(console, call, &fresh).await;
+        self.linked = linked;
         line.say(Utf8Bytes::from(differ)).await
     }
 

@@ -196,7 +196,8 @@ impl<'a> Said<'a> {
                 self.view(placed, "Mentioned", text, String::new())
             }
             Entry::Link(link) => {
-                let text = format!("{} {}: {}", words::link(link.how), link.other, link.why);
+                let other = self.beside.linked.name(link.other);
+                let text = format!("{} {other}: {}", words::link(link.how), link.why);
                 self.view(placed, "Link", text, link.by.clone())
             }
             Entry::Attachment(attachment) => EntryView {

@@ -24,10 +24,13 @@ pub struct BoardView {
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
     pub calls_not_shown: u64,
+    /// Those that closed last, the newest first.
+    pub closed: Vec<ClosedRowView>,
 }
 
 impl BoardView {
     pub const ROWS_MAX: usize = 200;
+    pub const CLOSED_MAX: usize = 10;
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +39,11 @@ pub struct CallRowView {
     pub id: String,
     pub priority: PriorityView,
     pub nature: String,
+    /// The last step of its life and when, such as `Upgraded from 3 to 1, 12:03:02`.
+    pub step: String,
+    /// Calls that are about the same event, and those that may be.
+    pub linked: usize,
+    pub perhaps_linked: usize,
     pub location: String,
     pub agency: String,
     /// When the center received the call, milliseconds since 1970.
@@ -50,7 +58,30 @@ pub struct CallRowView {
     pub unacknowledged_since_ms: Option<i64>,
 }
 
+/// A call that is over.
+#[derive(Debug, Clone)]
+pub struct ClosedRowView {
+    pub id: String,
+    pub nature: String,
+    pub location: String,
+    pub agency: String,
+    /// How it ended and when, such as `Closed: Advised, 12:40:02`.
+    pub step: String,
+}
+
 impl CallRowView {
+    fn linked_text(&self) -> String {
+        plural(self.linked, "linked call", "linked calls")
+    }
+
+    fn perhaps_linked_text(&self) -> String {
+        plural(
+            self.perhaps_linked,
+            "call perhaps linked",
+            "calls perhaps linked",
+        )
+    }
+
     fn cautions_text(&self) -> String {
         plural(self.cautions, "caution", "cautions")
     }
@@ -73,6 +104,9 @@ mod tests {
                 word: "Emergency".into(),
             },
             nature: "<script>alert(1)</script>".into(),
+            step: "Upgraded from 3 to 1, 12:03:02".into(),
+            linked: 1,
+            perhaps_linked: 2,
             location: "2900 W OKLAHOMA AV".into(),
             agency: "Police".into(),
             received_ms: 1_000,
@@ -101,6 +135,7 @@ mod tests {
             troubles: vec!["The folder of pd's CAD cannot be read: it is gone".into()],
             rows: vec![row()],
             calls_not_shown: 12,
+            closed: vec![],
         }
         .render()
         .unwrap();
@@ -117,6 +152,9 @@ mod tests {
             "use the radio",
             "data-since=\"2000\"",
             "12 more open calls",
+            "Upgraded from 3 to 1, 12:03:02",
+            "1 linked call",
+            "2 calls perhaps linked",
             "rules of before stay",
             "line 5, column 12: &#60;priority&#62; 6",
         ] {
@@ -136,12 +174,39 @@ mod tests {
             troubles: vec![],
             rows: vec![quiet],
             calls_not_shown: 0,
+            closed: vec![],
         }
         .render()
         .unwrap();
         assert!(!html.contains("not acknowledged"));
         assert!(!html.contains("more open calls"));
         assert!(!html.contains("role=\"alert\""));
+    }
+
+    #[test]
+    fn calls_that_closed_last_stand_below() {
+        let html = BoardView {
+            fault: None,
+            troubles: vec![],
+            rows: vec![],
+            calls_not_shown: 0,
+            closed: vec![ClosedRowView {
+                id: "18".into(),
+                nature: "<i>FIGHT</i>".into(),
+                location: "1 MAIN ST".into(),
+                agency: "Police".into(),
+                step: "Closed: Advised, 12:40:02".into(),
+            }],
+        }
+        .render()
+        .unwrap();
+        for words in [
+            "href=\"/calls/18\"",
+            "Closed: Advised, 12:40:02",
+            "&#60;i&#62;FIGHT",
+        ] {
+            assert!(html.contains(words), "{words} is missing in {html}");
+        }
     }
 
     #[test]
@@ -153,6 +218,7 @@ mod tests {
                 troubles: vec![],
                 rows: vec![],
                 calls_not_shown: 0,
+                closed: vec![],
             },
         };
         let html = page.render().unwrap();

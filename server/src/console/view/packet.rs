@@ -4,8 +4,8 @@
 use askama::Template;
 
 use super::{
-    ConfidenceView, EntryView, FindingView, GlanceView, HeaderView, PriorityView, TEXT_CHARS_MAX,
-    UNACKNOWLEDGED_MS_MAX,
+    ConfidenceView, EntryView, FindingView, GlanceView, HeaderView, LifeView, PriorityView,
+    TEXT_CHARS_MAX, UNACKNOWLEDGED_MS_MAX,
 };
 
 #[derive(Debug, Clone, Template)]
@@ -32,6 +32,7 @@ pub struct PacketView {
     pub sources: SourcesView,
     pub queries: QueriesView,
     pub units: UnitsView,
+    pub life: LifeView,
     pub timeline: TimelineView,
     pub shown_through: ShownThroughView,
 }
@@ -490,6 +491,12 @@ mod tests {
                         is_online: true,
                     }],
                 },
+                life: LifeView {
+                    call: "17".into(),
+                    steps: vec![],
+                    not_shown: 0,
+                    linked: vec![],
+                },
                 timeline: TimelineView {
                     verdict: HOSTILE.into(),
                     moments: vec![MomentView {
@@ -509,6 +516,7 @@ mod tests {
             &[
                 "hx-post=\"/calls/17/notes\"",
                 "hx-post=\"/calls/17/cautions\"",
+                "hx-post=\"/calls/17/links\"",
                 "hx-post=\"/calls/17/clips\"",
                 "ws-connect=\"/live?page=call&amp;id=17\"",
                 "name=\"text\"",
@@ -526,6 +534,7 @@ mod tests {
             "notes",
             "sources",
             "units",
+            "life",
             "timeline",
             "shown-through",
         ] {

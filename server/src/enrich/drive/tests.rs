@@ -56,6 +56,7 @@ async fn center(folder: &Path, silent: &TcpListener) -> Running {
             officers: vec![],
         }],
         cads: vec![],
+        links: crate::calls::LinksConfig::default(),
         sources,
         purposes: default_purposes(),
         beats: vec![],

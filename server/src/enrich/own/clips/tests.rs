@@ -107,6 +107,7 @@ async fn center(data: &Path, video: Option<VideoConfig>) -> Running {
             officers: vec![],
         }],
         cads: vec![],
+        links: crate::calls::LinksConfig::default(),
         sources: vec![],
         purposes: crate::config::default_purposes(),
         beats: vec![],

@@ -1,45 +1,38 @@
 //! A CAD that keeps its calls in an SQLite file.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{Fetched, TEXT_CHARS_MAX, columns};
-use crate::cads::config::DatabaseConfig;
+use super::{Fetched, Select, TEXT_CHARS_MAX};
+use crate::cads::config::ViewConfig;
 
 /// How long the CAD may hold the file against a look.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
 /// Opened anew at each look: the file may be another by then.
 #[derive(Debug)]
-pub(super) struct Sqlite {
-    path: PathBuf,
-    view: String,
-    key: String,
-}
+pub(super) struct Sqlite(ViewConfig);
 
 impl Sqlite {
-    pub(super) fn new(path: &Path, config: &DatabaseConfig) -> Self {
-        Self {
-            path: path.to_owned(),
-            view: config.view.clone(),
-            key: config.key.clone(),
-        }
+    pub(super) fn new(config: &ViewConfig) -> Self {
+        Self(config.clone())
     }
 
     pub(super) async fn rows(&self, after: i64, rows_max: usize) -> Result<Vec<Fetched>, String> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let shown = self.path.display().to_string();
-        let opened = Connection::open_with_flags(&self.path, flags);
-        let connection = opened.map_err(|e| format!("{shown}: {e}"))?;
+        let config = self.0.clone();
+        let at = |e: &dyn std::fmt::Display| format!("{}: {e}", config.database);
+        let opened = Connection::open_with_flags(&config.database, flags);
+        let connection = opened.map_err(|e| at(&e))?;
         let stop = StopWhenDropped(connection.get_interrupt_handle());
-        let (view, key) = (self.view.clone(), self.key.clone());
+        let asked = config.clone();
         let looking =
-            tokio::task::spawn_blocking(move || rows(&connection, &view, &key, after, rows_max));
+            tokio::task::spawn_blocking(move || rows(&connection, &asked, after, rows_max));
         let looked = looking.await.map_err(|e| e.to_string())?;
         drop(stop);
-        looked.map_err(|e| format!("{shown}: {e}"))
+        looked.map_err(|e| at(&e))
     }
 }
 
@@ -54,8 +47,7 @@ impl Drop for StopWhenDropped {
 
 fn rows(
     connection: &Connection,
-    view: &str,
-    key: &str,
+    config: &ViewConfig,
     after: i64,
     rows_max: usize,
 ) -> Result<Vec<Fetched>, String> {
@@ -65,24 +57,24 @@ fn rows(
         .pragma_update(None, "query_only", true)
         .map_err(failed)?;
     // Both are names and nothing else: the configuration was held to that.
+    let (view, key) = (&config.name, &config.key);
     let found = connection
         .prepare(&format!("SELECT * FROM {view} LIMIT 0"))
         .map_err(failed)?;
     let found: Vec<String> = found.column_names().map(str::to_owned).collect();
-    let columns = columns(view, &found)?;
-    let texts: String = columns
-        .iter()
-        .map(|column| format!(", substr(CAST(\"{column}\" AS TEXT), 1, {TEXT_CHARS_MAX})"))
-        .collect();
+    let select = Select::of(config, &found, str::to_owned, |column| {
+        format!("substr(CAST({column} AS TEXT), 1, {TEXT_CHARS_MAX})")
+    })?;
     let mut statement = connection
         .prepare(&format!(
-            "SELECT {key}{texts} FROM {view} WHERE {key} > ?1 ORDER BY {key} LIMIT ?2"
+            "SELECT {} FROM {view} WHERE {key} > ?1 ORDER BY {key} LIMIT ?2",
+            select.list
         ))
         .map_err(failed)?;
     let rows = statement
         .query_map(params![after, rows_max], |row| {
-            let mut texts = std::collections::BTreeMap::new();
-            for (at, column) in columns.iter().enumerate() {
+            let mut texts = BTreeMap::new();
+            for (at, column) in select.columns.iter().enumerate() {
                 if let Some(text) = row.get::<_, Option<String>>(at + 1)? {
                     texts.insert(*column, text);
                 }

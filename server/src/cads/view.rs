@@ -17,6 +17,7 @@
 //! The center only reads: the session is read-only, the view is all that it asks for, and
 //! neither its name nor the key's can be anything but a name.
 
+mod postgres;
 mod sqlite;
 
 use std::collections::{BTreeMap, HashSet};
@@ -28,9 +29,10 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use tokio_util::sync::CancellationToken;
 
+use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use super::Cad;
-use super::config::DatabaseConfig;
+use super::config::ViewConfig;
 use super::doors::{Placed, take};
 use crate::center::Center;
 use crate::clock;
@@ -77,23 +79,39 @@ impl Fetched {
     }
 }
 
-/// A connection to a CAD's database.
+/// A view, ready to be read.
+#[derive(Debug)]
+pub(super) struct View {
+    config: ViewConfig,
+    engine: Engine,
+}
+
 #[derive(Debug)]
 enum Engine {
+    Postgres(Box<Postgres>),
     Sqlite(Sqlite),
 }
 
-impl Engine {
-    /// `None` where the section names no database, which its check refuses.
-    fn new(config: &DatabaseConfig) -> Option<Self> {
-        let path = config.sqlite.as_deref()?;
-        Some(Self::Sqlite(Sqlite::new(path, config)))
+impl View {
+    /// # Errors
+    /// Which part of the section does not hold, and what was wanted.
+    pub(super) fn open(config: &ViewConfig) -> Result<Self, (&'static str, String)> {
+        let engine = if config.is_postgres() {
+            Engine::Postgres(Box::new(Postgres::open(config)?))
+        } else {
+            Engine::Sqlite(Sqlite::new(config))
+        };
+        Ok(Self {
+            config: config.clone(),
+            engine,
+        })
     }
 
     /// The first rows beyond this key, the lowest first.
-    async fn rows(&mut self, after: i64, rows_max: usize) -> Result<Vec<Fetched>, String> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.rows(after, rows_max).await,
+    async fn rows(&self, after: i64, rows_max: usize) -> Result<Vec<Fetched>, String> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.rows(after, rows_max).await,
+            Engine::Sqlite(sqlite) => sqlite.rows(after, rows_max).await,
         }
     }
 }
@@ -106,27 +124,25 @@ struct Position {
     read: HashSet<(i64, Digest)>,
 }
 
-pub(super) async fn poll(
-    center: Arc<Center>,
-    agency: String,
-    config: DatabaseConfig,
-    stop: CancellationToken,
-) {
-    let (Some(cad), Some(mut engine)) = (center.cads.of(&agency), Engine::new(&config)) else {
+pub(super) async fn poll(center: Arc<Center>, agency: String, stop: CancellationToken) {
+    let Some(cad) = center.cads.of(&agency) else {
+        return;
+    };
+    let Some(view) = &cad.view else {
         return;
     };
     loop {
         let looked = tokio::select! {
-            looked = look(&center, cad, &config, &mut engine) => looked,
+            looked = look(&center, cad, view) => looked,
             () = stop.cancelled() => return,
         };
         let is_more = match looked {
             Ok(is_more) => {
-                cad.view.heard(clock::now_ms());
+                cad.view_door.heard(clock::now_ms());
                 is_more
             }
             Err(why) => {
-                cad.view.troubled(&agency, why);
+                cad.view_door.troubled(&agency, why);
                 false
             }
         };
@@ -134,19 +150,15 @@ pub(super) async fn poll(
             continue;
         }
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(config.poll_ms)) => {}
+            () = tokio::time::sleep(Duration::from_millis(view.config.poll_ms)) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
 /// One look; true when there may be more at once.
-async fn look(
-    center: &Center,
-    cad: &Cad,
-    config: &DatabaseConfig,
-    engine: &mut Engine,
-) -> Result<bool, String> {
+async fn look(center: &Center, cad: &Cad, view: &View) -> Result<bool, String> {
+    let config = &view.config;
     let position = position(center, &cad.agency)
         .await
         .map_err(|e| e.to_string())?;
@@ -155,7 +167,7 @@ async fn look(
         .key
         .map_or(i64::MIN, |key| key.saturating_sub(overlap));
     let rows_max = config.overlap as usize + ROWS_MAX;
-    let fetched = tokio::time::timeout(LOOK_MAX, engine.rows(after, rows_max))
+    let fetched = tokio::time::timeout(LOOK_MAX, view.rows(after, rows_max))
         .await
         .map_err(|_| format!("no answer in {} s", LOOK_MAX.as_secs()))??;
     let is_full = fetched.len() == rows_max;
@@ -171,7 +183,7 @@ async fn look(
         return if is_full {
             Err(format!(
                 "more than {rows_max} rows of {} have the same keys: {} must be another for each row",
-                config.view, config.key
+                config.name, config.key
             ))
         } else {
             Ok(false)
@@ -189,13 +201,15 @@ async fn look(
         let place = format!("{} {}", config.key, row.key);
         match rows.call(&row) {
             Ok(report) => placed.push(Placed { place, report }),
-            Err(fault) => cad.view.skipped(&cad.agency, format!("{place}: {fault}")),
+            Err(fault) => cad
+                .view_door
+                .skipped(&cad.agency, format!("{place}: {fault}")),
         }
     }
     let key = position.key.map_or(highest, |key| key.max(highest));
     let agency = cad.agency.clone();
     let mark = move |ledger: &Ledger<'_>| keep(ledger, &agency, key, overlap, &read);
-    take(center, &cad.agency, &cad.view, placed, mark)
+    take(center, &cad.agency, &cad.view_door, placed, mark)
         .await
         .map_err(|e| e.to_string())?;
     Ok(is_full)
@@ -245,16 +259,47 @@ fn keep(
     Ok(())
 }
 
-/// The columns of the view that say something here, or which it lacks.
-fn columns(view: &str, found: &[String]) -> Result<Vec<&'static str>, String> {
-    let has = |column: &str| found.iter().any(|name| name.eq_ignore_ascii_case(column));
-    let missing: Vec<&str> = REQUIRED.into_iter().filter(|column| !has(column)).collect();
-    if !missing.is_empty() {
-        return Err(format!(
-            "the view {view} lacks the column {}; it has {}",
-            missing.join(", "),
-            found.join(", ")
-        ));
+/// What is asked of the view: its key, and of the columns that say something here each as
+/// text that is not too long. Or which column it lacks.
+struct Select {
+    columns: Vec<&'static str>,
+    /// Behind `SELECT`, before `FROM`.
+    list: String,
+}
+
+impl Select {
+    /// `key` and `text` write a column as the database has it: as a whole number, and as text.
+    fn of(
+        config: &ViewConfig,
+        found: &[String],
+        key: impl Fn(&str) -> String,
+        text: impl Fn(&str) -> String,
+    ) -> Result<Self, String> {
+        let named = |column: &str| found.iter().find(|name| name.eq_ignore_ascii_case(column));
+        let missing: Vec<&str> = REQUIRED
+            .into_iter()
+            .filter(|column| named(column).is_none())
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "the view {} lacks the column {}; it has {}",
+                config.name,
+                missing.join(", "),
+                found.join(", ")
+            ));
+        }
+        let mut select = Self {
+            columns: Vec::new(),
+            list: key(&config.key),
+        };
+        for column in COLUMNS {
+            if let Some(name) = named(column) {
+                select.columns.push(column);
+                select.list.push_str(", ");
+                // As the view spells it; it has no letters but those of ours.
+                select.list.push_str(&text(&format!("\"{name}\"")));
+            }
+        }
+        Ok(select)
     }
-    Ok(COLUMNS.into_iter().filter(|column| has(column)).collect())
 }

@@ -1,7 +1,6 @@
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::cads::config::DatabaseConfig;
 
 const OVERLAP: u32 = 10;
 
@@ -18,9 +17,11 @@ fn with_a_view(folder: &Path) -> Vec<CadConfig> {
     )
     .unwrap();
     vec![CadConfig {
-        database: Some(DatabaseConfig {
-            sqlite: Some(path),
-            view: "calls".into(),
+        view: Some(ViewConfig {
+            database: path.display().to_string(),
+            secret: None,
+            ca: None,
+            name: "calls".into(),
             key: "key".into(),
             poll_ms: 100,
             overlap: OVERLAP,
@@ -61,7 +62,7 @@ async fn a_view_is_read_by_its_key_and_each_row_updates_its_call() {
             calls[0].1 == "SHOTS FIRED" && !calls[1].2
         })
         .await;
-    let door = bench.cad("pd").view.view();
+    let door = bench.cad("pd").view_door.view();
     assert_eq!((door.rows, door.bad_rows), (4, 1), "{door:?}");
     assert!(
         door.faults[0].starts_with("key 3: updated: wanted a local time"),
@@ -83,14 +84,14 @@ async fn after_a_start_it_reads_on_and_a_late_row_is_taken_within_the_overlap() 
     bench.until_numbers_are(&["100", "101", "95"]).await;
     // What is counted follows the commit.
     let counted = async {
-        while bench.cad("pd").view.view().rows < 2 {
+        while bench.cad("pd").view_door.view().rows < 2 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), counted)
         .await
         .unwrap();
-    let door = bench.cad("pd").view.view();
+    let door = bench.cad("pd").view_door.view();
     assert_eq!(
         (door.rows, door.bad_rows),
         (2, 0),
@@ -117,7 +118,7 @@ async fn a_database_that_is_not_there_or_lacks_a_column_is_told_and_read_when_it
     let troubled = async |words: &str| {
         bench
             .until(words, async || {
-                let trouble = bench.cad("pd").view.view().trouble;
+                let trouble = bench.cad("pd").view_door.view().trouble;
                 trouble.is_some_and(|why| why.contains(words))
             })
             .await;
@@ -138,7 +139,7 @@ async fn a_database_that_is_not_there_or_lacks_a_column_is_told_and_read_when_it
     bench.until_numbers_are(&["7"]).await;
     bench
         .until("it is heard", async || {
-            bench.cad("pd").view.view().trouble.is_none()
+            bench.cad("pd").view_door.view().trouble.is_none()
         })
         .await;
 }
@@ -156,7 +157,7 @@ async fn keys_that_are_not_unique_do_not_hold_the_reading_without_a_word() {
     .unwrap();
     bench
         .until("it is told", async || {
-            let trouble = bench.cad("pd").view.view().trouble;
+            let trouble = bench.cad("pd").view_door.view().trouble;
             trouble.is_some_and(|why| why.contains("key must be another for each row"))
         })
         .await;
