@@ -147,7 +147,7 @@ impl<'a> About<'a> {
             rank,
             id: said.id,
             compartment: said.compartment,
-            text: one_line(&text),
+            text: one_line(without_its_rank(rank, &text)),
             source,
             fresh,
             is_lead,
@@ -178,6 +178,14 @@ fn ends_ms(entry: &Entry) -> Option<i64> {
         Entry::Finding(finding) => finding.ends_ms,
         _ => None,
     }
+}
+
+/// The rank stands beside the line: a title that begins with it, such as `Stolen: KRT482`,
+/// does not say it again.
+fn without_its_rank(rank: Rank, text: &str) -> &str {
+    let rest = text.strip_prefix(rank.rule().name);
+    rest.and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(text)
 }
 
 /// What stands on several lines, on one, and no longer than a glance.

@@ -221,6 +221,15 @@ fn words_that_a_caution_repeats_are_no_line_of_their_own() {
 }
 
 #[test]
+fn a_title_does_not_repeat_the_rank_beside_it() {
+    let entries = [
+        Entry::Finding(finding(Topic::Stolen, "Stolen: KRT482 WI")),
+        Entry::Finding(finding(Topic::Vehicle, "Stolen: KRT482 WI")),
+    ];
+    assert_eq!(texts(&entries), ["KRT482 WI", "Stolen: KRT482 WI"]);
+}
+
+#[test]
 fn of_four_cameras_the_first_has_a_line_and_the_rest_are_counted() {
     let camera = |name: &str| {
         Entry::Finding(Finding {
