@@ -1,6 +1,7 @@
 //! What the center counts, for Prometheus and for the demo's live line.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use packet::Kind;
@@ -157,7 +158,7 @@ impl Metrics {
         let delay_s = Buckets::new(exponential_buckets(0.001, 2.0, 18));
         registry.register(
             "note_to_device_seconds",
-            "From the log's commit of a note or caution to a device's receipt of it",
+            "From the log's commit of a note or caution to its being on a device that had the packet",
             delay_s.clone(),
         );
         let lead_s = Family::new_with_constructor(lead_buckets as fn() -> Buckets);
@@ -215,13 +216,15 @@ impl Metrics {
         })
     }
 
-    /// A device has confirmed this change.
-    pub fn delivered(&self, change: &Committed) {
+    /// A device has confirmed this change, so long after it had it; `None` where the time
+    /// from the commit says nothing of the way.
+    pub fn delivered(&self, change: &Committed, held: Option<Duration>) {
         self.delivered.inc();
+        let Some(held) = held else { return };
         if !matches!(change.entry.kind(), Kind::Note | Kind::Caution) {
             return;
         }
-        let delay = change.at.elapsed();
+        let delay = change.at.elapsed().saturating_sub(held);
         self.delay_s.observe(delay.as_secs_f64());
         let us = u64::try_from(delay.as_micros()).unwrap_or(DELAY_US_MAX);
         self.delay_us

@@ -417,8 +417,8 @@ impl Session {
     fn event(&mut self, event: Event) {
         match event {
             Event::Offer(offer) => self.offer(offer),
-            Event::Delivered(through) => {
-                self.measure(&through);
+            Event::Delivered { through, held_ms } => {
+                self.measure(&through, Duration::from_millis(held_ms));
                 self.report.delivered.extend(through);
             }
             Event::Shown {
@@ -450,14 +450,14 @@ impl Session {
             .close(ByeWhy::Protocol, &error.to_string(), 1_000);
     }
 
-    fn measure(&mut self, through: &[(DocumentId, u64)]) {
+    fn measure(&mut self, through: &[(DocumentId, u64)], held: Duration) {
         for &(document, through) in through {
-            let after = self
-                .delivered
-                .insert(document, through)
-                .unwrap_or(through.saturating_sub(1));
+            let before = self.delivered.insert(document, through);
+            let after = before.unwrap_or(through.saturating_sub(1));
+            // What comes first has waited for the grant, or for the device.
+            let held = before.map(|_| held);
             for change in self.center.log.recent().committed(document, after, through) {
-                self.center.metrics.delivered(&change);
+                self.center.metrics.delivered(&change, held);
             }
         }
     }

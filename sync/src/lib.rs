@@ -71,7 +71,7 @@
 //! // … the caller commits `effects.store` …
 //! device.committed();
 //! let device::Next::Send(delivered) = device.next(1) else { panic!("delivered, after the commit") };
-//! assert_eq!(relay.message(&delivered, 2)?, [relay::Event::Delivered(vec![])]);
+//! assert_eq!(relay.message(&delivered, 2)?, [relay::Event::Delivered { through: vec![], held_ms: 0 }]);
 //! # Ok::<(), forerunner_sync::frame::FrameError>(())
 //! ```
 

@@ -114,7 +114,11 @@ pub enum Event {
     /// Admit it, then call [`Relay::accepted`] or [`Relay::refused`].
     Offer(Offer),
     /// The device has these documents through these `seq`s, durably.
-    Delivered(Vec<(DocumentId, u64)>),
+    Delivered {
+        through: Vec<(DocumentId, u64)>,
+        /// It had the last of them so long before it said so.
+        held_ms: u64,
+    },
     /// The document was on a lit, unlocked screen.
     Shown {
         document: DocumentId,
@@ -528,12 +532,13 @@ impl Relay {
             },
             UpFrame::Delivered(messages) => {
                 let news = self.link.answered(messages, now_ms);
-                Some(self.delivered(news)?)
+                Some(self.delivered(news, 0)?)
             }
             UpFrame::DeliveredLate(late) => {
-                let at_ms = now_ms.saturating_sub(late.held_ms.min(REPORT_MS_MAX));
+                let held_ms = late.held_ms.min(REPORT_MS_MAX);
+                let at_ms = now_ms.saturating_sub(held_ms);
                 let news = self.link.answered_late(late.messages, at_ms);
-                Some(self.delivered(news)?)
+                Some(self.delivered(news, held_ms)?)
             }
             UpFrame::Shown(shown) => self.reach.get(&shown.document).map(|reach| Event::Shown {
                 document: shown.document,
@@ -586,12 +591,15 @@ impl Relay {
     }
 
     /// The device has so many more of the messages under way.
-    fn delivered(&mut self, news: Option<usize>) -> Result<Event, FrameError> {
+    fn delivered(&mut self, news: Option<usize>, held_ms: u64) -> Result<Event, FrameError> {
         let news = news.ok_or(FrameError::OutOfTurn("more is delivered than was sent"))?;
         at_most("messages under way", news, self.under_way.len())?;
         let mut through: BTreeMap<DocumentId, u64> = BTreeMap::new();
         through.extend(self.under_way.drain(..news).flatten());
-        Ok(Event::Delivered(through.into_iter().collect()))
+        Ok(Event::Delivered {
+            through: through.into_iter().collect(),
+            held_ms,
+        })
     }
 
     /// What to do next; to be asked again after everything that happens, and whenever

@@ -1,6 +1,7 @@
 //! The open packet, region by region. Of several facts, statuses or outcomes of
 //! the same thing the last in the packet's order is current.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use mobile_core::{EntryView as Stored, Found, Packet};
@@ -185,12 +186,18 @@ fn facts_view(scene: &Scene, facts: &Facts) -> FactsView {
 }
 
 fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
-    let findings = packet.entries.iter().rev().filter_map(|stored| {
+    let found = packet.entries.iter().filter_map(|stored| {
         let Entry::Finding(finding) = &stored.written.entry else {
             return None;
         };
+        Some((stored, finding))
+    });
+    let mut found: Vec<_> = found.collect();
+    // The newest answer first; within one as the source gave them: of four cameras the nearest.
+    found.sort_by_key(|(_, finding)| Reverse(finding.answered_ms));
+    let findings = found.into_iter().map(|(stored, finding)| {
         let text = finding_text(scene, finding);
-        Some(FindingView {
+        FindingView {
             entry: entry(scene, packet, stored, "Finding", &finding.source, text),
             source: finding.source.clone(),
             query: finding.query.clone(),
@@ -201,10 +208,10 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
                 Confidence::Exact => ConfidenceView::Exact,
                 Confidence::Partial => ConfidenceView::Lead("only a part of it matches".into()),
                 Confidence::Phonetic => ConfidenceView::Lead("it sounds alike".into()),
-                Confidence::Nearby => ConfidenceView::Lead("nearby, not at this place".into()),
+                Confidence::Nearby => ConfidenceView::Lead("near by, not at this place".into()),
             },
             answers: finding.answers.is_some(),
-        })
+        }
     });
     FindingsView {
         call_id: packet.call.to_string(),

@@ -271,7 +271,7 @@ impl City {
         let mut report = Report::default();
         match asked {
             Asked::Offer(offer) => return self.offer(wire, session, offer),
-            Asked::Delivered(through) => report.delivered.extend(through),
+            Asked::Delivered { through, .. } => report.delivered.extend(through),
             Asked::Shown {
                 document,
                 through,

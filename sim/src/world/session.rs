@@ -584,7 +584,7 @@ impl World {
         let wall_ms = self.center.wall_ms();
         match asked {
             Asked::Offer(offer) => self.offer(wire, session, offer),
-            Asked::Delivered(through) => {
+            Asked::Delivered { through, .. } => {
                 let report = Report {
                     delivered: through.into_iter().collect(),
                     ..Report::default()

@@ -37,6 +37,8 @@ pub(crate) struct Center {
     offers: Vec<(usize, packet::Offer)>,
     /// What relays reported, for the network to hold against the devices.
     pub(crate) delivered: Vec<(usize, DocumentId, u64)>,
+    /// How long the last report waited on its device.
+    pub(crate) held_ms: u64,
     pub(crate) shown: Vec<(usize, DocumentId, u64)>,
     /// Attachments, as far as they are here.
     pub(crate) blobs: BTreeMap<BlobId, Vec<u8>>,
@@ -55,6 +57,7 @@ impl Center {
             sessions: BTreeMap::new(),
             offers: Vec::new(),
             delivered: Vec::new(),
+            held_ms: 0,
             shown: Vec::new(),
             blobs: BTreeMap::new(),
             written: 0,
@@ -217,11 +220,13 @@ impl Center {
         for event in relay.message(bytes, now_ms).unwrap() {
             match event {
                 Event::Offer(offer) => self.offers.push((officer, offer)),
-                Event::Delivered(reached) => self.delivered.extend(
-                    reached
+                Event::Delivered { through, held_ms } => {
+                    self.held_ms = held_ms;
+                    let reached = through
                         .into_iter()
-                        .map(|(d, through)| (officer, d, through)),
-                ),
+                        .map(|(d, through)| (officer, d, through));
+                    self.delivered.extend(reached);
+                }
                 Event::Shown {
                     document, through, ..
                 } => self.shown.push((officer, document, through)),

@@ -46,6 +46,22 @@ fn what_comes_one_small_change_at_a_time_is_reported_together_and_soon() {
 }
 
 #[test]
+fn a_report_says_how_long_it_waited() {
+    let mut net = on_a_call();
+    write(&mut net, 1, 60);
+    net.run_ms(REPORT_CALM_MS_MAX);
+    let waited = REPORT_CALM_MS_MAX - 100..=REPORT_CALM_MS_MAX;
+    assert!(
+        waited.contains(&net.center.held_ms),
+        "{}",
+        net.center.held_ms
+    );
+    net.center.write(safety(1), 60);
+    net.run_ms(50);
+    assert_eq!(net.center.held_ms, 0);
+}
+
+#[test]
 fn a_caution_is_reported_at_once_and_what_was_held_back_with_it() {
     let mut net = on_a_call();
     let note = write(&mut net, 1, 60);

@@ -132,7 +132,7 @@ fn answer(relay: &mut Relay, event: Event, seq: &mut u64) {
                 });
             }
         }
-        Event::Delivered(through) => {
+        Event::Delivered { through, .. } => {
             for (_, through) in through {
                 assert!(through <= *seq, "{through} of {seq} is delivered");
             }

@@ -461,7 +461,7 @@ impl Center {
                 state.shown.push((document, through));
                 self.wake();
             }
-            Event::Delivered(_) | Event::Want { .. } => {}
+            Event::Delivered { .. } | Event::Want { .. } => {}
             Event::Put { blob, .. } | Event::Chunk { blob, .. } => relay.have(blob, 0, None),
         }
     }

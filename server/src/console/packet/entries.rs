@@ -1,6 +1,7 @@
 //! Cautions, findings, notes: each entry with its author, both clocks, how far it has
 //! come, and what was said of it later.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use ::packet::{
@@ -149,12 +150,18 @@ impl<'a> Said<'a> {
 
     pub(super) fn findings(&self) -> FindingsView {
         let (findings, not_shown) = self.newest(|entry| matches!(entry, Entry::Finding(_)));
-        let findings = findings
+        let mut findings: Vec<_> = findings
             .into_iter()
             .filter_map(|placed| match placed.entry() {
-                Entry::Finding(finding) => Some(self.finding(placed, finding)),
+                Entry::Finding(finding) => Some((placed, finding)),
                 _ => None,
             })
+            .collect();
+        // Within one answer as the source gave them: of four cameras the nearest first.
+        findings.sort_by_key(|(placed, finding)| (Reverse(finding.answered_ms), placed.logged.seq));
+        let findings = findings
+            .into_iter()
+            .map(|(placed, finding)| self.finding(placed, finding))
             .collect();
         FindingsView {
             findings,
