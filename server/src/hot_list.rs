@@ -43,6 +43,7 @@ pub use entry::{HotEntry, HotKind};
 pub(crate) use matching::{calls_naming, logged, matches};
 pub(crate) use rows::to_carry;
 pub use rows::{Listed, PAGE_MAX, Which, live, page};
+pub use soundex::soundex;
 
 /// How a source of findings is called that comes from a list.
 pub const SOURCE: &str = "Hot list";

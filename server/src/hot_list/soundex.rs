@@ -2,7 +2,8 @@
 //! Indexing System"), by which police records are searched.
 
 /// A letter and three digits; `None` of what has no letter of A to Z.
-pub(super) fn soundex(name: &str) -> Option<String> {
+#[must_use]
+pub fn soundex(name: &str) -> Option<String> {
     let mut letters = name
         .chars()
         .map(|c| c.to_ascii_uppercase())

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use serde::Serialize;
+use server::hot_list::soundex;
 
 use super::{People, Person, past_day};
 use crate::chance::{happens, pick_word};
@@ -132,58 +133,10 @@ impl Person {
     }
 }
 
-/// A letter and three digits for how a name sounds (the National Archives' Soundex).
-fn soundex(name: &str) -> String {
-    let digit = |letter: char| match letter {
-        'B' | 'F' | 'P' | 'V' => Some('1'),
-        'C' | 'G' | 'J' | 'K' | 'Q' | 'S' | 'X' | 'Z' => Some('2'),
-        'D' | 'T' => Some('3'),
-        'L' => Some('4'),
-        'M' | 'N' => Some('5'),
-        'R' => Some('6'),
-        _ => None,
-    };
-    let letters = name.to_ascii_uppercase();
-    let mut letters = letters.chars().filter(char::is_ascii_alphabetic);
-    let Some(first) = letters.next() else {
-        return String::new();
-    };
-    let (mut code, mut last) = (String::from(first), digit(first));
-    for letter in letters {
-        let this = digit(letter);
-        if let Some(this) = this.filter(|_| this != last) {
-            code.push(this);
-        }
-        // H and W do not part two letters that sound alike; vowels do.
-        if !matches!(letter, 'H' | 'W') {
-            last = this;
-        }
-    }
-    code.truncate(4);
-    format!("{code:0<4}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::city::City;
-
-    #[test]
-    fn names_that_sound_alike_have_one_code() {
-        // The National Archives' own examples.
-        for (name, code) in [
-            ("Washington", "W252"),
-            ("Lee", "L000"),
-            ("Gutierrez", "G362"),
-            ("Pfister", "P236"),
-            ("Jackson", "J250"),
-            ("Tymczak", "T522"),
-            ("Ashcraft", "A261"),
-        ] {
-            assert_eq!(soundex(name), code, "{name}");
-        }
-        assert_eq!(soundex(""), "");
-    }
 
     #[test]
     fn a_person_is_found_by_name_and_birth_by_name_and_by_sound() {
