@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::center::Center;
 use crate::hot_list::file::FILE_BYTES_MAX;
 use crate::intake::report::BODY_BYTES_MAX;
-use crate::policy::{Act, Role, decide};
+use crate::policy::{Act, Actor, Role, decide};
 use crate::problem::Problem;
 
 /// Largest body of a route that takes no call.
@@ -135,7 +135,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
 }
 
 /// Who calls the API: dispatch when it shows the token, else nobody.
-pub(crate) fn caller(center: &Center, headers: &HeaderMap) -> Role {
+pub(crate) fn caller(center: &Center, headers: &HeaderMap) -> Actor {
     let shown = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -144,25 +144,25 @@ pub(crate) fn caller(center: &Center, headers: &HeaderMap) -> Role {
         aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), center.token.as_bytes())
             .is_ok()
     });
-    if same {
+    Actor::of(if same {
         Role::Dispatch
     } else {
         Role::Anonymous
-    }
+    })
 }
 
 /// Lets the caller in, or says no and puts that on record.
 pub(crate) async fn allow(
     center: &Center,
-    role: Role,
+    actor: &Actor,
     act: Act,
     object: &str,
 ) -> Result<(), Problem> {
-    if decide(role, act) {
+    if decide(actor.role, act) {
         return Ok(());
     }
     center
-        .denied(role, act, object.chars().take(100).collect())
+        .denied(actor, act, object.chars().take(100).collect())
         .await;
     Err(Problem::denied())
 }

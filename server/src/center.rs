@@ -32,7 +32,7 @@ use crate::intake::eido::Eido;
 use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
 use crate::plate_reads;
-use crate::policy::{Act, Role};
+use crate::policy::{Act, Actor};
 use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
 use crate::search;
@@ -452,9 +452,9 @@ impl Center {
     }
 
     /// Puts a denial on record. That it could not be kept does not let anybody in.
-    pub async fn denied(&self, role: Role, act: Act, object: String) {
+    pub async fn denied(&self, actor: &Actor, act: Act, object: String) {
         let record = Record {
-            who: role.name().to_owned(),
+            who: actor.name.clone(),
             device: None,
             act,
             object,

@@ -7,8 +7,8 @@
 //! ([`live`]).
 //!
 //! Everyone at the loopback console is *the* analyst until people can sign in: each
-//! route asks [`crate::policy`] for that role, and what a page was given is put on
-//! record ([`disclosure`]). Who may speak to the console at all: [`access`].
+//! route is given that [`Actor`], asks [`crate::policy`] for it, and what a page was given
+//! is put on record ([`disclosure`]). Who may speak to the console at all: [`access`].
 
 mod access;
 mod arrivals;
@@ -33,10 +33,10 @@ mod words;
 use std::sync::Arc;
 
 use ::packet::entry::ATTACHMENT_BYTES_MAX;
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -44,11 +44,9 @@ use self::view::HeaderView;
 use crate::center::Center;
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::Role;
+use crate::policy::{Actor, Role};
 
-/// Whoever sits at the console.
-const ANALYST: Role = Role::Analyst;
-/// As entries, receipts and the audit log name that person.
+/// Whoever sits at the console, as entries, receipts and the audit log name that person.
 const ANALYST_NAME: &str = "Analyst (RTCC)";
 /// Most pages that are kept up to date at a time.
 const PAGES_MAX: usize = 256;
@@ -130,7 +128,12 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
             get(move || async move { ([(CONTENT_TYPE, asset.content_type)], asset.body) }),
         );
     }
+    let analyst = Actor {
+        name: ANALYST_NAME.into(),
+        ..Actor::of(Role::Analyst)
+    };
     router
+        .layer(Extension(analyst))
         .layer(axum::middleware::from_fn_with_state(schemes, access::guard))
         .with_state(console)
 }

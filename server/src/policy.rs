@@ -17,6 +17,10 @@ pub enum Role {
     Officer,
     /// At the center's console.
     Analyst,
+    /// An analyst who answers for people and devices of an agency.
+    Supervisor,
+    /// Who looks at what others did, and at no call.
+    Auditor,
     /// A dispatch system with the API's token.
     Dispatch,
     /// Whoever works at the center's machine, with its own files.
@@ -24,11 +28,13 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Anonymous,
         Self::Device,
         Self::Officer,
         Self::Analyst,
+        Self::Supervisor,
+        Self::Auditor,
         Self::Dispatch,
         Self::Operator,
     ];
@@ -40,8 +46,33 @@ impl Role {
             Self::Device => "device",
             Self::Officer => "officer",
             Self::Analyst => "analyst",
+            Self::Supervisor => "supervisor",
+            Self::Auditor => "auditor",
             Self::Dispatch => "dispatch",
             Self::Operator => "operator",
+        }
+    }
+}
+
+/// Who asks, by name: what each route, page and socket is given, and hands on to
+/// [`decide`] and to what it writes and records.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Actor {
+    pub role: Role,
+    /// As entries, receipts and the audit log name it.
+    pub name: String,
+    /// `None`: nobody's, or the center's own.
+    pub agency: Option<String>,
+}
+
+impl Actor {
+    /// One that has no name but its role's.
+    #[must_use]
+    pub fn of(role: Role) -> Self {
+        Self {
+            role,
+            name: role.name().into(),
+            agency: None,
         }
     }
 }
@@ -137,10 +168,13 @@ pub fn decide(role: Role, act: Act) -> bool {
         )
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore | ExplainTriage)
-        | (Role::Officer | Role::Analyst | Role::Dispatch | Role::Operator, AskSource)
+        | (
+            Role::Officer | Role::Analyst | Role::Supervisor | Role::Dispatch | Role::Operator,
+            AskSource,
+        )
         | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
         | (
-            Role::Analyst,
+            Role::Analyst | Role::Supervisor,
             SeeBoard
             | SeePacket
             | SeeArrivals
@@ -149,10 +183,11 @@ pub fn decide(role: Role, act: Act) -> bool {
             | SearchIn(Compartment::Safety | Compartment::Call),
         )
         | (
-            Role::Analyst | Role::Dispatch,
+            Role::Analyst | Role::Supervisor | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
             | SeePremises | LinkCalls,
         )
+        | (Role::Supervisor, NewEnrolmentCode | RevokeDevice)
         | (Role::Dispatch, ReplaceHotList | ReportPlateReads | SeeCads)
         | (
             Role::Dispatch,
@@ -180,7 +215,7 @@ pub fn decide(role: Role, act: Act) -> bool {
                 | Kind::Acknowledgement
                 | Kind::Attachment
         ),
-        (Role::Analyst, Write(kind)) => {
+        (Role::Analyst | Role::Supervisor, Write(kind)) => {
             matches!(
                 kind,
                 Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
@@ -219,59 +254,115 @@ mod tests {
         ("release juvenile", &[]),
         ("release intel", &[]),
         ("write facts", &[Role::Device, Role::Officer]),
-        ("write note", &[Role::Device, Role::Officer, Role::Analyst]),
+        (
+            "write note",
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Supervisor],
+        ),
         (
             "write caution",
-            &[Role::Device, Role::Officer, Role::Analyst],
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Supervisor],
         ),
         ("write finding", &[]),
         ("write outcome", &[]),
-        ("write query", &[Role::Device, Role::Officer, Role::Analyst]),
+        (
+            "write query",
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Supervisor],
+        ),
         ("write unitstatus", &[Role::Device, Role::Officer]),
         (
             "write correction",
-            &[Role::Device, Role::Officer, Role::Analyst],
+            &[Role::Device, Role::Officer, Role::Analyst, Role::Supervisor],
         ),
         ("write acknowledgement", &[Role::Device, Role::Officer]),
         (
             "write attachment",
-            &[Role::Device, Role::Officer, Role::Analyst, Role::Dispatch],
+            &[
+                Role::Device,
+                Role::Officer,
+                Role::Analyst,
+                Role::Supervisor,
+                Role::Dispatch,
+            ],
         ),
         ("write mention", &[]),
         ("write link", &[]),
         ("write other", &[]),
-        ("SeeBoard", &[Role::Analyst]),
-        ("SeePacket", &[Role::Analyst, Role::Dispatch]),
-        ("SeeArrivals", &[Role::Analyst, Role::Dispatch]),
+        ("SeeBoard", &[Role::Analyst, Role::Supervisor]),
+        (
+            "SeePacket",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "SeeArrivals",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
         (
             "FetchAttachment",
-            &[Role::Officer, Role::Analyst, Role::Dispatch],
+            &[
+                Role::Officer,
+                Role::Analyst,
+                Role::Supervisor,
+                Role::Dispatch,
+            ],
         ),
-        ("Search", &[Role::Analyst, Role::Dispatch]),
-        ("search in safety", &[Role::Analyst, Role::Dispatch]),
-        ("search in call", &[Role::Analyst, Role::Dispatch]),
+        ("Search", &[Role::Analyst, Role::Supervisor, Role::Dispatch]),
+        (
+            "search in safety",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "search in call",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
         ("search in records", &[]),
         ("search in juvenile", &[]),
         ("search in intel", &[]),
         ("ReportCall", &[Role::Dispatch]),
         ("ListCalls", &[Role::Dispatch]),
         ("AssignUnit", &[Role::Dispatch]),
-        ("LinkCalls", &[Role::Analyst, Role::Dispatch]),
+        (
+            "LinkCalls",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
         ("SeeCads", &[Role::Dispatch]),
-        ("NewEnrolmentCode", &[Role::Dispatch]),
-        ("RevokeDevice", &[Role::Dispatch]),
+        ("NewEnrolmentCode", &[Role::Supervisor, Role::Dispatch]),
+        ("RevokeDevice", &[Role::Supervisor, Role::Dispatch]),
         (
             "AskSource",
-            &[Role::Officer, Role::Analyst, Role::Dispatch, Role::Operator],
+            &[
+                Role::Officer,
+                Role::Analyst,
+                Role::Supervisor,
+                Role::Dispatch,
+                Role::Operator,
+            ],
         ),
-        ("AddHotListEntry", &[Role::Analyst, Role::Dispatch]),
-        ("ClearHotListEntry", &[Role::Analyst, Role::Dispatch]),
+        (
+            "AddHotListEntry",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "ClearHotListEntry",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
         ("ReplaceHotList", &[Role::Dispatch]),
-        ("SeeHotLists", &[Role::Analyst, Role::Dispatch]),
+        (
+            "SeeHotLists",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
         ("ReportPlateReads", &[Role::Dispatch]),
-        ("SetPremise", &[Role::Analyst, Role::Dispatch]),
-        ("EndPremise", &[Role::Analyst, Role::Dispatch]),
-        ("SeePremises", &[Role::Analyst, Role::Dispatch]),
+        (
+            "SetPremise",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "EndPremise",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "SeePremises",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
     ];
 
     #[test]

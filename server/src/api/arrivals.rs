@@ -74,15 +74,15 @@ pub(super) async fn before_arrival(
     headers: HeaderMap,
     request: Result<Query<BeforeArrivalRequest>, QueryRejection>,
 ) -> Result<Json<BeforeArrivalView>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::SeeArrivals, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::SeeArrivals, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("hours", e.body_text()))?;
     let hours = request.hours.unwrap_or(HOURS);
     if !(1..=HOURS_MAX).contains(&hours) {
         let wanted = format!("a whole number from 1 to {HOURS_MAX}");
         return Err(Problem::bad_field("hours", wanted));
     }
-    let (report, since_ms, until_ms) = report(&center, role.name(), hours).await?;
+    let (report, since_ms, until_ms) = report(&center, &caller.name, hours).await?;
     Ok(Json(view(report, since_ms, until_ms)))
 }
 

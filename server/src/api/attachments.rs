@@ -52,7 +52,7 @@ pub(super) async fn add(
     body: Request,
 ) -> Result<(StatusCode, Json<AddedView>), Problem> {
     let act = Act::Write(packet::Kind::Attachment);
-    allow(&center, caller(&center, &headers), act, &id).await?;
+    allow(&center, &caller(&center, &headers), act, &id).await?;
     let call: CallId = id.parse().map_err(|_| Problem::not_found())?;
     let Query(request) = request.map_err(|e| Problem::bad_field("name", e.body_text()))?;
     let media_type = headers
@@ -117,7 +117,7 @@ pub(super) async fn thumbnail(
 }
 
 async fn asked(center: &Center, headers: &HeaderMap, blob: &str) -> Result<(Blob, Found), Problem> {
-    allow(center, caller(center, headers), Act::FetchAttachment, blob).await?;
+    allow(center, &caller(center, headers), Act::FetchAttachment, blob).await?;
     let blob = blob_of(blob).ok_or_else(Problem::not_found)?;
     Ok((blob, look(center, blob).await?))
 }

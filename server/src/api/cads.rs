@@ -17,6 +17,6 @@ pub(super) async fn list(
     State(center): State<Arc<Center>>,
     headers: HeaderMap,
 ) -> Result<Json<Vec<CadView>>, Problem> {
-    allow(&center, caller(&center, &headers), Act::SeeCads, "").await?;
+    allow(&center, &caller(&center, &headers), Act::SeeCads, "").await?;
     Ok(Json(center.cads.views()))
 }

@@ -40,7 +40,7 @@ pub(super) async fn report(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<ReportedView>), Problem> {
-    allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
+    allow(&center, &caller(&center, &headers), Act::ReportCall, "").await?;
     let report = json::parse(&body_of(body)?, Timestamp::now())?;
     Ok(answer(center.report(report, "Dispatch").await?))
 }
@@ -52,7 +52,7 @@ pub(super) async fn report_eido(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<ReportedView>), Problem> {
-    allow(&center, caller(&center, &headers), Act::ReportCall, "").await?;
+    allow(&center, &caller(&center, &headers), Act::ReportCall, "").await?;
     let message = Eido::read(&body_of(body)?)?;
     Ok(match center.report_eido(message, "Dispatch").await? {
         Taken::Call(reported) => answer(reported),
@@ -142,7 +142,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     request: Result<Query<ListRequest>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ListView>, Problem> {
-    allow(&center, caller(&center, &headers), Act::ListCalls, "").await?;
+    allow(&center, &caller(&center, &headers), Act::ListCalls, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("state", e.body_text()))?;
     let listed = center
         .log
@@ -238,7 +238,7 @@ pub(super) async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<PacketView>, Problem> {
-    allow(&center, caller(&center, &headers), Act::SeePacket, &id).await?;
+    allow(&center, &caller(&center, &headers), Act::SeePacket, &id).await?;
     let call = call_id(&id)?;
     let packet = center
         .log
@@ -294,7 +294,7 @@ pub(super) async fn assign(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, caller(&center, &headers), Act::AssignUnit, &id).await?;
+    allow(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
     let call = call_id(&id)?;
     let request: UnitRequest = serde_json::from_slice(&body_of(body)?)
         .map_err(|e| Problem::bad_field("unit", format!("the unit's name: {e}")))?;
@@ -318,7 +318,7 @@ pub(super) async fn release(
     headers: HeaderMap,
     Path((id, unit)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, caller(&center, &headers), Act::AssignUnit, &id).await?;
+    allow(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
     let call = call_id(&id)?;
     center
         .log

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::devices;
 use crate::identity::{IssuedCertificate, public_key_of_request};
 use crate::log::{LogError, OfferedBy};
-use crate::policy::{Act, Role};
+use crate::policy::{Act, Actor, Role};
 use crate::problem::Problem;
 use crate::session::admit;
 use crate::shifts::{self, SHIFT_MS, Shift};
@@ -55,7 +55,7 @@ pub(super) async fn new_code(
 ) -> Result<(StatusCode, Json<CodeView>), Problem> {
     allow(
         &center,
-        caller(&center, &headers),
+        &caller(&center, &headers),
         Act::NewEnrolmentCode,
         "",
     )
@@ -119,7 +119,7 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     allow(
         &center,
-        caller(&center, &headers),
+        &caller(&center, &headers),
         Act::RevokeDevice,
         &device,
     )
@@ -164,7 +164,7 @@ pub(super) async fn enrol(
     State(center): State<Arc<Center>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnrolledView>), Problem> {
-    allow(&center, Role::Anonymous, Act::Enrol, "").await?;
+    allow(&center, &Actor::of(Role::Anonymous), Act::Enrol, "").await?;
     let request: EnrolRequest = read_json(&body)?;
     let csr = BASE64.decode(request.request.as_bytes()).map_err(|e| {
         Problem::bad_field("request", format!("a PKCS#10 request, DER in base64: {e}"))
@@ -229,7 +229,7 @@ pub(super) async fn renew(
     body: Bytes,
 ) -> Result<Json<RenewedView>, Problem> {
     let device = may_renew(&center, &peer).await?;
-    allow(&center, Role::Device, Act::SignOn, "").await?;
+    allow(&center, &Actor::of(Role::Device), Act::SignOn, "").await?;
     let request: RenewRequest = read_json(&body)?;
     let csr = BASE64
         .decode(request.request.as_bytes())
@@ -281,7 +281,7 @@ pub(super) async fn sign_on(
     let (device, _) = in_good_standing(&center, &peer).await?;
     allow(
         &center,
-        Role::Device,
+        &Actor::of(Role::Device),
         Act::SignOn,
         &device.number.to_string(),
     )
@@ -366,7 +366,7 @@ pub(super) async fn sign_off(
     let (device, _) = in_good_standing(&center, &peer).await?;
     allow(
         &center,
-        Role::Device,
+        &Actor::of(Role::Device),
         Act::SignOff,
         &device.number.to_string(),
     )
@@ -402,7 +402,7 @@ pub(super) async fn sealed(
     let (device, _) = in_good_standing(&center, &peer).await?;
     allow(
         &center,
-        Role::Device,
+        &Actor::of(Role::Device),
         Act::HandInSealed,
         &device.number.to_string(),
     )

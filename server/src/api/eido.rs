@@ -23,12 +23,12 @@ pub(super) async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::SeePacket, &id).await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::SeePacket, &id).await?;
     let call: CallId = id.parse().map_err(|_| Problem::not_found())?;
     let compartments: Vec<Compartment> = Compartment::ALL
         .into_iter()
-        .filter(|compartment| decide(role, Act::Release(*compartment)))
+        .filter(|compartment| decide(caller.role, Act::Release(*compartment)))
         .collect();
     let ids = center.ids.clone();
     let read = center
@@ -42,7 +42,7 @@ pub(super) async fn one(
         .write(move |ledger| {
             for (document, through) in &stretches {
                 let record = Record {
-                    who: role.name().to_owned(),
+                    who: caller.name.clone(),
                     device: None,
                     act: Act::Release(document.compartment),
                     object: document.to_string(),

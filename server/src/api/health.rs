@@ -26,7 +26,7 @@ pub(super) async fn healthz(
     State(center): State<Arc<Center>>,
     headers: HeaderMap,
 ) -> Result<Json<HealthView>, Problem> {
-    allow(&center, caller(&center, &headers), Act::SeeHealth, "").await?;
+    allow(&center, &caller(&center, &headers), Act::SeeHealth, "").await?;
     let head = center
         .log
         .write(|ledger| Ok::<_, LogError>(ledger.head()))
@@ -39,7 +39,7 @@ pub(super) async fn metrics(
     State(center): State<Arc<Center>>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
-    allow(&center, caller(&center, &headers), Act::SeeHealth, "").await?;
+    allow(&center, &caller(&center, &headers), Act::SeeHealth, "").await?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok((
         [(header::CONTENT_TYPE, content_type)],
@@ -54,7 +54,7 @@ pub(super) async fn openapi(
 ) -> Result<impl IntoResponse, Problem> {
     allow(
         &center,
-        caller(&center, &headers),
+        &caller(&center, &headers),
         Act::SeeApiDescription,
         "",
     )

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::hot_list::entry::{EntryRequest, NAME_CHARS_MAX};
 use crate::hot_list::file::{self, Defaults, FileError};
 use crate::hot_list::{self, HotEntry, Listed, PAGE_MAX, Which};
-use crate::policy::{Act, Role};
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize)]
@@ -30,8 +30,8 @@ pub(super) async fn add(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<AddedView>), Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::AddHotListEntry, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::AddHotListEntry, "").await?;
     let request: EntryRequest = read_json(&super::calls::body_of(body)?)?;
     let entry = request.checked(clock::now_ms()).map_err(Problem::from)?;
     let is_none = |id: &&String| !center.config.beats.iter().any(|beat| beat.id == **id);
@@ -39,7 +39,7 @@ pub(super) async fn add(
         let wanted = format!("the center's beats, which {unknown} is not");
         return Err(Problem::bad_field("beats", wanted));
     }
-    let id = hot_list::add_for(&center, entry, role.name()).await?;
+    let id = hot_list::add_for(&center, entry, &caller.name).await?;
     Ok((StatusCode::CREATED, Json(AddedView { id })))
 }
 
@@ -100,8 +100,8 @@ pub(super) async fn list(
     headers: HeaderMap,
     request: Result<Query<ListRequest>, QueryRejection>,
 ) -> Result<Json<ListView>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::SeeHotLists, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::SeeHotLists, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("state", e.body_text()))?;
     let which = match request.state {
         None | Some(WhichState::Live) => Which::Live,
@@ -118,7 +118,7 @@ pub(super) async fn list(
     let more = listed.len() > limit;
     listed.truncate(limit);
     let next = listed.last().filter(|_| more).map(|listed| listed.id);
-    seen(&center, role, Act::SeeHotLists, listed.len()).await?;
+    seen(&center, &caller, Act::SeeHotLists, listed.len()).await?;
     Ok(Json(ListView {
         total,
         entries: listed.into_iter().map(Into::into).collect(),
@@ -129,12 +129,12 @@ pub(super) async fn list(
 /// Puts on record that so much was shown.
 pub(super) async fn seen(
     center: &Center,
-    role: Role,
+    caller: &Actor,
     act: Act,
     count: usize,
 ) -> Result<(), Problem> {
     let record = Record {
-        who: role.name().into(),
+        who: caller.name.clone(),
         device: None,
         act,
         object: String::new(),
@@ -170,11 +170,11 @@ pub(super) async fn clear(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::ClearHotListEntry, &id).await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::ClearHotListEntry, &id).await?;
     let request = EndRequest::read(body)?;
     let id = id.parse().map_err(|_| Problem::not_found())?;
-    hot_list::clear_for(&center, id, role.name(), &request.by).await?;
+    hot_list::clear_for(&center, id, &caller.name, &request.by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -194,8 +194,8 @@ pub(super) async fn replace(
     defaults: Result<Query<Defaults>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ReplacedView>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::ReplaceHotList, &list).await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::ReplaceHotList, &list).await?;
     let Query(defaults) = defaults.map_err(|e| Problem::bad_field("agency", e.body_text()))?;
     let body = super::calls::body_of(body)?;
     let is_csv = headers
@@ -212,7 +212,7 @@ pub(super) async fn replace(
     };
     let entries =
         parsed.map_err(|FileError::Field { path, wanted }| Problem::bad_field(path, wanted))?;
-    let replaced = hot_list::replace_for(&center, name, entries, role.name()).await?;
+    let replaced = hot_list::replace_for(&center, name, entries, &caller.name).await?;
     Ok(Json(ReplacedView {
         added: replaced.added,
         unchanged: replaced.unchanged,

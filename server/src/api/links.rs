@@ -37,7 +37,7 @@ pub(super) async fn add(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, caller(&center, &headers), Act::LinkCalls, &id).await?;
+    allow(&center, &caller(&center, &headers), Act::LinkCalls, &id).await?;
     let call = call_id(&id)?;
     let request: LinkRequest = serde_json::from_slice(&body_of(body)?)
         .map_err(|e| Problem::bad_field("other", format!("the other call's id: {e}")))?;
@@ -60,7 +60,7 @@ pub(super) async fn undo(
     headers: HeaderMap,
     Path((id, other)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, caller(&center, &headers), Act::LinkCalls, &id).await?;
+    allow(&center, &caller(&center, &headers), Act::LinkCalls, &id).await?;
     center
         .unlink(call_id(&id)?, call_id(&other)?, DISPATCH)
         .await?;

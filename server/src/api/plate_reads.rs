@@ -31,8 +31,8 @@ pub(super) async fn report(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Taken>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::ReportPlateReads, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::ReportPlateReads, "").await?;
     let body = super::calls::body_of(body)?;
     let value: Value = read_json(&body)?;
     let (reads, is_batch) = if value.get("reads").is_some() {
@@ -57,6 +57,6 @@ pub(super) async fn report(
         })?);
     }
     Ok(Json(
-        plate_reads::take_for(&center, checked, role.name()).await?,
+        plate_reads::take_for(&center, checked, &caller.name).await?,
     ))
 }

@@ -28,11 +28,11 @@ pub(super) async fn add(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<AddedView>), Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::SetPremise, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::SetPremise, "").await?;
     let premise: Premise = read_json(&super::calls::body_of(body)?)?;
     let premise = premise.checked(clock::now_ms()).map_err(Problem::from)?;
-    let id = premises::add_for(&center, premise, role.name()).await?;
+    let id = premises::add_for(&center, premise, &caller.name).await?;
     Ok((StatusCode::CREATED, Json(AddedView { id })))
 }
 
@@ -93,8 +93,8 @@ pub(super) async fn list(
     headers: HeaderMap,
     request: Result<Query<ListRequest>, QueryRejection>,
 ) -> Result<Json<ListView>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::SeePremises, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::SeePremises, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("state", e.body_text()))?;
     let is_live = match request.state {
         None | Some(WhichState::Live) => Some(true),
@@ -111,7 +111,7 @@ pub(super) async fn list(
     let more = kept.len() > limit;
     kept.truncate(limit);
     let next = kept.last().filter(|_| more).map(|kept| kept.id);
-    seen(&center, role, Act::SeePremises, kept.len()).await?;
+    seen(&center, &caller, Act::SeePremises, kept.len()).await?;
     Ok(Json(ListView {
         total,
         premises: kept.into_iter().map(Into::into).collect(),
@@ -126,10 +126,10 @@ pub(super) async fn end(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::EndPremise, &id).await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::EndPremise, &id).await?;
     let request = EndRequest::read(body)?;
     let id = id.parse().map_err(|_| Problem::not_found())?;
-    premises::end_for(&center, id, role.name(), &request.by).await?;
+    premises::end_for(&center, id, &caller.name, &request.by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -81,8 +81,8 @@ pub(super) async fn search(
     request: Result<Query<SearchRequest>, QueryRejection>,
     page: Result<Query<PageRequest>, QueryRejection>,
 ) -> Result<Json<FoundView>, Problem> {
-    let role = caller(&center, &headers);
-    allow(&center, role, Act::Search, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::Search, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("words", e.body_text()))?;
     let Query(page) = page.map_err(|e| Problem::bad_field("limit", e.body_text()))?;
     let criteria = Criteria::of(&request, &TimeZone::UTC)?;
@@ -95,14 +95,14 @@ pub(super) async fn search(
         after,
         limit: page.limit.unwrap_or(PAGE_DEFAULT),
     };
-    let compartments = compartments_of(role);
+    let compartments = compartments_of(caller.role);
     let asked = criteria.clone();
     let found = center
         .log
         .readers()
         .read(move |connection| find(connection, &asked, &compartments, page))
         .await?;
-    disclose(&center, role.name(), &criteria, &found).await?;
+    disclose(&center, &caller.name, &criteria, &found).await?;
     Ok(Json(found.into()))
 }
 

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::devices::{self, Device};
 use crate::identity::{DevicePeer, RENEWED_LATE_MS_MAX};
 use crate::log::{LogError, restored};
-use crate::policy::{Act, Role, decide};
+use crate::policy::{Act, Actor, Role, decide};
 use crate::problem::Problem;
 use crate::session::{self, Opening, Speaker};
 use crate::shifts;
@@ -67,7 +67,7 @@ pub(super) async fn open(
     };
     allow(
         &doors.center,
-        role,
+        &Actor::of(role),
         Act::OpenSession,
         &device.number.to_string(),
     )
@@ -133,7 +133,7 @@ async fn standing(
     let Some(certificate) = peer.device.clone() else {
         center
             .denied(
-                Role::Anonymous,
+                &Actor::of(Role::Anonymous),
                 Act::OpenSession,
                 peer.address.ip().to_string(),
             )
@@ -164,7 +164,11 @@ async fn standing(
         }
         _ => {
             center
-                .denied(Role::Anonymous, Act::OpenSession, number.to_string())
+                .denied(
+                    &Actor::of(Role::Anonymous),
+                    Act::OpenSession,
+                    number.to_string(),
+                )
                 .await;
             Err(Problem::denied())
         }

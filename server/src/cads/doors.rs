@@ -11,7 +11,7 @@ use crate::calls::{self, News, Reported};
 use crate::center::Center;
 use crate::intake::CallReport;
 use crate::log::{Ledger, LogError};
-use crate::policy::{Act, Role, decide};
+use crate::policy::{Act, Actor, Role, decide};
 
 /// Most bad rows of a CAD that are remembered, the newest.
 const FAULTS_MAX: usize = 20;
@@ -95,7 +95,11 @@ pub(super) async fn take(
 ) -> Result<(), LogError> {
     if !decide(Role::Dispatch, Act::ReportCall) {
         center
-            .denied(Role::Dispatch, Act::ReportCall, agency.to_owned())
+            .denied(
+                &Actor::of(Role::Dispatch),
+                Act::ReportCall,
+                agency.to_owned(),
+            )
             .await;
         return Err(LogError::Conflict("dispatch may not report calls".into()));
     }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::view::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
-use super::{ANALYST, ANALYST_NAME, Console, board, pages};
+use super::{Console, board, pages};
 use crate::api::{HOURS, allow, report_of_arrivals};
 use crate::arrivals::{Figures, FiguresView, Report, SourceFigures};
 use crate::plot::{Bar, Bars, Curve, Curves};
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 /// Most reasons in the plot, the most frequent.
@@ -21,9 +22,12 @@ const REASONS_MAX: usize = 12;
 /// Most misses on the page, the newest.
 const MISSES_SHOWN_MAX: usize = 200;
 
-pub(super) async fn page(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SeeArrivals, "").await?;
-    let read = report_of_arrivals(&console.center, ANALYST_NAME, HOURS).await;
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeeArrivals, "").await?;
+    let read = report_of_arrivals(&console.center, &actor.name, HOURS).await;
     let (report, open_calls) = match (read, console.open_calls().await) {
         (Ok((report, ..)), Ok(open_calls)) => (report, open_calls),
         (Err(e), _) | (_, Err(e)) => return Ok(pages::failed(&e)),

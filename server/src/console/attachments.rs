@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use ::packet::{CallId, Kind};
+use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::forms::{answer, not_known, refused};
-use super::{ANALYST, ANALYST_NAME, Console, words};
+use super::{Console, words};
 use crate::api::{allow, body_of, disclose, served};
 use crate::attachments::{self, AttachmentError, File, blob_of, find_in_call};
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]
@@ -24,11 +25,12 @@ pub(super) struct AddRequest {
 /// `POST /calls/{id}/attachments?name=…`: the body is the file.
 pub(super) async fn add(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     Query(asked): Query<AddRequest>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Write(Kind::Attachment), &id).await?;
+    allow(&console.center, &actor, Act::Write(Kind::Attachment), &id).await?;
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };
@@ -49,10 +51,10 @@ pub(super) async fn add(
         content: content.as_ref().into(),
         media_type,
         name: asked.name,
-        by: ANALYST_NAME.into(),
+        by: actor.name.clone(),
     };
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    match attachments::add(&console.center, call, file, ANALYST_NAME).await {
+    match attachments::add(&console.center, call, file, &actor.name).await {
         Ok(_) => {
             let done = "Attached. Devices of this call get its thumbnail by themselves.";
             Ok(answer(StatusCode::OK, true, done.into()))
@@ -70,9 +72,10 @@ pub(super) async fn add(
 /// `GET /calls/{id}/attachments/{blob}`: the whole, or the thumbnail, by its hash.
 pub(super) async fn content(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path((id, blob)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::FetchAttachment, &id).await?;
+    allow(&console.center, &actor, Act::FetchAttachment, &id).await?;
     let (Ok(call), Some(blob)) = (id.parse::<CallId>(), blob_of(&blob)) else {
         return Err(Problem::not_found());
     };
@@ -83,6 +86,6 @@ pub(super) async fn content(
         .read(move |connection| find_in_call(connection, &blob, call))
         .await?
         .ok_or_else(Problem::not_found)?;
-    disclose(&console.center, ANALYST_NAME, &found, &blob).await?;
+    disclose(&console.center, &actor.name, &found, &blob).await?;
     served(&console.center, &found).await
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
@@ -13,11 +14,11 @@ use packet::{CallId, Entry, Kind, Query, QueryWhat};
 use serde::Deserialize;
 
 use super::forms::{answer, not_known, refused};
-use super::{ANALYST, ANALYST_NAME, Console, words};
+use super::{Console, words};
 use crate::api::allow;
 use crate::enrich::own::clips::Request;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 #[derive(Debug, Deserialize)]
@@ -31,10 +32,11 @@ pub(super) struct ClipRequest {
 /// `POST /calls/{id}/clips`
 pub(super) async fn ask(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     sent: Result<Form<ClipRequest>, FormRejection>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
+    allow(&console.center, &actor, Act::Write(Kind::Query), &id).await?;
     let unprocessable = |why: String| refused(StatusCode::UNPROCESSABLE_ENTITY, why);
     let Ok(Form(sent)) = sent else {
         return Ok(unprocessable(
@@ -51,24 +53,22 @@ pub(super) async fn ask(
     let query = Entry::Query(Query {
         what: QueryWhat::Clip,
         value: request.value(),
-        by: ANALYST_NAME.into(),
+        by: actor.name.clone(),
         purpose: None,
         reason: None,
     });
-    Ok(
-        match console.center.write(call, query, ANALYST_NAME).await {
-            Ok(_) => {
-                let done = "Asked for. How far it is stands among the sources.";
-                answer(StatusCode::OK, true, done.into())
-            }
-            Err(LogError::Unknown { .. }) => not_known(),
-            Err(LogError::Entry(e)) => unprocessable(e.to_string()),
-            Err(e) => {
-                tracing::error!(error = %e, "a recording was not asked for");
-                refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(&e))
-            }
-        },
-    )
+    Ok(match console.center.write(call, query, &actor.name).await {
+        Ok(_) => {
+            let done = "Asked for. How far it is stands among the sources.";
+            answer(StatusCode::OK, true, done.into())
+        }
+        Err(LogError::Unknown { .. }) => not_known(),
+        Err(LogError::Entry(e)) => unprocessable(e.to_string()),
+        Err(e) => {
+            tracing::error!(error = %e, "a recording was not asked for");
+            refused(StatusCode::SERVICE_UNAVAILABLE, words::trouble(&e))
+        }
+    })
 }
 
 /// Held against what a query may ask, so that a mistake is told here and not by the packet.

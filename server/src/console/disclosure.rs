@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use packet::{CallId, DocumentId};
 
-use super::{ANALYST_NAME, Console};
+use super::Console;
 use crate::audit::{self, Record};
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 
 /// A stretch of a document: after this `seq`, through that one.
 pub(super) type Stretch = (DocumentId, u64, u64);
 
-fn record(act: Act, object: String, detail: String) -> Record {
+fn record(actor: &Actor, act: Act, object: String, detail: String) -> Record {
     Record {
-        who: ANALYST_NAME.into(),
+        who: actor.name.clone(),
         device: None,
         act,
         object,
@@ -23,34 +23,39 @@ fn record(act: Act, object: String, detail: String) -> Record {
 }
 
 /// The board was shown, or is being shown: `detail` says which.
-pub(super) async fn board(console: &Arc<Console>, detail: String) {
-    keep(console, vec![record(Act::SeeBoard, String::new(), detail)]).await;
+pub(super) async fn board(console: &Arc<Console>, actor: &Actor, detail: String) {
+    keep(
+        console,
+        vec![record(actor, Act::SeeBoard, String::new(), detail)],
+    )
+    .await;
 }
 
 /// So much of what is listed was shown.
-pub(super) async fn listed(console: &Arc<Console>, act: Act, count: usize) {
+pub(super) async fn listed(console: &Arc<Console>, actor: &Actor, act: Act, count: usize) {
     let detail = format!("{count} shown");
-    keep(console, vec![record(act, String::new(), detail)]).await;
+    keep(console, vec![record(actor, act, String::new(), detail)]).await;
 }
 
 /// These stretches were sent to a page.
-pub(super) async fn packet(console: &Arc<Console>, stretches: &[Stretch]) {
+pub(super) async fn packet(console: &Arc<Console>, actor: &Actor, stretches: &[Stretch]) {
     let records = stretches
         .iter()
         .map(|(document, after, through)| {
             let detail = format!("{after}..{through}");
-            record(Act::SeePacket, document.to_string(), detail)
+            record(actor, Act::SeePacket, document.to_string(), detail)
         })
         .collect();
     keep(console, records).await;
 }
 
 /// What these calls are was shown with one that they are linked with.
-pub(super) async fn linked(console: &Arc<Console>, with: CallId, calls: &[CallId]) {
+pub(super) async fn linked(console: &Arc<Console>, actor: &Actor, with: CallId, calls: &[CallId]) {
     let records = calls
         .iter()
         .map(|call| {
             record(
+                actor,
                 Act::SeePacket,
                 call.to_string(),
                 format!("linked with {with}"),

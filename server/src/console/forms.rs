@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
@@ -15,11 +16,11 @@ use serde::de::DeserializeOwned;
 
 use super::pages::html;
 use super::view::{AnswerView, TEXT_CHARS_MAX};
-use super::{ANALYST, ANALYST_NAME, Console, words};
+use super::{Console, words};
 use crate::api::allow;
 use crate::clock;
 use crate::log::{LogError, document};
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::premises::{self, Premise};
 use crate::problem::Problem;
 
@@ -36,16 +37,17 @@ struct TextRequest {
 /// `POST /calls/{id}/notes`
 pub(super) async fn note(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let entry = |text| {
         Entry::Note(Note {
             text,
-            by: ANALYST_NAME.into(),
+            by: actor.name.clone(),
         })
     };
-    add(&console, &id, request, entry, "Note added.").await
+    add(&console, &actor, &id, request, entry, "Note added.").await
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,10 +61,11 @@ struct PremiseRequest {
 /// `POST /calls/{id}/premises`: a caution that is kept with the call's place.
 pub(super) async fn premise(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SetPremise, &id).await?;
+    allow(&console.center, &actor, Act::SetPremise, &id).await?;
     let unprocessable = |why| Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     let form = match fields_of::<PremiseRequest>(request).await {
         Ok(form) => form,
@@ -90,14 +93,14 @@ pub(super) async fn premise(
         longitude: facts.longitude_e6.map(degrees),
         district: facts.district,
         text,
-        set_by: ANALYST_NAME.into(),
+        set_by: actor.name.clone(),
         ends,
     };
     let premise = match premise.checked(clock::now_ms()) {
         Ok(premise) => premise,
         Err(e) => return unprocessable(e.to_string()),
     };
-    match premises::add_for(&console.center, premise, ANALYST_NAME).await {
+    match premises::add_for(&console.center, premise, &actor.name).await {
         Ok(_) => {
             let done = "Kept with the place: each call there has it until then.";
             Ok(answer(StatusCode::OK, true, done.into()))
@@ -131,18 +134,19 @@ fn failed(error: &LogError) -> Response {
 /// `POST /calls/{id}/cautions`
 pub(super) async fn caution(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let entry = |text| {
         Entry::Caution(Caution {
             text,
-            by: ANALYST_NAME.into(),
+            by: actor.name.clone(),
             ends_ms: None,
         })
     };
     let done = "Caution sent. Beside it stands which devices have it.";
-    add(&console, &id, request, entry, done).await
+    add(&console, &actor, &id, request, entry, done).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,25 +162,26 @@ struct QueryRequest {
 /// `POST /calls/{id}/queries`
 pub(super) async fn query(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Write(Kind::Query), &id).await?;
+    allow(&console.center, &actor, Act::Write(Kind::Query), &id).await?;
     let query = match fields_of::<QueryRequest>(request).await {
-        Ok(asked) => query_of(&console, asked),
+        Ok(asked) => query_of(&console, &actor, asked),
         Err(why) => Err(why),
     };
     match query {
         Ok(query) => {
             let done = "Asked. What each source answers comes by itself.";
-            write(&console, &id, Entry::Query(query), done).await
+            write(&console, &actor, &id, Entry::Query(query), done).await
         }
         Err(why) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why)),
     }
 }
 
 /// What is asked, in the form in which it is looked up, or why it is not.
-fn query_of(console: &Console, asked: QueryRequest) -> Result<Query, String> {
+fn query_of(console: &Console, actor: &Actor, asked: QueryRequest) -> Result<Query, String> {
     let subject = Subject::parse(asked.what, &asked.value)
         .map_err(|wanted| format!("It asks about nothing: {wanted} is wanted."))?;
     let purposes = &console.center.config.purposes;
@@ -195,7 +200,7 @@ fn query_of(console: &Console, asked: QueryRequest) -> Result<Query, String> {
     Ok(Query {
         what: asked.what,
         value: subject.shown(),
-        by: ANALYST_NAME.into(),
+        by: actor.name.clone(),
         purpose: Some(purpose.to_owned()),
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
     })
@@ -203,6 +208,7 @@ fn query_of(console: &Console, asked: QueryRequest) -> Result<Query, String> {
 
 async fn add(
     console: &Arc<Console>,
+    actor: &Actor,
     id: &str,
     request: Request,
     entry: impl FnOnce(String) -> Entry,
@@ -210,16 +216,17 @@ async fn add(
 ) -> Result<Response, Problem> {
     let text = text_of(request).await;
     let entry = entry(text.as_ref().cloned().unwrap_or_default());
-    allow(&console.center, ANALYST, Act::Write(entry.kind()), id).await?;
+    allow(&console.center, actor, Act::Write(entry.kind()), id).await?;
     if let Err(why) = text {
         return Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    write(console, id, entry, done).await
+    write(console, actor, id, entry, done).await
 }
 
 /// Who may is decided before.
 async fn write(
     console: &Arc<Console>,
+    actor: &Actor,
     id: &str,
     entry: Entry,
     done: &str,
@@ -227,7 +234,7 @@ async fn write(
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };
-    match console.center.write(call, entry, ANALYST_NAME).await {
+    match console.center.write(call, entry, &actor.name).await {
         Ok(_) => Ok(answer(StatusCode::OK, true, done.into())),
         Err(LogError::Unknown { .. }) => Ok(not_known()),
         Err(LogError::Entry(e)) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string())),

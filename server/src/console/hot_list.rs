@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -9,14 +10,14 @@ use serde::Deserialize;
 
 use super::forms::fields_of;
 use super::view::{BeatRowView, HotFormView, HotListPage, HotRowView};
-use super::{ANALYST, ANALYST_NAME, Console, disclosure, pages, words};
+use super::{Console, disclosure, pages, words};
 use crate::api::allow;
 use crate::beats::{self, BeatPacket};
 use crate::clock;
 use crate::hot_list::entry::EntryRequest;
 use crate::hot_list::{self, HotKind, Listed, Which};
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 /// Most entries on the page, the newest.
@@ -24,13 +25,24 @@ const ROWS_MAX: usize = 200;
 const PLACE: &str = "/hot-list";
 
 /// `GET /hot-list`
-pub(super) async fn page(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SeeHotLists, "").await?;
-    Ok(shown(&console, StatusCode::OK, None, HotFormView::default()).await)
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeeHotLists, "").await?;
+    Ok(shown(
+        &console,
+        &actor,
+        StatusCode::OK,
+        None,
+        HotFormView::default(),
+    )
+    .await)
 }
 
 async fn shown(
     console: &Arc<Console>,
+    actor: &Actor,
     status: StatusCode,
     refused: Option<String>,
     form: HotFormView,
@@ -43,7 +55,7 @@ async fn shown(
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };
-    disclosure::listed(console, Act::SeeHotLists, listed.len()).await;
+    disclosure::listed(console, actor, Act::SeeHotLists, listed.len()).await;
     let page = HotListPage {
         header: console.header(open_calls),
         refused,
@@ -151,13 +163,16 @@ impl EntryForm {
 /// `POST /hot-list`
 pub(super) async fn add(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::AddHotListEntry, "").await?;
+    allow(&console.center, &actor, Act::AddHotListEntry, "").await?;
     let bad = StatusCode::UNPROCESSABLE_ENTITY;
     let form: EntryForm = match fields_of(request).await {
         Ok(form) => form,
-        Err(why) => return Ok(shown(&console, bad, Some(why), HotFormView::default()).await),
+        Err(why) => {
+            return Ok(shown(&console, &actor, bad, Some(why), HotFormView::default()).await);
+        }
     };
     let kept = form.kept();
     let entry = form
@@ -165,16 +180,16 @@ pub(super) async fn add(
         .and_then(|request| request.checked(clock::now_ms()).map_err(|e| e.to_string()));
     let entry = match entry {
         Ok(entry) => entry,
-        Err(why) => return Ok(shown(&console, bad, Some(why), kept).await),
+        Err(why) => return Ok(shown(&console, &actor, bad, Some(why), kept).await),
     };
-    match hot_list::add_for(&console.center, entry, ANALYST_NAME).await {
+    match hot_list::add_for(&console.center, entry, &actor.name).await {
         Ok(_) => Ok(Redirect::to(PLACE).into_response()),
         Err(LogError::Conflict(why)) => {
-            Ok(shown(&console, StatusCode::CONFLICT, Some(why), kept).await)
+            Ok(shown(&console, &actor, StatusCode::CONFLICT, Some(why), kept).await)
         }
         Err(e) => {
             let why = Some(words::trouble(&e));
-            Ok(shown(&console, StatusCode::SERVICE_UNAVAILABLE, why, kept).await)
+            Ok(shown(&console, &actor, StatusCode::SERVICE_UNAVAILABLE, why, kept).await)
         }
     }
 }
@@ -182,20 +197,28 @@ pub(super) async fn add(
 /// `POST /hot-list/{id}/clear`
 pub(super) async fn clear(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::ClearHotListEntry, &id).await?;
+    allow(&console.center, &actor, Act::ClearHotListEntry, &id).await?;
     let id = id.parse().map_err(|_| Problem::not_found())?;
     let again = HotFormView::default();
-    match hot_list::clear_for(&console.center, id, ANALYST_NAME, ANALYST_NAME).await {
+    match hot_list::clear_for(&console.center, id, &actor.name, &actor.name).await {
         Ok(()) => Ok(Redirect::to(PLACE).into_response()),
         Err(LogError::Unknown { .. }) => {
             let why = Some("It has ended already.".into());
-            Ok(shown(&console, StatusCode::NOT_FOUND, why, again).await)
+            Ok(shown(&console, &actor, StatusCode::NOT_FOUND, why, again).await)
         }
         Err(e) => {
             let why = Some(words::trouble(&e));
-            Ok(shown(&console, StatusCode::SERVICE_UNAVAILABLE, why, again).await)
+            Ok(shown(
+                &console,
+                &actor,
+                StatusCode::SERVICE_UNAVAILABLE,
+                why,
+                again,
+            )
+            .await)
         }
     }
 }

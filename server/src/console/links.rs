@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
@@ -12,10 +13,10 @@ use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::forms::{answer, not_known};
-use super::{ANALYST, ANALYST_NAME, Console, words};
+use super::{Console, words};
 use crate::api::allow;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 /// What the packets say of why.
@@ -30,14 +31,15 @@ pub(super) struct OtherRequest {
 /// `POST /calls/{id}/links`
 pub(super) async fn link(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     sent: Result<Form<OtherRequest>, FormRejection>,
 ) -> Result<Response, Problem> {
-    let (call, other) = match both(&console, &id, sent).await? {
+    let (call, other) = match both(&console, &actor, &id, sent).await? {
         Ok(both) => both,
         Err(answer) => return Ok(answer),
     };
-    let linked = console.center.link(call, other, WHY.into(), ANALYST_NAME);
+    let linked = console.center.link(call, other, WHY.into(), &actor.name);
     Ok(match linked.await {
         Ok(true) => answer(StatusCode::OK, true, "Linked, in both packets.".into()),
         Ok(false) => answer(StatusCode::OK, true, "They are linked already.".into()),
@@ -48,15 +50,16 @@ pub(super) async fn link(
 /// `POST /calls/{id}/links/undo`
 pub(super) async fn undo(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
     sent: Result<Form<OtherRequest>, FormRejection>,
 ) -> Result<Response, Problem> {
-    let (call, other) = match both(&console, &id, sent).await? {
+    let (call, other) = match both(&console, &actor, &id, sent).await? {
         Ok(both) => both,
         Err(answer) => return Ok(answer),
     };
     Ok(
-        match console.center.unlink(call, other, ANALYST_NAME).await {
+        match console.center.unlink(call, other, &actor.name).await {
             Ok(()) => answer(StatusCode::OK, true, "Undone, in both packets.".into()),
             Err(e) => failed(&e),
         },
@@ -66,10 +69,11 @@ pub(super) async fn undo(
 /// Both calls, or what to answer where one of them is not said.
 async fn both(
     console: &Arc<Console>,
+    actor: &Actor,
     id: &str,
     sent: Result<Form<OtherRequest>, FormRejection>,
 ) -> Result<Result<(CallId, CallId), Response>, Problem> {
-    allow(&console.center, ANALYST, Act::LinkCalls, id).await?;
+    allow(&console.center, actor, Act::LinkCalls, id).await?;
     let unprocessable = |why: &str| Ok(Err(refused(StatusCode::UNPROCESSABLE_ENTITY, why)));
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(Err(not_known()));

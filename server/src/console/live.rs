@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ::packet::CallId;
 use askama::Template;
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use axum::extract::{Query, State, WebSocketUpgrade};
@@ -18,9 +19,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{ANALYST, Console};
+use super::Console;
 use crate::api::allow;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 /// A page hears something at least so often; after 12 s it says that it is not live.
@@ -56,6 +57,7 @@ enum Page {
 /// `GET /live?page=board`, `GET /live?page=call&id={id}`, `GET /live?page=search`
 pub(super) async fn open(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     request: Result<Query<LiveRequest>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
@@ -71,7 +73,7 @@ pub(super) async fn open(
         Page::Search => (Act::Search, String::new()),
         Page::Call(call) => (Act::SeePacket, call.to_string()),
     };
-    allow(&console.center, ANALYST, act, &object).await?;
+    allow(&console.center, &actor, act, &object).await?;
     let Ok(place) = console.places.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -83,7 +85,7 @@ pub(super) async fn open(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let mut line = Line { socket };
+        let mut line = Line { socket, actor };
         tokio::select! {
             () = run(&console, &mut line, page) => {}
             () = console.stop.cancelled() => {}
@@ -119,6 +121,8 @@ enum Heard {
 /// A page's socket.
 struct Line {
     socket: WebSocket,
+    /// Who looks at it.
+    actor: Actor,
 }
 
 impl Line {

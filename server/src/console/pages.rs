@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -10,18 +11,21 @@ use packet::CallId;
 
 use super::packet::{Known, Look};
 use super::view::{BoardPage, NoticePage, PacketPage};
-use super::{ANALYST, Console, disclosure, words};
+use super::{Console, disclosure, words};
 use crate::api::allow;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
 /// A recording is asked for from so long before the call.
 const CLIP_BEFORE_MS: i64 = 5 * 60 * 1_000;
 
 /// `GET /`
-pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SeeBoard, "").await?;
+pub(super) async fn board(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeeBoard, "").await?;
     let reading = console.clone();
     let read = console
         .center
@@ -37,7 +41,7 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
         Ok(read) => read,
         Err(e) => return Ok(failed(&e)),
     };
-    disclosure::board(&console, "page".into()).await;
+    disclosure::board(&console, &actor, "page".into()).await;
     let page = BoardPage {
         header: console.header(open_calls),
         board,
@@ -48,9 +52,10 @@ pub(super) async fn board(State(console): State<Arc<Console>>) -> Result<Respons
 /// `GET /calls/{id}`
 pub(super) async fn packet(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SeePacket, &id).await?;
+    allow(&console.center, &actor, Act::SeePacket, &id).await?;
     let Ok(call) = id.parse::<CallId>() else {
         return Ok(not_known());
     };
@@ -67,8 +72,8 @@ pub(super) async fn packet(
         Ok(None) => return Ok(not_known()),
         Err(e) => return Ok(failed(&e)),
     };
-    disclosure::packet(&console, &known.stretches(0)).await;
-    disclosure::linked(&console, call, &linked).await;
+    disclosure::packet(&console, &actor, &known.stretches(0)).await;
+    disclosure::linked(&console, &actor, call, &linked).await;
     let page = PacketPage {
         clip_from: console
             .times

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::view::{PremiseRowView, PremisesPage};
-use super::{ANALYST, ANALYST_NAME, Console, disclosure, pages, words};
+use super::{Console, disclosure, pages, words};
 use crate::api::allow;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::premises::{self, Kept};
 use crate::problem::Problem;
 
@@ -19,12 +20,20 @@ const ROWS_MAX: usize = 200;
 const PLACE: &str = "/premises";
 
 /// `GET /premises`
-pub(super) async fn page(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::SeePremises, "").await?;
-    Ok(shown(&console, StatusCode::OK, None).await)
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeePremises, "").await?;
+    Ok(shown(&console, &actor, StatusCode::OK, None).await)
 }
 
-async fn shown(console: &Arc<Console>, status: StatusCode, refused: Option<String>) -> Response {
+async fn shown(
+    console: &Arc<Console>,
+    actor: &Actor,
+    status: StatusCode,
+    refused: Option<String>,
+) -> Response {
     let read = console
         .center
         .log
@@ -34,7 +43,7 @@ async fn shown(console: &Arc<Console>, status: StatusCode, refused: Option<Strin
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };
-    disclosure::listed(console, Act::SeePremises, kept.len()).await;
+    disclosure::listed(console, actor, Act::SeePremises, kept.len()).await;
     let page = PremisesPage {
         header: console.header(open_calls),
         refused,
@@ -64,19 +73,20 @@ fn row(console: &Console, kept: &Kept) -> PremiseRowView {
 /// `POST /premises/{id}/end`
 pub(super) async fn end(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::EndPremise, &id).await?;
+    allow(&console.center, &actor, Act::EndPremise, &id).await?;
     let id = id.parse().map_err(|_| Problem::not_found())?;
-    match premises::end_for(&console.center, id, ANALYST_NAME, ANALYST_NAME).await {
+    match premises::end_for(&console.center, id, &actor.name, &actor.name).await {
         Ok(()) => Ok(Redirect::to(PLACE).into_response()),
         Err(LogError::Unknown { .. }) => {
             let why = Some("It has ended already.".into());
-            Ok(shown(&console, StatusCode::NOT_FOUND, why).await)
+            Ok(shown(&console, &actor, StatusCode::NOT_FOUND, why).await)
         }
         Err(e) => {
             let why = Some(words::trouble(&e));
-            Ok(shown(&console, StatusCode::SERVICE_UNAVAILABLE, why).await)
+            Ok(shown(&console, &actor, StatusCode::SERVICE_UNAVAILABLE, why).await)
         }
     }
 }

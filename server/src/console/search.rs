@@ -7,6 +7,7 @@ mod notices;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -16,11 +17,11 @@ use serde::Deserialize;
 
 use super::pages::{failed, html};
 use super::view::{FoundEntryView, FoundView, ResultsView, SavedView, SearchPage};
-use super::{ANALYST, ANALYST_NAME, Console, board, forms, words};
+use super::{Console, board, forms, words};
 use crate::api::{allow, disclose_found};
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 use crate::search::{
     Criteria, Found, FoundEntry, FoundPacket, Page, SearchRequest, Wrong, compartments_of, find,
@@ -32,7 +33,7 @@ pub(super) use notices::{keep, read as read_notices, record as record_notices};
 /// Packets on one page.
 const PAGE: usize = 25;
 /// Whose the searches are.
-const OWNER: &str = ANALYST_NAME;
+const OWNER: &str = "Analyst (RTCC)";
 /// Tells htmx to load the page anew, with what is typed in its address.
 const HX_REFRESH: HeaderName = HeaderName::from_static("hx-refresh");
 
@@ -45,13 +46,14 @@ pub(super) struct PageRequest {
 /// `GET /search`
 pub(super) async fn page(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     request: Result<Query<SearchRequest>, QueryRejection>,
     page: Result<Query<PageRequest>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Search, "").await?;
+    allow(&console.center, &actor, Act::Search, "").await?;
     let Query(asked) = request.map_err(|e| Problem::bad_field("words", e.body_text()))?;
     let after = page.map_or(None, |Query(page)| page.after);
-    match shown(&console, asked, after).await {
+    match shown(&console, &actor, asked, after).await {
         Ok(page) => Ok(html(StatusCode::OK, &page)),
         Err(e) => Ok(failed(&e)),
     }
@@ -59,13 +61,14 @@ pub(super) async fn page(
 
 async fn shown(
     console: &Arc<Console>,
+    actor: &Actor,
     asked: SearchRequest,
     after: Option<String>,
 ) -> Result<SearchPage, LogError> {
     let (results, wrong) = match criteria_of(console, &asked) {
         Ok(None) => (None, String::new()),
         Ok(Some(criteria)) => (
-            Some(results(console, &criteria, after).await?),
+            Some(results(console, actor, &criteria, after).await?),
             String::new(),
         ),
         Err(wrong) => (
@@ -74,7 +77,7 @@ async fn shown(
         ),
     };
     let notices = read_notices(console).await?;
-    record_notices(console, &notices).await;
+    record_notices(console, actor, &notices).await;
     let reading = console.clone();
     let (saved, open_calls) = console
         .center
@@ -105,6 +108,7 @@ fn criteria_of(console: &Console, asked: &SearchRequest) -> Result<Option<Criter
 
 async fn results(
     console: &Arc<Console>,
+    actor: &Actor,
     criteria: &Criteria,
     after: Option<String>,
 ) -> Result<ResultsView, LogError> {
@@ -113,14 +117,14 @@ async fn results(
         after: after.and_then(|after| after.parse().ok()),
         limit: PAGE,
     };
-    let asked = criteria.clone();
+    let (asked, role) = (criteria.clone(), actor.role);
     let found = console
         .center
         .log
         .readers()
-        .read(move |connection| find(connection, &asked, &compartments_of(ANALYST), page))
+        .read(move |connection| find(connection, &asked, &compartments_of(role), page))
         .await?;
-    disclose_found(&console.center, ANALYST_NAME, criteria, &found).await?;
+    disclose_found(&console.center, &actor.name, criteria, &found).await?;
     Ok(view(console, found))
 }
 
@@ -201,9 +205,10 @@ pub(super) struct NameRequest {
 /// `POST /search/saved`
 pub(super) async fn save(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     body: Result<String, axum::extract::rejection::StringRejection>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Search, "saved").await?;
+    allow(&console.center, &actor, Act::Search, "saved").await?;
     let body = body.map_err(|e| Problem::new(e.status(), "It cannot be read", e.body_text()))?;
     // Both are read of one body, which has the fields of both.
     let form = |e: FormRejection| Problem::bad_field("name", e.body_text());
@@ -217,9 +222,10 @@ pub(super) async fn save(
         }
     };
     let detail = format!("saved as {name}: {}", criteria.in_words());
+    let who = actor.name;
     let saved = console.center.log.write(move |ledger| {
         saved::save(ledger, OWNER, &name, &criteria)?;
-        notices::put_on_record(ledger, "saved", detail)
+        notices::put_on_record(ledger, who, "saved", detail)
     });
     Ok(match saved.await {
         Ok(()) => refreshed(),
@@ -243,12 +249,14 @@ async fn read_form<T: serde::de::DeserializeOwned>(body: &str) -> Result<Form<T>
 /// `POST /search/saved/{id}/forget`
 pub(super) async fn forget(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<i64>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Search, "saved").await?;
+    allow(&console.center, &actor, Act::Search, "saved").await?;
+    let who = actor.name;
     let forgotten = console.center.log.write(move |ledger| {
         saved::forget(ledger, OWNER, id)?;
-        notices::put_on_record(ledger, "saved", format!("forgot {id}"))
+        notices::put_on_record(ledger, who, "saved", format!("forgot {id}"))
     });
     forgotten.await?;
     changed(&console);
@@ -258,22 +266,31 @@ pub(super) async fn forget(
 /// `POST /search/notices/{id}/seen`
 pub(super) async fn seen(
     State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<i64>,
 ) -> Result<Response, Problem> {
-    see(&console, Some(id)).await
+    see(&console, &actor, Some(id)).await
 }
 
 /// `POST /search/notices/seen`
-pub(super) async fn all_seen(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
-    see(&console, None).await
+pub(super) async fn all_seen(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    see(&console, &actor, None).await
 }
 
-async fn see(console: &Arc<Console>, notice: Option<i64>) -> Result<Response, Problem> {
-    allow(&console.center, ANALYST, Act::Search, "notices").await?;
+async fn see(
+    console: &Arc<Console>,
+    actor: &Actor,
+    notice: Option<i64>,
+) -> Result<Response, Problem> {
+    allow(&console.center, actor, Act::Search, "notices").await?;
+    let who = actor.name.clone();
     let seen = console.center.log.write(move |ledger| {
         saved::seen(ledger, OWNER, notice)?;
         let which = notice.map_or("all".to_owned(), |notice| notice.to_string());
-        notices::put_on_record(ledger, "notices", format!("seen: {which}"))
+        notices::put_on_record(ledger, who, "notices", format!("seen: {which}"))
     });
     seen.await?;
     changed(console);

@@ -6,10 +6,11 @@ use super::{Heard, Line, heartbeat};
 use crate::console::{Console, disclosure};
 
 pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
-    disclosure::board(console, "socket opened".into()).await;
+    disclosure::board(console, &line.actor, "socket opened".into()).await;
     let mut updates = 0_u64;
     tell(console, line, &mut updates).await;
-    disclosure::board(console, format!("socket closed after {updates} updates")).await;
+    let detail = format!("socket closed after {updates} updates");
+    disclosure::board(console, &line.actor, detail).await;
 }
 
 async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::{Heard, Line, heartbeat};
 use crate::clock;
 use crate::console::packet::{Known, Look};
-use crate::console::{ANALYST_NAME, Console, disclosure};
+use crate::console::{Console, disclosure};
 use crate::log::{Happening, LogError};
+use crate::policy::Actor;
 use crate::receipts::{self, Holder};
 
 /// Least time between two looks at the packet.
@@ -60,7 +61,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line, call: CallId) {
             _ = ticks.tick() => true,
             heard = line.hear() => match heard {
                 Heard::Shown(through) => {
-                    page.shown(console, through).await;
+                    page.shown(console, &line.actor, through).await;
                     false
                 }
                 Heard::Nothing => false,
@@ -123,10 +124,10 @@ impl Page {
         }
         let stretches = self.known.stretches(self.through);
         self.through = self.known.through();
-        disclosure::packet(console, &stretches).await;
+        disclosure::packet(console, &line.actor, &stretches).await;
         let mut fresh = linked.clone();
         fresh.retain(|call| !self.linked.contains(call));
-        disclosure::linked(console, call, &fresh).await;
+        disclosure::linked(console, &line.actor, call, &fresh).await;
         self.linked = linked;
         line.say(Utf8Bytes::from(differ)).await
     }
@@ -141,17 +142,15 @@ impl Page {
     }
 
     /// The analyst saw it through here: their screen was on and this page in front.
-    async fn shown(&self, console: &Arc<Console>, through: u64) {
+    async fn shown(&self, console: &Arc<Console>, actor: &Actor, through: u64) {
         // What was never sent was never seen.
         let seen = self.known.lasts(through.min(self.through));
+        let who = actor.name.clone();
         let kept = console
             .center
             .log
             .write(move |ledger| {
-                let analyst = Holder {
-                    device: None,
-                    who: ANALYST_NAME.into(),
-                };
+                let analyst = Holder { device: None, who };
                 let now_ms = clock::now_ms();
                 seen.into_iter()
                     .try_for_each(|(document, through): (DocumentId, u64)| {

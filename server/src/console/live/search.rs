@@ -47,6 +47,6 @@ async fn tell(console: &Arc<Console>, line: &mut Line) -> bool {
     let Ok(html) = notices.view(&console.times).render() else {
         return false;
     };
-    record_notices(console, &notices).await;
+    record_notices(console, &line.actor, &notices).await;
     line.say_header(console, open_calls).await && line.say(html.into()).await
 }

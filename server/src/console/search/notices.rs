@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{OWNER, entry_view};
 use crate::audit::{self, Record};
 use crate::console::view::{NoticeView, NoticesView};
-use crate::console::{ANALYST_NAME, Console, words};
+use crate::console::{Console, words};
 use crate::log::{Ledger, LogError};
-use crate::policy::Act;
+use crate::policy::{Act, Actor};
 use crate::search::saved::{self, Notice};
 
 /// What the owner has not seen.
@@ -54,7 +54,7 @@ pub(in crate::console) async fn read(console: &Arc<Console>) -> Result<Notices, 
 
 /// Puts on record that these were shown. With a full disk reading goes on: what then cannot
 /// stand in the audit log stands in the center's own.
-pub(in crate::console) async fn record(console: &Arc<Console>, notices: &Notices) {
+pub(in crate::console) async fn record(console: &Arc<Console>, actor: &Actor, notices: &Notices) {
     if notices.notices.is_empty() {
         return;
     }
@@ -64,11 +64,11 @@ pub(in crate::console) async fn record(console: &Arc<Console>, notices: &Notices
         .map(|notice| format!("{} {}", notice.call, notice.entry.seq))
         .collect();
     let detail = format!("shown: {}", shown.join(", "));
-    let unkept = detail.clone();
+    let (unkept, who) = (detail.clone(), actor.name.clone());
     let kept = console
         .center
         .log
-        .write(move |ledger| put_on_record(ledger, "notices", detail))
+        .write(move |ledger| put_on_record(ledger, who, "notices", detail))
         .await;
     if let Err(e) = kept {
         tracing::error!(error = %e, detail = %unkept, "a disclosure could not be put on record");
@@ -77,13 +77,14 @@ pub(in crate::console) async fn record(console: &Arc<Console>, notices: &Notices
 
 pub(super) fn put_on_record(
     ledger: &Ledger<'_>,
+    who: String,
     object: &str,
     detail: String,
 ) -> Result<(), LogError> {
     audit::record(
         ledger,
         &Record {
-            who: ANALYST_NAME.into(),
+            who,
             device: None,
             act: Act::Search,
             object: object.into(),
