@@ -45,6 +45,8 @@ pub(crate) struct Came {
     pub(crate) document: DocumentId,
     pub(crate) seq: u64,
     pub(crate) at: Instant,
+    /// And not what the center read from one (a mention, which comes right behind it).
+    pub(crate) is_note: bool,
 }
 
 type Socket = WebSocketStream<Counted<TlsStream<Counted<TcpStream>>>>;
@@ -180,6 +182,7 @@ impl Light {
                     document,
                     seq: change.seq,
                     at,
+                    is_note: is_note(&change.body),
                 });
                 self.came.push((document, change));
             }
@@ -249,6 +252,18 @@ impl Light {
             entries.push((*document, place.seq, inspected.written.entry));
         }
         entries
+    }
+}
+
+/// Whether an entry is a note: told from a brief's own CBOR, where the fields' names and
+/// texts stand as they are, since writing all of them out is not measured.
+fn is_note(body: &Unpacked) -> bool {
+    const KIND: &[u8] = b"\x64kind\x64note";
+    match body {
+        Unpacked::Brief(brief) => brief.windows(KIND.len()).any(|part| part == KIND),
+        Unpacked::Change(bytes) => {
+            inspect(bytes).is_ok_and(|change| matches!(change.written.entry, Entry::Note(_)))
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn run() -> Vec<Row> {
     let sent = notes::send(&center.api, call, 0..NOTES, EVERY).await;
     let document = DocumentId::new(call, Compartment::Call);
     let wanted = LIGHT * sent.len();
-    let is_note = |came: &Came| came.document == document;
+    let is_note = |came: &Came| came.is_note && came.document == document;
     let light = notes::take(&mut received, is_note, wanted).await.unwrap();
     let light = notes::took_ms(&light, &sent);
     let real = take(&mut durable, &sent, REAL * sent.len()).await;

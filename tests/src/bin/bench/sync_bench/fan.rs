@@ -47,7 +47,7 @@ pub(super) async fn fan(
     let document = DocumentId::new(call, Compartment::Call);
     let before = cpu(center.process());
     let sent = notes::send(&center.api, call, numbers, every).await;
-    let is_note = |came: &Came| came.document == document && came.seq > newest;
+    let is_note = |came: &Came| came.is_note && came.document == document && came.seq > newest;
     let came = notes::take(received, is_note, devices * sent.len()).await?;
     // Reports and receipts are a part of it.
     at_rest(center.process()).await?;

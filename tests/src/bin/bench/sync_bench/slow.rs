@@ -97,8 +97,8 @@ async fn reconnect(
     let inside = light.inside.clone();
     let from = (inside.up(), proxy.traffic().up(), proxy.traffic().down());
     online.join([light]).await;
-    let mut came = notes::take(received, |_| true, 1).await.unwrap();
-    let rest = notes::take(received, |_| true, MISSED - 1).await;
+    let mut came = notes::take(received, |came| came.is_note, 1).await.unwrap();
+    let rest = notes::take(received, |came| came.is_note, MISSED - 1).await;
     came.extend(rest.unwrap());
     let up_inside = inside.up() - from.0;
     let (up_wire, down_wire) = (
