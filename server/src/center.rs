@@ -26,7 +26,7 @@ use crate::enrich;
 use crate::exchange::Ids;
 use crate::hot_list;
 use crate::hub::Hub;
-use crate::identity::{CenterKeys, server_config};
+use crate::identity::{CenterKeys, IS_FIPS_BUILD, is_fips_in_force, server_config};
 use crate::intake::CallReport;
 use crate::intake::eido::Eido;
 use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
@@ -57,6 +57,10 @@ pub enum CenterError {
     Data { path: String, reason: String },
     #[error("the center's keys cannot be used: {0}")]
     Keys(String),
+    #[error(
+        "fips: the validated cryptographic module is not in force; run the command that `cargo xtask fips` builds, or leave `fips` out"
+    )]
+    NotFips,
     #[error(transparent)]
     Log(#[from] LogError),
     #[error("the triage table cannot be used: {0}")]
@@ -155,6 +159,9 @@ impl Center {
         let token = token(&data.join("keys").join("api-token")).map_err(not_usable)?;
         let sync_tls = server_config(&keys, config.key_exchange)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
+        if (config.fips || IS_FIPS_BUILD) && !is_fips_in_force(&sync_tls) {
+            return Err(CenterError::NotFips);
+        }
         let console_tls = config.console_tls.then(|| sync_tls.clone());
 
         let (hub, metrics, stop) = (Hub::default(), Metrics::new(), CancellationToken::new());
@@ -745,5 +752,31 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
                 }
             }
         }
+    }
+}
+
+#[cfg(all(test, not(feature = "fips")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::AgencyConfig;
+
+    #[tokio::test]
+    async fn a_center_that_wants_the_validated_module_does_not_start_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let agency = AgencyConfig {
+            id: "pd".into(),
+            name: "City Police".into(),
+            units: vec![],
+            officers: vec![],
+        };
+        let config = Config {
+            fips: true,
+            ..Config::on_loopback("Test RTCC", folder.path().join("data"), vec![agency])
+        };
+        let refused = Center::start(config).await.unwrap_err();
+        assert!(matches!(refused, CenterError::NotFips), "{refused}");
+        assert!(refused.to_string().starts_with("fips: "), "{refused}");
     }
 }

@@ -55,6 +55,10 @@ pub struct Config {
     /// 9,600 bit/s, at every contact that does not resume a session.
     #[serde(default)]
     pub key_exchange: KeyExchange,
+    /// Start only with the validated cryptographic module in force (CJIS SC-13): for a
+    /// build of `cargo xtask fips`, which always insists on it.
+    #[serde(default)]
+    pub fips: bool,
     #[serde(default)]
     pub limits: LimitsConfig,
     pub agencies: Vec<AgencyConfig>,
@@ -165,6 +169,35 @@ pub struct OfficerConfig {
 }
 
 impl Config {
+    /// A center of these agencies with all else as a file that says nothing more has it, on
+    /// ports of this machine's choice: for a demo or a test, without TLS on the console.
+    #[must_use]
+    pub fn on_loopback(name: &str, data: PathBuf, agencies: Vec<AgencyConfig>) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            name: name.into(),
+            data,
+            sync: any,
+            console: any,
+            console_tls: false,
+            names: localhost(),
+            triage: None,
+            keep_closed_s: half_an_hour(),
+            key_exchange: KeyExchange::default(),
+            fips: false,
+            limits: LimitsConfig::default(),
+            agencies,
+            cads: vec![],
+            links: LinksConfig::default(),
+            sources: vec![],
+            purposes: default_purposes(),
+            beats: vec![],
+            plate_reads: PlateReadsConfig::default(),
+            cameras: vec![],
+            video: None,
+        }
+    }
+
     /// Reads and checks a file. Paths in it are relative to its folder.
     ///
     /// # Errors

@@ -24,4 +24,4 @@ pub use certificates::{
 };
 pub use keys::{CenterKeys, KeysError, LogKey, UnsealError};
 pub use late::RENEWED_LATE_MS_MAX;
-pub use tls::{KeyExchange, TlsConfigError, server_config};
+pub use tls::{IS_FIPS_BUILD, KeyExchange, TlsConfigError, is_fips_in_force, server_config};

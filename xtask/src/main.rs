@@ -7,6 +7,7 @@
 
 mod bindings;
 mod failure;
+mod fips;
 mod fuzz;
 mod process;
 mod requirements;
@@ -36,6 +37,8 @@ cargo xtask COMMAND
   bench NAME [--json FILE] [--peers]
                               a benchmark of tests/, built in release and given all that follows
   fuzz [TARGET] [--minutes N] libFuzzer on one target of fuzz/ or on each, 5 minutes
+  fips                        the forerunner command with the validated cryptographic module
+                              (FIPS 140-3), in target/fips/release; needs cmake and Go
   sim [--hours N]             the city in virtual time, seed after seed: 250 simulated
                               hours, or as many as are asked for
   dictionary                  train sync/dictionary/2.zdict on the made-up city's
@@ -73,6 +76,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["ci"] => suite::ci(),
         ["bench", rest @ ..] => run_binary("bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["fips"] => fips::build(),
         ["sim"] => run_binary("forerunner", &["simulate", "--hours", SIM_HOURS]),
         ["sim", rest @ ..] => run_binary("forerunner", &[&["simulate"], rest].concat()),
         ["dictionary"] => run_binary("dictionary", &[]),

@@ -133,22 +133,10 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let keep_closed_s = speed.real(KEEP_CLOSED_S).as_secs_f64().round() as u32;
     Config {
-        name: "Cedarport RTCC (demo)".into(),
-        data: folder.root.join("center"),
         sync: loopback(folder.ports.sync),
         console: loopback(folder.ports.console),
-        console_tls: false,
-        names: vec!["localhost".into(), "127.0.0.1".into()],
-        triage: None,
         keep_closed_s,
-        key_exchange: server::identity::KeyExchange::default(),
-        limits: server::config::LimitsConfig::default(),
-        agencies: agencies.collect(),
-        purposes: server::config::default_purposes(),
-        cads: vec![],
-        links: server::calls::LinksConfig::default(),
         beats: beats(),
-        plate_reads: server::plate_reads::PlateReadsConfig::default(),
         sources: vec![
             source(
                 "Records",
@@ -203,6 +191,11 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             url: format!("http://{}/clips", sources.video),
             timeout_ms: 5_000,
         }),
+        ..Config::on_loopback(
+            "Cedarport RTCC (demo)",
+            folder.root.join("center"),
+            agencies.collect(),
+        )
     }
 }
 

@@ -49,11 +49,16 @@ pub fn client_config(
     ca_der: &[u8],
     identity: Option<(Vec<u8>, Arc<dyn Signer>)>,
 ) -> Result<Arc<ClientConfig>, ClientConfigError> {
-    let kx_groups = vec![
-        kx_group::X25519,
-        kx_group::SECP256R1,
-        kx_group::X25519MLKEM768,
-    ];
+    let kx_groups = if cfg!(feature = "fips") {
+        // X25519 is not among what the validated module has approved.
+        vec![kx_group::SECP256R1, kx_group::SECP256R1MLKEM768]
+    } else {
+        vec![
+            kx_group::X25519,
+            kx_group::SECP256R1,
+            kx_group::X25519MLKEM768,
+        ]
+    };
     let default = default_provider();
     let provider = Arc::new(CryptoProvider {
         kx_groups,

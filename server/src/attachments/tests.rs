@@ -22,33 +22,16 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let any = "127.0.0.1:0".parse().unwrap();
-        let running = Center::start(Config {
-            name: "Test RTCC".into(),
-            data: folder.path().into(),
-            sync: any,
-            console: any,
-            console_tls: false,
-            names: vec!["localhost".into()],
-            triage: None,
-            keep_closed_s: 1_800,
-            key_exchange: crate::identity::KeyExchange::default(),
-            limits: crate::config::LimitsConfig::default(),
-            agencies: vec![AgencyConfig {
+        let running = Center::start(Config::on_loopback(
+            "Test RTCC",
+            folder.path().into(),
+            vec![AgencyConfig {
                 id: "pd".into(),
                 name: "City Police".into(),
                 units: vec!["4A12".into(), "5B1".into()],
                 officers: vec![],
             }],
-            cads: vec![],
-            links: crate::calls::LinksConfig::default(),
-            sources: vec![],
-            purposes: crate::config::default_purposes(),
-            beats: vec![],
-            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
-            cameras: vec![],
-            video: None,
-        })
+        ))
         .await
         .unwrap();
         Self {

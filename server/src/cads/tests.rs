@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::center::Running;
-use crate::config::{AgencyConfig, Config, LimitsConfig};
-use crate::identity::KeyExchange;
+use crate::config::{AgencyConfig, Config};
 use crate::intake::CallStatus;
 use crate::log::LogError;
 use crate::triage::Rules;
@@ -39,7 +38,6 @@ impl Bench {
     }
 
     async fn start_again(&mut self) {
-        let any = "127.0.0.1:0".parse().unwrap();
         let agency = |id: &str| AgencyConfig {
             id: id.into(),
             name: id.into(),
@@ -47,25 +45,12 @@ impl Bench {
             officers: vec![],
         };
         let config = Config {
-            name: "Test RTCC".into(),
-            data: self.folder.path().join("data"),
-            sync: any,
-            console: any,
-            console_tls: false,
-            names: vec!["localhost".into()],
-            triage: None,
-            keep_closed_s: 1_800,
-            key_exchange: KeyExchange::default(),
-            limits: LimitsConfig::default(),
-            agencies: vec![agency("pd"), agency("sheriff")],
             cads: self.cads.clone(),
-            links: crate::calls::LinksConfig::default(),
-            sources: vec![],
-            purposes: crate::config::default_purposes(),
-            beats: vec![],
-            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
-            cameras: vec![],
-            video: None,
+            ..Config::on_loopback(
+                "Test RTCC",
+                self.folder.path().join("data"),
+                vec![agency("pd"), agency("sheriff")],
+            )
         };
         self.running = Some(Center::start(config).await.unwrap());
     }

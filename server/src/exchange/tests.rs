@@ -15,8 +15,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::cads::CadConfig;
 use crate::center::{Center, Running};
-use crate::config::{AgencyConfig, LimitsConfig};
-use crate::identity::KeyExchange;
+use crate::config::AgencyConfig;
 use crate::log::Happening;
 
 /// A center, and dispatch at its API.
@@ -29,25 +28,8 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let any = "127.0.0.1:0".parse().unwrap();
         let running = Center::start(Config {
-            name: "Test RTCC".into(),
-            data: folder.path().into(),
-            sync: any,
-            console: any,
-            console_tls: false,
             names: vec!["rtcc.example".into()],
-            triage: None,
-            keep_closed_s: 1_800,
-            key_exchange: KeyExchange::default(),
-            limits: LimitsConfig::default(),
-            agencies: vec![AgencyConfig {
-                id: "pd".into(),
-                name: "City Police".into(),
-                units: vec!["4A12".into()],
-                officers: vec![],
-            }],
-            links: crate::calls::LinksConfig::default(),
             cads: vec![CadConfig {
                 agency: "pd".into(),
                 eido_id: Some("pd.example".into()),
@@ -56,12 +38,16 @@ impl Bench {
                 folder: None,
                 view: None,
             }],
-            sources: vec![],
-            purposes: crate::config::default_purposes(),
-            beats: vec![],
-            plate_reads: crate::plate_reads::PlateReadsConfig::default(),
-            cameras: vec![],
-            video: None,
+            ..Config::on_loopback(
+                "Test RTCC",
+                folder.path().into(),
+                vec![AgencyConfig {
+                    id: "pd".into(),
+                    name: "City Police".into(),
+                    units: vec!["4A12".into()],
+                    officers: vec![],
+                }],
+            )
         })
         .await
         .unwrap();

@@ -38,12 +38,26 @@ pub enum KeyExchange {
 }
 
 impl KeyExchange {
+    /// In a build with the validated module, X25519 is not among what is approved.
     fn groups(self) -> Vec<&'static dyn SupportedKxGroup> {
         match self {
+            Self::Classical if IS_FIPS_BUILD => vec![kx_group::SECP256R1],
             Self::Classical => vec![kx_group::X25519, kx_group::SECP256R1],
+            Self::PostQuantum if IS_FIPS_BUILD => vec![kx_group::SECP256R1MLKEM768],
             Self::PostQuantum => vec![kx_group::X25519MLKEM768],
         }
     }
+}
+
+/// Made by `cargo xtask fips`.
+pub const IS_FIPS_BUILD: bool = cfg!(feature = "fips");
+
+/// Whether the validated cryptographic module (FIPS 140-3, CJIS SC-13) is what TLS and the
+/// center's own keys run on, as the module itself says; and nothing of this configuration
+/// is outside of it.
+#[must_use]
+pub fn is_fips_in_force(config: &ServerConfig) -> bool {
+    aws_lc_rs::try_fips_mode().is_ok() && config.fips()
 }
 
 /// Why TLS could not be set up from the center's keys.

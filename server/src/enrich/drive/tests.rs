@@ -6,9 +6,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::center::Running;
-use crate::config::{AgencyConfig, Config, LimitsConfig, default_purposes};
+use crate::config::{AgencyConfig, Config};
 use crate::enrich::SourceConfig;
-use crate::identity::KeyExchange;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::Happening;
 use packet::{Entry, OutcomeState};
@@ -37,32 +36,18 @@ async fn center(folder: &Path, silent: &TcpListener) -> Running {
         .clone()
         .try_into()
         .unwrap();
-    let any = "127.0.0.1:0".parse().unwrap();
     Center::start(Config {
-        name: "Test RTCC".into(),
-        data: folder.join("data"),
-        sync: any,
-        console: any,
-        console_tls: false,
-        names: vec!["localhost".into()],
-        triage: None,
-        keep_closed_s: 1_800,
-        key_exchange: KeyExchange::default(),
-        limits: LimitsConfig::default(),
-        agencies: vec![AgencyConfig {
-            id: "pd".into(),
-            name: "City Police".into(),
-            units: vec![],
-            officers: vec![],
-        }],
-        cads: vec![],
-        links: crate::calls::LinksConfig::default(),
         sources,
-        purposes: default_purposes(),
-        beats: vec![],
-        plate_reads: crate::plate_reads::PlateReadsConfig::default(),
-        cameras: vec![],
-        video: None,
+        ..Config::on_loopback(
+            "Test RTCC",
+            folder.join("data"),
+            vec![AgencyConfig {
+                id: "pd".into(),
+                name: "City Police".into(),
+                units: vec![],
+                officers: vec![],
+            }],
+        )
     })
     .await
     .unwrap()

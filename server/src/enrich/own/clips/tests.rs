@@ -88,32 +88,18 @@ async fn content(State(video): State<Arc<Video>>) -> Response {
 }
 
 async fn center(data: &Path, video: Option<VideoConfig>) -> Running {
-    let any = "127.0.0.1:0".parse().unwrap();
     let config = Config {
-        name: "Test RTCC".into(),
-        data: data.into(),
-        sync: any,
-        console: any,
-        console_tls: false,
-        names: vec!["localhost".into()],
-        triage: None,
-        keep_closed_s: 1_800,
-        key_exchange: crate::identity::KeyExchange::default(),
-        limits: crate::config::LimitsConfig::default(),
-        agencies: vec![AgencyConfig {
-            id: "pd".into(),
-            name: "City Police".into(),
-            units: vec![],
-            officers: vec![],
-        }],
-        cads: vec![],
-        links: crate::calls::LinksConfig::default(),
-        sources: vec![],
-        purposes: crate::config::default_purposes(),
-        beats: vec![],
-        plate_reads: crate::plate_reads::PlateReadsConfig::default(),
-        cameras: vec![],
         video,
+        ..Config::on_loopback(
+            "Test RTCC",
+            data.into(),
+            vec![AgencyConfig {
+                id: "pd".into(),
+                name: "City Police".into(),
+                units: vec![],
+                officers: vec![],
+            }],
+        )
     };
     Center::start(config).await.unwrap()
 }
