@@ -47,7 +47,7 @@ pub use officers::adopt;
 pub(crate) use rows::count;
 pub(crate) use steps::{Life, Step, StepWhat};
 pub(crate) use units::{DISPATCH, on_it as units_on_it};
-pub use units::{UNITS_MAX, assign, end_closed, release};
+pub use units::{Grace, UNITS_MAX, assign, end_closed, release};
 pub(crate) use units::{end_grant, grant};
 
 /// What a report came to.

@@ -19,7 +19,7 @@ use crate::attachments::{self, Workbench};
 use crate::audit::{self, Record};
 use crate::beats;
 use crate::cads::{self, CadError, Cads};
-use crate::calls::{self, EidoError, Reported, Taken};
+use crate::calls::{self, EidoError, Grace, Reported, Taken};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::enrich;
@@ -701,7 +701,10 @@ async fn count_live(center: &Arc<Center>) {
 /// What is due by time: packets of closed calls leave their units, attachments that
 /// nobody finishes leave the store, gauges are read.
 async fn tick(center: Arc<Center>, stop: CancellationToken) {
-    let keep_ms = i64::from(center.config.keep_closed_s) * 1_000;
+    let grace = match center.config.keep_closed_s {
+        Some(s) => Grace::Ms(i64::from(s) * 1_000),
+        None => Grace::Shift,
+    };
     let mut ticks = 0_u64;
     loop {
         tokio::select! {
@@ -735,13 +738,10 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
         if let Err(e) = swept.await {
             tracing::warn!(error = %e, "unfinished attachments stay for now");
         }
-        let closed_before_ms = clock::now_ms() - keep_ms;
         loop {
             let ended = center
                 .log
-                .write(move |ledger| {
-                    calls::end_closed(ledger, closed_before_ms, ENDED_PER_COMMIT_MAX)
-                })
+                .write(move |ledger| calls::end_closed(ledger, grace, ENDED_PER_COMMIT_MAX))
                 .await;
             match ended {
                 Ok(ended) if ended == ENDED_PER_COMMIT_MAX => {}

@@ -47,9 +47,10 @@ pub struct Config {
     /// The triage table; the built-in one when absent.
     #[serde(default)]
     pub triage: Option<PathBuf>,
-    /// How long after a call has closed its units keep the packet.
-    #[serde(default = "half_an_hour")]
-    pub keep_closed_s: u32,
+    /// How long after a call has closed its units keep the packet; when absent, to the end
+    /// of the shift in which it closed.
+    #[serde(default)]
+    pub keep_closed_s: Option<u32>,
     /// How devices and center agree on a session's keys. Classical (X25519, P-256) by
     /// default: the post-quantum share is over a kilobyte each way, a second each at
     /// 9,600 bit/s, at every contact that does not resume a session.
@@ -148,10 +149,6 @@ fn localhost() -> Vec<String> {
     vec!["localhost".into(), "127.0.0.1".into()]
 }
 
-fn half_an_hour() -> u32 {
-    1_800
-}
-
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgencyConfig {
@@ -182,7 +179,7 @@ impl Config {
             console_tls: false,
             names: localhost(),
             triage: None,
-            keep_closed_s: half_an_hour(),
+            keep_closed_s: None,
             key_exchange: KeyExchange::default(),
             fips: false,
             limits: LimitsConfig::default(),

@@ -135,7 +135,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
     Config {
         sync: loopback(folder.ports.sync),
         console: loopback(folder.ports.console),
-        keep_closed_s,
+        keep_closed_s: Some(keep_closed_s),
         beats: beats(),
         sources: vec![
             source(

@@ -156,23 +156,43 @@ pub(crate) fn end_grant(
     Ok(())
 }
 
-/// Takes the packets of calls that were closed before this time from the units that
-/// still have them: reports are written after a call, so not at once. Returns how many.
+/// How long units keep the packet of a call that was closed: reports are written after a
+/// call, so not at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// To the end of the shift in which it was closed, on any of the unit's devices.
+    Shift,
+    Ms(i64),
+}
+
+/// Takes the packets of closed calls whose grace is over from the units that still have
+/// them. Returns how many.
 ///
 /// # Errors
 /// When the store fails.
 pub fn end_closed(
     ledger: &mut Ledger<'_>,
-    closed_before_ms: i64,
+    grace: Grace,
     at_most: usize,
 ) -> Result<usize, LogError> {
+    let now_ms = ledger.now_ms();
+    // Nobody writes reports of a shift that ended, or began after the call had.
+    let (over, before_ms) = match grace {
+        Grace::Shift => (
+            "NOT EXISTS (SELECT 1 FROM shifts WHERE shifts.unit = grants.unit
+                 AND shifts.ended_ms IS NULL AND shifts.expires_ms > ?1
+                 AND shifts.began_ms <= calls.seen_ms)",
+            now_ms,
+        ),
+        Grace::Ms(ms) => ("calls.seen_ms <= ?1", now_ms - ms),
+    };
     let ended: Vec<(String, i64)> = ledger
         .sql()
-        .prepare_cached(
-            "SELECT unit, grants.call FROM grants JOIN calls ON calls.call = grants.call
-             WHERE to_seq IS NULL AND open = 0 AND seen_ms <= ?1 LIMIT ?2",
-        )?
-        .query_map(params![closed_before_ms, at_most], |row| {
+        .prepare_cached(&format!(
+            "SELECT grants.unit, grants.call FROM grants JOIN calls ON calls.call = grants.call
+             WHERE to_seq IS NULL AND open = 0 AND {over} LIMIT ?2"
+        ))?
+        .query_map(params![before_ms, at_most], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<Result<_, _>>()?;

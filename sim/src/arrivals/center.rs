@@ -319,8 +319,8 @@ impl City {
     /// What is due by time, as the center's own tick.
     pub(super) fn tick(&mut self) {
         self.desk_task(|ledger| {
-            let before_ms = ledger.now_ms() - KEEP_CLOSED_MS;
-            calls::end_closed(ledger, before_ms, ENDED_PER_COMMIT_MAX).map(drop)
+            let grace = calls::Grace::Ms(KEEP_CLOSED_MS);
+            calls::end_closed(ledger, grace, ENDED_PER_COMMIT_MAX).map(drop)
         });
         self.queue.plan(self.now_ms + TICK_MS, Event::Tick);
     }

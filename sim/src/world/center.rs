@@ -502,8 +502,8 @@ impl World {
             return;
         };
         self.desk_task("end closed".into(), move |ledger| {
-            let before_ms = ledger.now_ms() - keep_closed_ms;
-            server::calls::end_closed(ledger, before_ms, 50).map(drop)
+            let grace = server::calls::Grace::Ms(keep_closed_ms);
+            server::calls::end_closed(ledger, grace, 50).map(drop)
         });
         self.queue.plan(self.now_ms + 5_000, Event::Tick);
     }

@@ -1,5 +1,11 @@
-use super::super::{Life, StepWhat};
+use packet::DeviceNumber;
+
+use super::super::{Grace, Life, StepWhat, end_closed};
 use super::*;
+use crate::shifts::{self, Shift};
+
+/// More than there are.
+const ENDED_MAX: usize = 10;
 
 impl Bench {
     /// What happened to a call, as its own document tells it.
@@ -81,4 +87,48 @@ fn a_calls_life_is_told_step_by_step_and_late_and_repeated_messages_add_none() {
     bench.tell(said("7", 50));
     steps.push(StepWhat::Reopened);
     assert_eq!(bench.life(call), steps);
+}
+
+#[test]
+fn a_closed_calls_packet_stays_to_the_end_of_the_shift_in_which_it_closed() {
+    let mut bench = Bench::new();
+    let on = |device| Shift {
+        device: DeviceNumber(device),
+        officer: "Diaz".into(),
+        badge: "7".into(),
+        unit: "1A1".into(),
+        agency: "pd".into(),
+        expires_ms: i64::MAX,
+    };
+    let sign_on = |bench: &mut Bench, device| {
+        bench.write(move |ledger| shifts::sign_on(ledger, &on(device)).map(drop));
+    };
+    let sign_off = |bench: &mut Bench, device| {
+        bench.write(move |ledger| shifts::sign_off(ledger, DeviceNumber(device)));
+    };
+    let ended =
+        |bench: &mut Bench| bench.write(|ledger| end_closed(ledger, Grace::Shift, ENDED_MAX));
+
+    sign_on(&mut bench, 1);
+    let put_on = CallReport {
+        units: vec!["1A1".into()],
+        ..said("7", 0)
+    };
+    bench.tell(put_on);
+    assert_eq!(ended(&mut bench), 0, "an open call stays");
+    bench.tell(CallReport {
+        status: closed("Advised"),
+        ..said("7", 10)
+    });
+    assert_eq!(ended(&mut bench), 0, "its report is still to be written");
+    // The clock of the log counts in milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    sign_on(&mut bench, 2);
+    assert_eq!(ended(&mut bench), 0);
+    sign_off(&mut bench, 1);
+    assert_eq!(
+        ended(&mut bench),
+        1,
+        "the next shift on the unit does not hold it"
+    );
 }
