@@ -31,6 +31,7 @@ impl Bench {
             console_tls: false,
             names: vec!["localhost".into()],
             triage: None,
+            policies: None,
             keep_closed_s: 1_800,
             key_exchange: crate::identity::KeyExchange::default(),
             limits: crate::config::LimitsConfig::default(),

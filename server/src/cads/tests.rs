@@ -54,6 +54,7 @@ impl Bench {
             console_tls: false,
             names: vec!["localhost".into()],
             triage: None,
+            policies: None,
             keep_closed_s: 1_800,
             key_exchange: KeyExchange::default(),
             limits: LimitsConfig::default(),

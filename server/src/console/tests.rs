@@ -54,6 +54,7 @@ impl Bench {
             console_tls: false,
             names: vec!["localhost".into()],
             triage: None,
+            policies: None,
             keep_closed_s: 1_800,
             key_exchange: crate::identity::KeyExchange::default(),
             limits: crate::config::LimitsConfig::default(),
@@ -64,6 +65,7 @@ impl Bench {
                 officers: vec![OfficerConfig {
                     badge: "7".into(),
                     name: "Diaz".into(),
+                    certifications: crate::policy::Certifications::default(),
                 }],
             }],
             cads: vec![],

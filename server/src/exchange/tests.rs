@@ -38,6 +38,7 @@ impl Bench {
             console_tls: false,
             names: vec!["rtcc.example".into()],
             triage: None,
+            policies: None,
             keep_closed_s: 1_800,
             key_exchange: KeyExchange::default(),
             limits: LimitsConfig::default(),

@@ -46,6 +46,7 @@ async fn center(folder: &Path, silent: &TcpListener) -> Running {
         console_tls: false,
         names: vec!["localhost".into()],
         triage: None,
+        policies: None,
         keep_closed_s: 1_800,
         key_exchange: KeyExchange::default(),
         limits: LimitsConfig::default(),
