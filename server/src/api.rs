@@ -26,6 +26,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use axum::routing::{delete, get, post, put};
+use packet::CallId;
 use packet::entry::ATTACHMENT_BYTES_MAX;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::center::Center;
 use crate::hot_list::file::FILE_BYTES_MAX;
 use crate::intake::report::BODY_BYTES_MAX;
-use crate::policy::{Act, Actor, Role, decide};
+use crate::policy::{Act, Actor, On, Role, agency_of};
 use crate::problem::Problem;
 
 /// Largest body of a route that takes no call.
@@ -158,11 +159,53 @@ pub(crate) async fn allow(
     act: Act,
     object: &str,
 ) -> Result<(), Problem> {
-    if decide(actor.role, act) {
+    if center.policies.may(actor, act) {
         return Ok(());
     }
     center
         .denied(actor, act, object.chars().take(100).collect())
         .await;
     Err(Problem::denied())
+}
+
+/// Lets the caller do this to one call. A call that may not be known of is answered like one
+/// that never was, in the same words.
+pub(crate) async fn allow_call(
+    center: &Center,
+    actor: &Actor,
+    act: Act,
+    id: &str,
+) -> Result<CallId, Problem> {
+    find_call(center, actor, act, id)
+        .await?
+        .ok_or_else(Problem::not_found)
+}
+
+/// As [`allow_call`]; `None` for a call that is not there, or may not be known of.
+pub(crate) async fn find_call(
+    center: &Center,
+    actor: &Actor,
+    act: Act,
+    id: &str,
+) -> Result<Option<CallId>, Problem> {
+    allow(center, actor, act, id).await?;
+    let Ok(call) = id.parse::<CallId>() else {
+        return Ok(None);
+    };
+    let agency = center
+        .log
+        .readers()
+        .read(move |connection| agency_of(connection, call))
+        .await?;
+    let who = center.policies.who(actor);
+    let may = |agency: &str| center.policies.decide(&who, act, On::call(act, agency));
+    if agency.is_some_and(|agency| may(&agency)) {
+        return Ok(Some(call));
+    }
+    // For whom something is hidden, what is not there is put on record like what is: it takes
+    // as long.
+    if !center.policies.agencies().iter().all(|agency| may(agency)) {
+        center.denied(actor, act, call.to_string()).await;
+    }
+    Ok(None)
 }

@@ -116,7 +116,9 @@ fn open(
     facts::write(ledger, call, &facts, report)?;
     facts::warn(ledger, call, triage)?;
     units::hear(ledger, call, &report.units, report.updated, origin)?;
+    let agency = ledger.agency_of(call)?;
     ledger.tell(Happening::Call {
+        agency,
         call,
         open: rows::is_open(&facts),
         priority: facts.priority,
@@ -159,7 +161,9 @@ fn fold(
     let moved = units::hear(ledger, call, &report.units, report.updated, origin)?;
     if is_current {
         let open = rows::is_open(&facts);
+        let agency = ledger.agency_of(call)?;
         ledger.tell(Happening::Call {
+            agency,
             call,
             open,
             priority: facts.priority,

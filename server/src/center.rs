@@ -32,7 +32,7 @@ use crate::intake::eido::Eido;
 use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
 use crate::plate_reads;
-use crate::policy::{Act, Actor};
+use crate::policy::{Act, Actor, LivePolicies, PolicyFault};
 use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
 use crate::search;
@@ -65,6 +65,8 @@ pub enum CenterError {
     Log(#[from] LogError),
     #[error("the triage table cannot be used: {0}")]
     Triage(String),
+    #[error("the policies cannot be used: {0}")]
+    Policies(#[from] PolicyFault),
     #[error(transparent)]
     Cads(#[from] CadError),
     #[error("{what} cannot listen on {address}: {reason}")]
@@ -99,6 +101,8 @@ pub struct Center {
     pub cads: Cads,
     /// How this center's own components of EIDOs are named.
     pub ids: Ids,
+    /// Who may do what, as it is in force.
+    pub policies: Arc<LivePolicies>,
     rules: Arc<LiveRules>,
     /// Changes when a saved search gave a notice, or somebody saw one.
     pub notices: watch::Sender<u64>,
@@ -146,6 +150,7 @@ impl Center {
         config.check()?;
         let rules = LiveRules::open(config.triage.as_deref()).map_err(CenterError::Triage)?;
         let rules = Arc::new(rules);
+        let policies = Arc::new(LivePolicies::open(&config)?);
         let sources = enrich::Sources::open(&config)?;
         let cads = Cads::open(&config.cads)?;
         let data = config.data.clone();
@@ -175,6 +180,7 @@ impl Center {
             let (hub, questions, metrics) = (hub.clone(), questions.clone(), metrics.clone());
             let (reader, triager) = (rules.clone(), rules.clone());
             let surroundings = Surroundings::default()
+                .deciding(policies.clone())
                 .reading(move |words| reader.current().entities(words))
                 .triaging(move |report| triager.current().triage(report))
                 .linking(config.links);
@@ -212,6 +218,7 @@ impl Center {
             token,
             sync,
             cads,
+            policies,
             rules,
             notices: watch::channel(0).0,
         });
@@ -248,6 +255,9 @@ impl Center {
         tasks.spawn(tick(center.clone(), stop.clone()));
         let rules = center.rules.clone();
         tasks.spawn(rules.watch(center.metrics.clone(), stop.clone()));
+        let policies = center.policies.clone();
+        tasks.spawn(policies.watch(center.metrics.clone(), stop.clone()));
+        tasks.spawn(decide_anew(center.clone(), stop.clone()));
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
@@ -584,6 +594,19 @@ fn count(metrics: &Metrics, happenings: &[Happening]) {
             Happening::Call { opened: true, .. } => metrics.calls.inc(),
             _ => 0,
         };
+    }
+}
+
+/// Decides about what is carried by devices that are connected each time that policies,
+/// people or the date change.
+async fn decide_anew(center: Arc<Center>, stop: CancellationToken) {
+    let mut changes = center.policies.changes();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+        center.hub.decide_anew();
     }
 }
 

@@ -14,6 +14,7 @@ use crate::enrich::own::clips::VideoConfig;
 use crate::enrich::{self, SourceConfig};
 use crate::identity::KeyExchange;
 use crate::plate_reads::PlateReadsConfig;
+use crate::policy::{CENTER, Certifications};
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,10 @@ pub struct Config {
     /// The triage table; the built-in one when absent.
     #[serde(default)]
     pub triage: Option<PathBuf>,
+    /// A folder of the agencies' policies (`*.cedar`) and who is certified (`people.toml`);
+    /// the built-in agreement when absent.
+    #[serde(default)]
+    pub policies: Option<PathBuf>,
     /// How long after a call has closed its units keep the packet; when absent, to the end
     /// of the shift in which it closed.
     #[serde(default)]
@@ -163,6 +168,9 @@ pub struct AgencyConfig {
 pub struct OfficerConfig {
     pub badge: String,
     pub name: String,
+    /// What the officer is certified for: the day on which each ends, in the center's zone.
+    #[serde(default)]
+    pub certifications: Certifications,
 }
 
 impl Config {
@@ -179,6 +187,7 @@ impl Config {
             console_tls: false,
             names: localhost(),
             triage: None,
+            policies: None,
             keep_closed_s: None,
             key_exchange: KeyExchange::default(),
             fips: false,
@@ -212,6 +221,7 @@ impl Config {
         if let Some(folder) = path.parent() {
             config.data = folder.join(&config.data);
             config.triage = config.triage.map(|triage| folder.join(triage));
+            config.policies = config.policies.map(|policies| folder.join(policies));
             for source in &mut config.sources {
                 source.beside(folder);
             }
@@ -257,6 +267,12 @@ impl Config {
         let mut agencies = HashSet::new();
         let mut units = HashSet::new();
         for agency in &self.agencies {
+            if agency.id == CENTER {
+                return field(
+                    "agencies.id",
+                    &format!("an id other than {CENTER}, which stands for the center itself"),
+                );
+            }
             if !agencies.insert(&agency.id) {
                 return field("agencies.id", &format!("{} stands twice", agency.id));
             }

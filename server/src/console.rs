@@ -44,7 +44,7 @@ use self::view::HeaderView;
 use crate::center::Center;
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::{Actor, Role};
+use crate::policy::{Act, Actor, Role, Sight};
 
 /// Whoever sits at the console, as entries, receipts and the audit log name that person.
 const ANALYST_NAME: &str = "Analyst (RTCC)";
@@ -77,7 +77,19 @@ impl Console {
     }
 
     async fn open_calls(&self) -> Result<u64, LogError> {
-        self.center.log.readers().read(board::open_calls).await
+        self.open_calls_for(&Actor::of(Role::Analyst)).await
+    }
+
+    /// As many as this person may know of.
+    async fn open_calls_for(&self, actor: &Actor) -> Result<u64, LogError> {
+        let sight = self.sight(actor);
+        let count = move |connection: &_| board::open_calls(connection, &sight);
+        self.center.log.readers().read(count).await
+    }
+
+    /// What this person may see of whose packets.
+    fn sight(&self, actor: &Actor) -> Sight {
+        Sight::of(&self.center.policies, actor, Act::Show)
     }
 }
 
@@ -93,7 +105,6 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         notices: watch::channel(0).0,
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
-    tokio::spawn(board::keep(console.clone()));
     tokio::spawn(search::keep(console.clone()));
     let attachments = Router::new()
         .route("/calls/{id}/attachments", post(attachments::add))

@@ -11,7 +11,7 @@ mod state;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packet::{CallId, DeviceNumber};
+use packet::{CallId, Compartment, DeviceNumber, DocumentId};
 use rusqlite::Connection;
 use sync::frame::{ByeWhy, SeenFrame};
 use sync::limits::SEEN_QUEUE_MAX;
@@ -19,9 +19,10 @@ use sync::relay::Granted;
 
 pub use inbox::News;
 use inbox::{Bell, Inbox};
-use state::{CallState, Session, State, documents_of};
+use state::{CallState, Reach, Session, State, documents_of};
 
-use crate::log::{Happening, LogError};
+use crate::log::{Happening, LogError, reach};
+use crate::policy::{Carries, agency_of};
 
 /// A session's place in the hub; leaves it when dropped.
 #[derive(Debug)]
@@ -59,18 +60,14 @@ impl Hub {
         while let Some(row) = rows.next()? {
             let call = CallId(row.get::<_, i64>(1)?.cast_unsigned());
             let from = row.get::<_, i64>(2)?.unsigned_abs();
-            let mut last = BTreeMap::new();
-            for document in documents_of(call) {
-                let seq: Option<i64> = connection
-                    .prepare_cached("SELECT max(seq) FROM changes WHERE document = ?1")?
-                    .query_row([document.to_bytes()], |row| row.get(0))?;
-                last.insert(document, seq.unwrap_or(0).unsigned_abs());
-            }
             let (unit, live, priority) = (row.get::<_, String>(0)?, row.get(3)?, row.get(4)?);
+            let documents = reach_of(connection, call)?;
+            let agency = agency_of(connection, call)?.unwrap_or_default();
             let known = state.calls.entry(call).or_insert(CallState {
+                agency,
                 live,
                 priority,
-                last,
+                documents,
                 units: HashMap::new(),
             });
             known.units.insert(unit.clone(), from);
@@ -83,9 +80,15 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session begins. What is granted to its unit now, and the log's head.
+    /// A session begins, of a device that may have what `carries` says. What of its unit's
+    /// calls is granted to it now, and the log's head.
     #[must_use]
-    pub fn join(&self, device: DeviceNumber, unit: Option<&str>) -> (Place, u64, Vec<Granted>) {
+    pub fn join(
+        &self,
+        device: DeviceNumber,
+        unit: Option<&str>,
+        carries: Carries,
+    ) -> (Place, u64, Vec<Granted>) {
         let mut state = self.lock();
         // One session a device: a new one means that the old link is gone.
         for old in state.sessions_of_device(device) {
@@ -96,6 +99,7 @@ impl Hub {
         let number = state.next_session;
         let inbox = Arc::new(Inbox::default());
         let unit = unit.map(str::to_owned);
+        let granted = state.granted(unit.as_deref(), &carries.now());
         state
             .device_sessions
             .entry(device)
@@ -105,6 +109,7 @@ impl Hub {
             number,
             Session {
                 device,
+                carries,
                 inbox: inbox.clone(),
             },
         );
@@ -115,20 +120,6 @@ impl Hub {
                 .or_default()
                 .insert(number);
         }
-        let granted = unit
-            .as_ref()
-            .and_then(|unit| state.by_unit.get(unit))
-            .map_or_else(Vec::new, |calls| {
-                calls
-                    .iter()
-                    .filter_map(|call| {
-                        let known = state.calls.get(call)?;
-                        let from = *known.units.get(unit.as_ref()?)?;
-                        Some(known.granted(from))
-                    })
-                    .flatten()
-                    .collect()
-            });
         (
             Place {
                 hub: self.clone(),
@@ -151,6 +142,16 @@ impl Hub {
                 state.take(happening, &mut told);
             }
         }
+        self.bell.lock().append(&mut told);
+        self.bell.notify.notify_one();
+    }
+
+    /// Policies, people or the date have changed: what each device that is connected may have
+    /// is decided anew. A document that it may no longer have leaves it as one of a unit that
+    /// was released does.
+    pub fn decide_anew(&self) {
+        let mut told = Vec::new();
+        self.lock().decide_anew(&mut told);
         self.bell.lock().append(&mut told);
         self.bell.notify.notify_one();
     }
@@ -211,6 +212,25 @@ impl Hub {
             .map(|session| session.device)
             .collect()
     }
+}
+
+/// The documents of a call and how far they go.
+fn reach_of(
+    connection: &Connection,
+    call: CallId,
+) -> Result<BTreeMap<DocumentId, Reach>, LogError> {
+    let always = documents_of(call);
+    let mut documents = BTreeMap::new();
+    for document in Compartment::ALL.map(|compartment| DocumentId::new(call, compartment)) {
+        let found = reach(connection, document)?;
+        if always.contains(&document) {
+            let last = found.map_or(0, |(_, last)| last);
+            documents.insert(document, Reach { first: 0, last });
+        } else if let Some((first, last)) = found {
+            documents.insert(document, Reach { first, last });
+        }
+    }
+    Ok(documents)
 }
 
 impl Place {

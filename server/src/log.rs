@@ -30,6 +30,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record};
 pub use desk::{Desk, Surroundings, Task};
+pub(crate) use ledger::reach;
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
 pub use read::{Logged, Readers, document, document_after, slice};
 pub use recent::{Recent, Slice};

@@ -67,6 +67,8 @@ pub struct Metrics {
     pub catch_ups_waiting: Gauge,
     /// 1 while the file of triage rules is wrong and older ones stand.
     pub triage_rules_wrong: Gauge,
+    /// 1 while a file of policies is wrong and those of before stand.
+    pub policies_wrong: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -150,6 +152,10 @@ impl Metrics {
             "triage_rules_wrong",
             "1 while the file of triage rules is wrong and older rules stand",
         );
+        let policies_wrong = gauge(
+            "policies_wrong",
+            "1 while a file of policies or people is wrong and those of before stand",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
@@ -207,6 +213,7 @@ impl Metrics {
             calls_carried,
             catch_ups_waiting,
             triage_rules_wrong,
+            policies_wrong,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

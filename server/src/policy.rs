@@ -1,10 +1,38 @@
 //! The one place that decides: may this one do this to that?
 //!
-//! Behind the seam stands a fixed table of roles until the agencies' own policies
-//! do (Cedar, a later issue). Every route, frame and query asks [`decide`], and what
-//! is not in the table is denied.
+//! Behind it stand Cedar policies ([`set`]): the center's own say what a role may do and what
+//! no agreement can permit, the agencies' agreements say what is shared with whom. Deny is the
+//! default. What is in force is [`LivePolicies`]: each route, page, socket, session, frame and
+//! query asks it, and is asked about again when policies, people or the date change ([`live`]).
+//!
+//! ```text
+//! words.cedarschema ─┐
+//! roles.cedar ───────┼─▶ Policies ─▶ LivePolicies ─▶ decide(who, act, on)
+//! agreement.cedar or │                   ▲    └──▶ changes ─▶ hub, pages: decided anew
+//! the folder's files ┘     people.toml ──┘
+//! ```
+//!
+//! * [`who`] is who asks and what about: all that a policy may look at.
+//! * [`sight`] is what one reader may see of whose packets, as a condition of a query.
+//! * [`people`] is who is certified for what, and until when.
+
+pub mod carries;
+pub mod live;
+pub mod people;
+pub mod set;
+pub mod sight;
+pub mod who;
+
+use std::sync::{Arc, LazyLock};
 
 use packet::{Compartment, Kind};
+
+pub use carries::{Carries, Carrying};
+pub use live::LivePolicies;
+pub use people::People;
+pub use set::{Names, Policies, PolicyFault, PolicyRef, Verdict};
+pub use sight::{Sight, agency_of};
+pub use who::{CENTER, Certifications, On, Who};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +121,8 @@ pub enum Act {
     GiveBack,
     /// Be taken in again by a restored center that has forgotten the enrolment.
     Readmit,
+    /// See this compartment of a packet at the console.
+    Show(Compartment),
     /// Carry this compartment on a device.
     Carry(Compartment),
     /// Have this compartment of a packet for another agency's system.
@@ -133,6 +163,10 @@ pub enum Act {
     SeePremises,
     /// See which rule said what of a call, with its words.
     ExplainTriage,
+    /// See who may see a document, and by which policies.
+    ExplainPolicy,
+    /// Say that a caution which was derived from a restricted record is shown, or is not.
+    ReleaseCaution,
 }
 
 impl Act {
@@ -140,6 +174,7 @@ impl Act {
     #[must_use]
     pub fn name(self) -> String {
         match self {
+            Self::Show(compartment) => format!("show {}", compartment.name()),
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
             Self::Release(compartment) => format!("release {}", compartment.name()),
             Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
@@ -149,80 +184,28 @@ impl Act {
     }
 }
 
-/// May this role do this? Deny is the default.
+/// May this role do this, by the built-in policies? For what depends on nothing but the role:
+/// what an operator does at the center's machine, where no center may be running.
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
-    use Act::{
-        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
-        ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
-        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
-        SignOn, Write,
+    let on = match act {
+        Act::AskSource | Act::ReleaseCaution => On::Source {
+            agency: CENTER,
+            name: "",
+            compartment: Compartment::Call,
+        },
+        act => On::call(act, CENTER),
     };
-    match (role, act) {
-        (_, SeeHealth | SeeApiDescription | Enrol)
-        | (
-            Role::Device | Role::Officer,
-            SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
-        )
-        | (Role::Device, Readmit)
-        | (Role::Operator, Backup | Restore | ExplainTriage)
-        | (
-            Role::Officer | Role::Analyst | Role::Supervisor | Role::Dispatch | Role::Operator,
-            AskSource,
-        )
-        | (Role::Officer, Carry(Compartment::Safety | Compartment::Call) | FetchAttachment)
-        | (
-            Role::Analyst | Role::Supervisor,
-            SeeBoard
-            | SeePacket
-            | SeeArrivals
-            | FetchAttachment
-            | Search
-            | SearchIn(Compartment::Safety | Compartment::Call),
-        )
-        | (
-            Role::Analyst | Role::Supervisor | Role::Dispatch,
-            AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
-            | SeePremises | LinkCalls,
-        )
-        | (Role::Supervisor, NewEnrolmentCode | RevokeDevice)
-        | (Role::Dispatch, ReplaceHotList | ReportPlateReads | SeeCads)
-        | (
-            Role::Dispatch,
-            ReportCall
-            | ListCalls
-            | SeePacket
-            | SeeArrivals
-            | FetchAttachment
-            | Search
-            | SearchIn(Compartment::Safety | Compartment::Call)
-            | AssignUnit
-            | NewEnrolmentCode
-            | RevokeDevice
-            | Release(Compartment::Safety | Compartment::Call)
-            | Write(Kind::Attachment),
-        ) => true,
-        (Role::Device | Role::Officer, Write(kind)) => matches!(
-            kind,
-            Kind::Facts
-                | Kind::Note
-                | Kind::Caution
-                | Kind::Query
-                | Kind::UnitStatus
-                | Kind::Correction
-                | Kind::Acknowledgement
-                | Kind::Attachment
-        ),
-        (Role::Analyst | Role::Supervisor, Write(kind)) => {
-            matches!(
-                kind,
-                Kind::Note | Kind::Caution | Kind::Query | Kind::Correction | Kind::Attachment
-            )
-        }
-        _ => false,
-    }
+    built_in().decide(&Who::of(role), act, on)
+}
+
+/// The built-in policies, where no configuration says whose agencies there are: a simulated
+/// city's.
+#[must_use]
+pub fn built_in() -> Arc<LivePolicies> {
+    static BUILT_IN: LazyLock<Arc<LivePolicies>> =
+        LazyLock::new(|| Arc::new(LivePolicies::built_in(&[])));
+    BUILT_IN.clone()
 }
 
 #[cfg(test)]
@@ -243,6 +226,19 @@ mod tests {
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
         ("ExplainTriage", &[Role::Operator]),
+        ("ExplainPolicy", &[Role::Operator]),
+        ("ReleaseCaution", &[Role::Analyst, Role::Supervisor]),
+        (
+            "show safety",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        (
+            "show call",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        ("show records", &[]),
+        ("show juvenile", &[]),
+        ("show intel", &[]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -380,6 +376,8 @@ mod tests {
             Act::Backup,
             Act::Restore,
             Act::ExplainTriage,
+            Act::ExplainPolicy,
+            Act::ReleaseCaution,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,
@@ -402,6 +400,7 @@ mod tests {
             Act::EndPremise,
             Act::SeePremises,
         ];
+        acts.extend(Compartment::ALL.map(Act::Show));
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Compartment::ALL.map(Act::Release));
         acts.extend(Compartment::ALL.map(Act::SearchIn));

@@ -29,17 +29,8 @@ pub mod watch;
 
 use packet::{Compartment, MentionWhat};
 
-use crate::policy::{Act, Role, decide};
-
 pub use criteria::{Criteria, SearchRequest, Wrong};
 pub use find::{Found, FoundEntry, FoundPacket, Page, find};
-
-/// The compartments that this role may look in.
-#[must_use]
-pub fn compartments_of(role: Role) -> Vec<Compartment> {
-    let may = |compartment: &Compartment| decide(role, Act::SearchIn(*compartment));
-    Compartment::ALL.into_iter().filter(may).collect()
-}
 
 /// A plate, phone or person in the index's language; `None` for what is not looked up so, or
 /// has nothing to look up in it.

@@ -32,8 +32,8 @@ use crate::clock;
 use crate::contacts::Contact;
 use crate::devices::Device;
 use crate::hub::Place;
-use crate::log::{Ledger, LogError, slice};
-use crate::policy::{Act, Role, decide};
+use crate::log::{Ledger, LogError, reach, slice};
+use crate::policy::{Act, Carries, Carrying, Role, agency_of};
 use crate::receipts::{self, Carrier, Report};
 use crate::shifts::Shift;
 use crate::turns::Turn;
@@ -89,6 +89,8 @@ struct Session {
     center: Arc<Center>,
     speaker: Speaker,
     place: Place,
+    /// What its device may have; the hub asks it for each grant.
+    carries: Carries,
     relay: Relay,
     /// In the order they were asked for: answers keep the order of the offers.
     writes: FuturesOrdered<BoxFuture<'static, Written>>,
@@ -153,15 +155,23 @@ impl Session {
             retry_after_ms: 2_000,
         };
         let unit = speaker.shift.as_ref().map(|shift| shift.unit.clone());
-        let (place, head, mut granted) = center.hub.join(speaker.device.number, unit.as_deref());
-        granted.retain(|g| decide(speaker.role(), Act::Carry(g.document.compartment)));
+        let carries = Carries::new(
+            center.policies.clone(),
+            speaker.shift.clone(),
+            &speaker.device.agency,
+        );
+        let (place, head, granted) =
+            center
+                .hub
+                .join(speaker.device.number, unit.as_deref(), carries.clone());
+        let carried = carries.clone();
         let (device, after, receipts) = (speaker.device.number, hello.position, hello.receipts);
         let (ended, seen) = center
             .log
             .readers()
             .read(move |connection| {
                 Ok((
-                    ended(connection, unit.as_deref(), after)?,
+                    ended(connection, unit.as_deref(), after, &carried.now())?,
                     receipts::seen_of(connection, device, receipts)?,
                 ))
             })
@@ -181,6 +191,7 @@ impl Session {
             center,
             speaker,
             place,
+            carries,
             relay,
             writes: FuturesOrdered::new(),
             uploads: FuturesOrdered::new(),
@@ -329,12 +340,7 @@ impl Session {
     fn take_news(&mut self) {
         let news = self.place.take();
         for granted in &news.granted {
-            if decide(
-                self.speaker.role(),
-                Act::Carry(granted.document.compartment),
-            ) {
-                self.relay.grant(granted);
-            }
+            self.relay.grant(granted);
         }
         news.ended
             .into_iter()
@@ -508,7 +514,7 @@ async fn send(socket: &mut WebSocket, frame: Vec<u8>) -> bool {
     matches!(sent.await, Ok(Ok(())))
 }
 
-/// The grants of a unit that ended after this position; one more than a session takes
+/// What of a unit's grants that ended after this position the device may have had; one more than a session takes
 /// makes the digests differ, so the device starts anew.
 ///
 /// # Errors
@@ -517,6 +523,7 @@ pub fn ended(
     connection: &rusqlite::Connection,
     unit: Option<&str>,
     after: u64,
+    carrying: &Carrying<'_>,
 ) -> Result<Vec<Ended>, LogError> {
     let Some(unit) = unit else {
         return Ok(Vec::new());
@@ -536,12 +543,26 @@ pub fn ended(
     let mut all = Vec::new();
     for row in rows {
         let (call, from, to) = row?;
-        for compartment in Ledger::carried() {
-            all.push(Ended {
-                document: DocumentId::new(packet::CallId(call.cast_unsigned()), compartment),
-                from: from.unsigned_abs(),
-                to: to.unsigned_abs(),
-            });
+        let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
+        let call = packet::CallId(call.cast_unsigned());
+        let agency = agency_of(connection, call)?.unwrap_or_default();
+        for compartment in Compartment::ALL {
+            if !carrying.may_have(&agency, compartment) {
+                continue;
+            }
+            let document = DocumentId::new(call, compartment);
+            let first = if Ledger::carried().contains(&compartment) {
+                Some(0)
+            } else {
+                // Of a restricted one the device was told when there was something in it.
+                let found = reach(connection, document)?;
+                found.map(|(first, _)| first).filter(|first| *first <= to)
+            };
+            all.extend(first.map(|first| Ended {
+                document,
+                from: from.max(first),
+                to,
+            }));
         }
     }
     Ok(all)

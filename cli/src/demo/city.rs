@@ -12,6 +12,7 @@ use server::enrich::own::cameras::Camera;
 use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
+use server::policy::Certifications;
 use sim::{Agency, Faults, Sources};
 
 use super::cannot;
@@ -124,6 +125,7 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
             .map(|officer| OfficerConfig {
                 badge: officer.badge.into(),
                 name: officer.name.into(),
+                certifications: Certifications::default(),
             })
             .collect(),
     });

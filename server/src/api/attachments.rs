@@ -10,10 +10,10 @@ use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packet::{CallId, EntryId};
+use packet::EntryId;
 use serde::{Deserialize, Serialize};
 
-use super::{allow, caller};
+use super::{allow, allow_call, caller};
 use crate::attachments::{self, AttachmentError, Blob, File, Found, blob_of, digits, find, piece};
 use crate::audit::{self, Record};
 use crate::center::Center;
@@ -52,8 +52,7 @@ pub(super) async fn add(
     body: Request,
 ) -> Result<(StatusCode, Json<AddedView>), Problem> {
     let act = Act::Write(packet::Kind::Attachment);
-    allow(&center, &caller(&center, &headers), act, &id).await?;
-    let call: CallId = id.parse().map_err(|_| Problem::not_found())?;
+    let call = allow_call(&center, &caller(&center, &headers), act, &id).await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("name", e.body_text()))?;
     let media_type = headers
         .get(header::CONTENT_TYPE)
@@ -117,9 +116,19 @@ pub(super) async fn thumbnail(
 }
 
 async fn asked(center: &Center, headers: &HeaderMap, blob: &str) -> Result<(Blob, Found), Problem> {
-    allow(center, &caller(center, headers), Act::FetchAttachment, blob).await?;
+    let caller = caller(center, headers);
+    allow(center, &caller, Act::FetchAttachment, blob).await?;
     let blob = blob_of(blob).ok_or_else(Problem::not_found)?;
-    Ok((blob, look(center, blob).await?))
+    let found = look(center, blob).await?;
+    // It is of a packet, and for who may see that.
+    allow_call(
+        center,
+        &caller,
+        Act::FetchAttachment,
+        &found.document.call.to_string(),
+    )
+    .await?;
+    Ok((blob, found))
 }
 
 async fn look(center: &Center, blob: Blob) -> Result<Found, Problem> {

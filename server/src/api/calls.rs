@@ -8,18 +8,18 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use packet::{CallId, DocumentId, EntryId, LinkHow};
+use packet::{CallId, Compartment, DocumentId, EntryId, LinkHow};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{allow, caller};
+use super::{allow, allow_call, caller};
 use crate::calls::{self, News, Reported, Taken};
 use crate::center::Center;
 use crate::intake::eido::Eido;
 use crate::intake::json;
-use crate::log::{Ledger, LogError, document};
-use crate::policy::Act;
+use crate::log::{LogError, document};
+use crate::policy::{Act, Sight, agency_of};
 use crate::problem::Problem;
 
 /// Most calls on one page of a list.
@@ -142,17 +142,24 @@ pub(super) async fn list(
     headers: HeaderMap,
     request: Result<Query<ListRequest>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ListView>, Problem> {
-    allow(&center, &caller(&center, &headers), Act::ListCalls, "").await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::ListCalls, "").await?;
+    let sight = Sight::of(&center.policies, &caller, Act::Show);
     let Query(request) = request.map_err(|e| Problem::bad_field("state", e.body_text()))?;
     let listed = center
         .log
         .readers()
-        .read(move |connection| page(connection, &request))
+        .read(move |connection| page(connection, &request, &sight))
         .await?;
     Ok(Json(listed))
 }
 
-fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogError> {
+fn page(
+    connection: &Connection,
+    request: &ListRequest,
+    sight: &Sight,
+) -> Result<ListView, LogError> {
+    let known = sight.knows("agency");
     let open = match request.state {
         None | Some(Which::Open) => Some(true),
         Some(Which::Closed) => Some(false),
@@ -160,13 +167,15 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     };
     let limit = request.limit.unwrap_or(100).clamp(1, PAGE_MAX);
     let total = connection
-        .prepare_cached("SELECT count(*) FROM calls WHERE ?1 IS NULL OR open = ?1")?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM calls WHERE (?1 IS NULL OR open = ?1) AND {known}"
+        ))?
         .query_row([open], |row| row.get::<_, i64>(0))?;
     let after = request.after.map_or(i64::MIN, |call| call.0.cast_signed());
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT call, agency, number, nature, location, priority, open, received_ms, findings, cautions FROM calls
-         WHERE (?1 IS NULL OR open = ?1) AND call > ?2 ORDER BY call LIMIT ?3",
-    )?;
+         WHERE (?1 IS NULL OR open = ?1) AND call > ?2 AND {known} ORDER BY call LIMIT ?3"
+    ))?;
     let mut calls: Vec<CallView> = statement
         .query_map(rusqlite::params![open, after, limit + 1], |row| {
             Ok(CallView {
@@ -189,7 +198,7 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     calls.truncate(limit);
     for call in &mut calls {
         call.units = calls::units_on_it(connection, call.id)?;
-        call.links = links(connection, call.id)?;
+        call.links = links(connection, call.id, sight)?;
     }
     let next = calls.last().filter(|_| more).map(|call| call.id);
     Ok(ListView {
@@ -199,15 +208,20 @@ fn page(connection: &Connection, request: &ListRequest) -> Result<ListView, LogE
     })
 }
 
-fn links(connection: &Connection, call: CallId) -> Result<Vec<LinkView>, LogError> {
-    let links = calls::links_of(connection, call)?.into_iter();
-    Ok(links
-        .map(|link| LinkView {
-            other: link.other,
-            how: link.how,
-            why: link.why,
-        })
-        .collect())
+/// Those whose other side may be known of.
+fn links(connection: &Connection, call: CallId, sight: &Sight) -> Result<Vec<LinkView>, LogError> {
+    let mut seen = Vec::new();
+    for link in calls::links_of(connection, call)? {
+        let agency = agency_of(connection, link.other)?.unwrap_or_default();
+        if sight.sees(&agency, Compartment::Call) {
+            seen.push(LinkView {
+                other: link.other,
+                how: link.how,
+                why: link.why,
+            });
+        }
+    }
+    Ok(seen)
 }
 
 #[derive(Debug, Serialize)]
@@ -238,12 +252,13 @@ pub(super) async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<PacketView>, Problem> {
-    allow(&center, &caller(&center, &headers), Act::SeePacket, &id).await?;
-    let call = call_id(&id)?;
+    let caller = caller(&center, &headers);
+    let call = allow_call(&center, &caller, Act::SeePacket, &id).await?;
+    let sight = Sight::of(&center.policies, &caller, Act::Show);
     let packet = center
         .log
         .readers()
-        .read(move |connection| packet_of(connection, call))
+        .read(move |connection| packet_of(connection, call, &sight))
         .await?;
     match packet {
         Some(packet) => Ok(Json(packet)),
@@ -251,9 +266,14 @@ pub(super) async fn one(
     }
 }
 
-fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>, LogError> {
+fn packet_of(
+    connection: &Connection,
+    call: CallId,
+    sight: &Sight,
+) -> Result<Option<PacketView>, LogError> {
+    let agency = agency_of(connection, call)?.unwrap_or_default();
     let mut entries = Vec::new();
-    for compartment in Ledger::carried() {
+    for &compartment in sight.compartments(&agency) {
         for logged in document(connection, DocumentId::new(call, compartment))? {
             entries.push(EntryView {
                 id: logged.inspected.id,
@@ -272,13 +292,9 @@ fn packet_of(connection: &Connection, call: CallId) -> Result<Option<PacketView>
     Ok(Some(PacketView {
         id: call,
         units: calls::units_on_it(connection, call)?,
-        links: links(connection, call)?,
+        links: links(connection, call, sight)?,
         entries,
     }))
-}
-
-pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
-    text.parse().map_err(|_| Problem::not_found())
 }
 
 #[derive(Debug, Deserialize)]
@@ -294,8 +310,7 @@ pub(super) async fn assign(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
-    let call = call_id(&id)?;
+    let call = allow_call(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
     let request: UnitRequest = serde_json::from_slice(&body_of(body)?)
         .map_err(|e| Problem::bad_field("unit", format!("the unit's name: {e}")))?;
     let unit = request.unit.trim().to_owned();
@@ -318,8 +333,7 @@ pub(super) async fn release(
     headers: HeaderMap,
     Path((id, unit)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
-    let call = call_id(&id)?;
+    let call = allow_call(&center, &caller(&center, &headers), Act::AssignUnit, &id).await?;
     center
         .log
         .write(move |ledger| calls::release(ledger, call, &unit))

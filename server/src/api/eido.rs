@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use packet::{CallId, Compartment};
 use serde_json::Value;
 
-use super::{allow, caller};
+use super::{allow_call, caller};
 use crate::audit::{self, Record};
 use crate::center::Center;
 use crate::exchange::Released;
 use crate::log::LogError;
-use crate::policy::{Act, decide};
+use crate::policy::{Act, Sight, agency_of};
 use crate::problem::Problem;
 
 /// `GET /v1/calls/{id}/eido`: the packet as a NENA EIDO (NENA-STA-021.1), with those
@@ -24,17 +23,13 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let caller = caller(&center, &headers);
-    allow(&center, &caller, Act::SeePacket, &id).await?;
-    let call: CallId = id.parse().map_err(|_| Problem::not_found())?;
-    let compartments: Vec<Compartment> = Compartment::ALL
-        .into_iter()
-        .filter(|compartment| decide(caller.role, Act::Release(*compartment)))
-        .collect();
+    let call = allow_call(&center, &caller, Act::SeePacket, &id).await?;
+    let sight = Sight::of(&center.policies, &caller, Act::Release);
     let ids = center.ids.clone();
-    let read = center
-        .log
-        .readers()
-        .read(move |connection| Released::read(connection, &ids, call, &compartments));
+    let read = center.log.readers().read(move |connection| {
+        let agency = agency_of(connection, call)?.unwrap_or_default();
+        Released::read(connection, &ids, call, sight.compartments(&agency))
+    });
     let released = read.await?.ok_or_else(Problem::not_found)?;
     let stretches = released.stretches();
     center

@@ -10,8 +10,8 @@ use packet::CallId;
 use packet::entry::NAME_CHARS_MAX;
 use serde::Deserialize;
 
-use super::calls::{body_of, call_id};
-use super::{allow, caller};
+use super::calls::body_of;
+use super::{allow_call, caller};
 use crate::center::Center;
 use crate::policy::Act;
 use crate::problem::Problem;
@@ -37,8 +37,8 @@ pub(super) async fn add(
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, &caller(&center, &headers), Act::LinkCalls, &id).await?;
-    let call = call_id(&id)?;
+    let caller = caller(&center, &headers);
+    let call = allow_call(&center, &caller, Act::LinkCalls, &id).await?;
     let request: LinkRequest = serde_json::from_slice(&body_of(body)?)
         .map_err(|e| Problem::bad_field("other", format!("the other call's id: {e}")))?;
     let why = request.why.unwrap_or_else(|| "dispatch says so".into());
@@ -46,6 +46,8 @@ pub(super) async fn add(
         let wanted = format!("1 to {NAME_CHARS_MAX} characters");
         return Err(Problem::bad_field("why", wanted));
     }
+    let other = request.other.to_string();
+    allow_call(&center, &caller, Act::LinkCalls, &other).await?;
     let is_new = center.link(call, request.other, why, DISPATCH).await?;
     Ok(if is_new {
         StatusCode::CREATED
@@ -60,9 +62,9 @@ pub(super) async fn undo(
     headers: HeaderMap,
     Path((id, other)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    allow(&center, &caller(&center, &headers), Act::LinkCalls, &id).await?;
-    center
-        .unlink(call_id(&id)?, call_id(&other)?, DISPATCH)
-        .await?;
+    let caller = caller(&center, &headers);
+    let call = allow_call(&center, &caller, Act::LinkCalls, &id).await?;
+    let other = allow_call(&center, &caller, Act::LinkCalls, &other).await?;
+    center.unlink(call, other, DISPATCH).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,11 +14,9 @@ use super::{allow, caller};
 use crate::audit::{self, Record};
 use crate::center::Center;
 use crate::log::LogError;
-use crate::policy::Act;
+use crate::policy::{Act, Sight};
 use crate::problem::Problem;
-use crate::search::{
-    Criteria, Found, FoundEntry, FoundPacket, Page, SearchRequest, Wrong, compartments_of, find,
-};
+use crate::search::{Criteria, Found, FoundEntry, FoundPacket, Page, SearchRequest, Wrong, find};
 
 /// Packets on a page, where nobody says how many.
 const PAGE_DEFAULT: usize = 25;
@@ -95,12 +93,12 @@ pub(super) async fn search(
         after,
         limit: page.limit.unwrap_or(PAGE_DEFAULT),
     };
-    let compartments = compartments_of(caller.role);
+    let sight = Sight::of(&center.policies, &caller, Act::SearchIn);
     let asked = criteria.clone();
     let found = center
         .log
         .readers()
-        .read(move |connection| find(connection, &asked, &compartments, page))
+        .read(move |connection| find(connection, &asked, &sight, page))
         .await?;
     disclose(&center, &caller.name, &criteria, &found).await?;
     Ok(Json(found.into()))

@@ -111,7 +111,9 @@ fn take_facts(
     if known == 0 {
         open_again(ledger, seq, call, facts, change)?;
     }
+    let agency = ledger.agency_of(call)?;
     ledger.tell(Happening::Call {
+        agency,
         call,
         open: is_open(facts),
         priority: facts.priority,

@@ -65,7 +65,9 @@ pub(super) fn said(
         if let Some(unit) = crate::shifts::unit_of(ledger.sql(), device)? {
             grant(ledger, call, &unit, seq, facts.priority)?;
         }
+        let agency = ledger.agency_of(call)?;
         ledger.tell(Happening::Call {
+            agency,
             call,
             open: is_open(&facts),
             priority: facts.priority,
@@ -78,7 +80,9 @@ pub(super) fn said(
     }
     let facts = triaged(ledger, call, facts)?;
     update(ledger, call, &facts, "", ledger.now_ms())?;
+    let agency = ledger.agency_of(call)?;
     ledger.tell(Happening::Call {
+        agency,
         call,
         open: is_open(&facts),
         priority: facts.priority,

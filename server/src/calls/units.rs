@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Origin, links};
 use crate::intake::UnitReport;
-use crate::log::{Happening, Ledger, LogError, document};
+use crate::log::{Happening, Ledger, LogError, document, reach};
 
 /// Most units on one call.
 pub const UNITS_MAX: i64 = 64;
@@ -66,11 +66,24 @@ pub(crate) fn grant(
         .sql()
         .prepare_cached("INSERT INTO grants (unit, call, from_seq) VALUES (?1, ?2, ?3)")?
         .execute(params![unit, call.0.cast_signed(), from.cast_signed()])?;
+    let mut restricted = Vec::new();
+    for compartment in Compartment::ALL {
+        let document = DocumentId::new(call, compartment);
+        let found = if Ledger::carried().contains(&compartment) {
+            None
+        } else {
+            reach(ledger.sql(), document)?
+        };
+        restricted.extend(found.map(|(first, last)| (document, first, last)));
+    }
+    let agency = ledger.agency_of(call)?;
     ledger.tell(Happening::Granted {
         unit: unit.to_owned(),
         call,
         from,
         priority,
+        agency,
+        restricted,
     });
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::packet::{CallId, Kind};
+use ::packet::Kind;
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::forms::{answer, not_known, refused};
 use super::{Console, words};
-use crate::api::{allow, body_of, disclose, served};
+use crate::api::{body_of, disclose, find_call, served};
 use crate::attachments::{self, AttachmentError, File, blob_of, find_in_call};
 use crate::log::LogError;
 use crate::policy::{Act, Actor};
@@ -30,8 +30,8 @@ pub(super) async fn add(
     Query(asked): Query<AddRequest>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, &actor, Act::Write(Kind::Attachment), &id).await?;
-    let Ok(call) = id.parse::<CallId>() else {
+    let act = Act::Write(Kind::Attachment);
+    let Some(call) = find_call(&console.center, &actor, act, &id).await? else {
         return Ok(not_known());
     };
     let media_type = request
@@ -75,8 +75,8 @@ pub(super) async fn content(
     Extension(actor): Extension<Actor>,
     Path((id, blob)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, &actor, Act::FetchAttachment, &id).await?;
-    let (Ok(call), Some(blob)) = (id.parse::<CallId>(), blob_of(&blob)) else {
+    let call = find_call(&console.center, &actor, Act::FetchAttachment, &id).await?;
+    let (Some(call), Some(blob)) = (call, blob_of(&blob)) else {
         return Err(Problem::not_found());
     };
     let found = console

@@ -1,6 +1,7 @@
-//! The board: read and rendered once for all who watch it, and only while somebody does.
+//! The board: read and rendered once for all who may see the same, and only while somebody
+//! watches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use lru::LruCache;
 use packet::{CallId, Compartment, DocumentId, Entry, Kind, LinkHow, UnitState};
 use rusqlite::Connection;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::view::{BoardView, CallRowView, ClosedRowView};
 use super::words::Times;
@@ -21,6 +22,7 @@ use crate::center::Center;
 use crate::clock;
 use crate::config::Config;
 use crate::log::{Happening, LogError, document_after};
+use crate::policy::{Sight, agency_of};
 
 /// Least time between two looks at the store.
 const REST_MS: u64 = 250;
@@ -35,12 +37,14 @@ pub(super) struct Rendered {
     pub(super) open_calls: u64,
 }
 
-/// What the board's task and its pages share.
+/// The board of all who may see the same.
+type Rendering = watch::Sender<Option<Arc<Rendered>>>;
+
+/// What the boards' tasks and their pages share.
 #[derive(Debug)]
 pub(super) struct Board {
-    rendered: watch::Sender<Option<Arc<Rendered>>>,
-    /// Somebody came to watch.
-    wanted: Notify,
+    /// By what those who watch may see; one is here while somebody does.
+    watched: Mutex<HashMap<Sight, Arc<Rendering>>>,
     kept: Mutex<LruCache<CallId, Kept>>,
 }
 
@@ -61,22 +65,30 @@ struct Kept {
 impl Default for Board {
     fn default() -> Self {
         Self {
-            rendered: watch::channel(None).0,
-            wanted: Notify::new(),
+            watched: Mutex::default(),
             kept: Mutex::new(LruCache::new(CALLS_KEPT_MAX)),
         }
     }
 }
 
-impl Board {
-    /// To be told of each new rendering; the first comes at once.
-    pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<Rendered>>> {
-        let mut watching = self.rendered.subscribe();
-        watching.mark_changed();
-        self.wanted.notify_one();
-        watching
-    }
+/// To be told of each new rendering of what may be seen so; the first comes at once.
+pub(super) fn watch(
+    console: &Arc<Console>,
+    sight: &Sight,
+) -> watch::Receiver<Option<Arc<Rendered>>> {
+    let board = &console.board;
+    let mut watched = board.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    let rendering = watched.entry(sight.clone()).or_insert_with(|| {
+        let rendering = Arc::new(watch::channel(None).0);
+        tokio::spawn(keep(console.clone(), sight.clone(), rendering.clone()));
+        rendering
+    });
+    let mut watching = rendering.subscribe();
+    watching.mark_changed();
+    watching
+}
 
+impl Board {
     /// The board as the store has it now, and how many calls are open.
     ///
     /// # Errors
@@ -86,14 +98,16 @@ impl Board {
         connection: &Connection,
         center: &Center,
         times: &Times,
+        sight: &Sight,
     ) -> Result<(BoardView, u64), LogError> {
         let now_ms = clock::now_ms();
-        let open_calls = open_calls(connection)?;
+        let known_of = sight.knows("agency");
+        let open_calls = open_calls(connection, sight)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT call, agency, priority, nature, location, findings, cautions, received_ms FROM calls
-             WHERE open = 1 ORDER BY priority, received_ms DESC, call DESC LIMIT ?1",
-        )?;
+             WHERE open = 1 AND {known_of} ORDER BY priority, received_ms DESC, call DESC LIMIT ?1"
+        ))?;
         let mut found = statement.query([BoardView::ROWS_MAX])?;
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
@@ -101,7 +115,7 @@ impl Board {
             let known = kept.get_or_insert_mut(call, Kept::default);
             known.read_on(connection, call)?;
             let (unacknowledged, unacknowledged_since_ms) = waiting(connection, call)?;
-            let (linked, perhaps_linked) = links(connection, call)?;
+            let (linked, perhaps_linked) = links(connection, call, sight)?;
             rows.push(CallRowView {
                 id: call.to_string(),
                 priority: words::priority(row.get(2)?),
@@ -120,9 +134,9 @@ impl Board {
             });
         }
         let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
-        let mut statement = connection.prepare_cached(
-            "SELECT call, nature, location, agency FROM calls WHERE open = 0 ORDER BY seen_ms DESC LIMIT ?1",
-        )?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT call, nature, location, agency FROM calls WHERE open = 0 AND {known_of} ORDER BY seen_ms DESC LIMIT ?1"
+        ))?;
         let mut found = statement.query([BoardView::CLOSED_MAX])?;
         let mut closed = Vec::new();
         while let Some(row) = found.next()? {
@@ -193,9 +207,15 @@ fn in_words(step: Option<&Step>, times: &Times, now_ms: i64) -> String {
     step.map(words).unwrap_or_default()
 }
 
-/// How many calls are linked with this one, and how many perhaps.
-fn links(connection: &Connection, call: CallId) -> Result<(usize, usize), LogError> {
-    let links = calls::links_of(connection, call)?;
+/// How many calls that may be known of are linked with this one, and how many perhaps.
+fn links(connection: &Connection, call: CallId, sight: &Sight) -> Result<(usize, usize), LogError> {
+    let mut links = Vec::new();
+    for link in calls::links_of(connection, call)? {
+        let agency = agency_of(connection, link.other)?.unwrap_or_default();
+        if sight.sees(&agency, Compartment::Call) {
+            links.push(link);
+        }
+    }
     let proposed = links
         .iter()
         .filter(|link| link.how == LinkHow::Proposed)
@@ -203,13 +223,16 @@ fn links(connection: &Connection, call: CallId) -> Result<(usize, usize), LogErr
     Ok((links.len() - proposed, proposed))
 }
 
-/// How many calls are open.
+/// How many calls are open, of those that may be known of.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) fn open_calls(connection: &Connection) -> Result<u64, LogError> {
+pub(super) fn open_calls(connection: &Connection, sight: &Sight) -> Result<u64, LogError> {
+    let known_of = sight.knows("agency");
     let open = connection
-        .prepare_cached("SELECT count(*) FROM calls WHERE open = 1")?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM calls WHERE open = 1 AND {known_of}"
+        ))?
         .query_row([], |row| row.get(0))?;
     Ok(open)
 }
@@ -244,55 +267,62 @@ fn units(
         .collect())
 }
 
-/// Keeps the board up to date while somebody watches it, until the center stops.
-pub(super) async fn keep(console: Arc<Console>) {
+/// Keeps one board up to date while somebody watches it, or until the center stops.
+async fn keep(console: Arc<Console>, sight: Sight, rendering: Arc<Rendering>) {
     tokio::select! {
-        () = keep_on(&console) => {}
+        () = keep_on(&console, &sight, &rendering) => {}
         () = console.stop.cancelled() => {}
     }
 }
 
-async fn keep_on(console: &Arc<Console>) {
-    let board = &console.board;
-    loop {
-        while board.rendered.receiver_count() == 0 {
-            board.wanted.notified().await;
+async fn keep_on(console: &Arc<Console>, sight: &Sight, rendering: &Arc<Rendering>) {
+    let mut happenings = console.center.log.subscribe();
+    let mut fault = console.center.rules_fault();
+    let mut doors = tokio::time::interval(Duration::from_millis(DOORS_MS));
+    let mut troubles = Vec::new();
+    let mut is_old = true;
+    while !is_left(console, sight, rendering) {
+        if is_old {
+            is_old = !render(console, sight, rendering).await;
+            tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+            continue;
         }
-        let mut happenings = console.center.log.subscribe();
-        let mut fault = console.center.rules_fault();
-        let mut doors = tokio::time::interval(Duration::from_millis(DOORS_MS));
-        let mut troubles = Vec::new();
-        let mut is_old = true;
-        while board.rendered.receiver_count() > 0 {
-            if is_old {
-                is_old = !render(console).await;
-                tokio::time::sleep(Duration::from_millis(REST_MS)).await;
-                continue;
+        is_old = tokio::select! {
+            group = happenings.recv() => match group {
+                Ok(group) => group.iter().any(is_on_board),
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => return,
+            },
+            _ = fault.changed() => true,
+            _ = doors.tick() => {
+                let now = console.center.cads.troubles();
+                let before = std::mem::replace(&mut troubles, now);
+                before != troubles
             }
-            is_old = tokio::select! {
-                group = happenings.recv() => match group {
-                    Ok(group) => group.iter().any(is_on_board),
-                    Err(RecvError::Lagged(_)) => true,
-                    Err(RecvError::Closed) => return,
-                },
-                _ = fault.changed() => true,
-                _ = doors.tick() => {
-                    let now = console.center.cads.troubles();
-                    let before = std::mem::replace(&mut troubles, now);
-                    before != troubles
-                }
-                () = board.rendered.closed() => false,
-            };
-            // One look answers all that has been told so far.
-            while is_old
-                && !matches!(
-                    happenings.try_recv(),
-                    Err(TryRecvError::Empty | TryRecvError::Closed)
-                )
-            {}
-        }
-        board.rendered.send_replace(None);
+            () = rendering.closed() => false,
+        };
+        // One look answers all that has been told so far.
+        while is_old
+            && !matches!(
+                happenings.try_recv(),
+                Err(TryRecvError::Empty | TryRecvError::Closed)
+            )
+        {}
     }
+}
+
+/// Nobody watches it any more; whoever comes next begins anew.
+fn is_left(console: &Arc<Console>, sight: &Sight, rendering: &Arc<Rendering>) -> bool {
+    let mut watched = console
+        .board
+        .watched
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let is_left = rendering.receiver_count() == 0;
+    if is_left {
+        watched.remove(sight);
+    }
+    is_left
 }
 
 /// How often the doors of the CADs are looked at, while somebody looks at the board.
@@ -311,8 +341,8 @@ fn is_on_board(happening: &Happening) -> bool {
 }
 
 /// False when the store could not be read: the board stays as it was.
-async fn render(console: &Arc<Console>) -> bool {
-    let reading = console.clone();
+async fn render(console: &Arc<Console>, sight: &Sight, rendering: &Arc<Rendering>) -> bool {
+    let (reading, sight) = (console.clone(), sight.clone());
     let read = console
         .center
         .log
@@ -321,7 +351,7 @@ async fn render(console: &Arc<Console>) -> bool {
             let (view, open_calls) =
                 reading
                     .board
-                    .read(connection, &reading.center, &reading.times)?;
+                    .read(connection, &reading.center, &reading.times, &sight)?;
             let html = view.render().map_err(|e| LogError::Store(e.to_string()))?;
             Ok(Rendered {
                 html: html.into(),
@@ -331,7 +361,7 @@ async fn render(console: &Arc<Console>) -> bool {
         .await;
     match read {
         Ok(rendered) => {
-            console.board.rendered.send_if_modified(|current| {
+            rendering.send_if_modified(|current| {
                 let is_new = current.as_ref().is_none_or(|c| c.html != rendered.html);
                 if is_new {
                     *current = Some(Arc::new(rendered));

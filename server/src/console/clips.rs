@@ -10,12 +10,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
-use packet::{CallId, Entry, Kind, Query, QueryWhat};
+use packet::{Entry, Kind, Query, QueryWhat};
 use serde::Deserialize;
 
 use super::forms::{answer, not_known, refused};
 use super::{Console, words};
-use crate::api::allow;
+use crate::api::find_call;
 use crate::enrich::own::clips::Request;
 use crate::log::LogError;
 use crate::policy::{Act, Actor};
@@ -36,15 +36,15 @@ pub(super) async fn ask(
     Path(id): Path<String>,
     sent: Result<Form<ClipRequest>, FormRejection>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, &actor, Act::Write(Kind::Query), &id).await?;
+    let act = Act::Write(Kind::Query);
+    let Some(call) = find_call(&console.center, &actor, act, &id).await? else {
+        return Ok(not_known());
+    };
     let unprocessable = |why: String| refused(StatusCode::UNPROCESSABLE_ENTITY, why);
     let Ok(Form(sent)) = sent else {
         return Ok(unprocessable(
             "A camera, a time and minutes are wanted.".into(),
         ));
-    };
-    let Ok(call) = id.parse::<CallId>() else {
-        return Ok(not_known());
     };
     let request = match wanted(&console, &sent) {
         Ok(request) => request,

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use super::pages::html;
 use super::view::{AnswerView, TEXT_CHARS_MAX};
 use super::{Console, words};
-use crate::api::allow;
+use crate::api::{allow, find_call};
 use crate::clock;
 use crate::log::{LogError, document};
 use crate::policy::{Act, Actor};
@@ -66,6 +66,9 @@ pub(super) async fn premise(
     request: Request,
 ) -> Result<Response, Problem> {
     allow(&console.center, &actor, Act::SetPremise, &id).await?;
+    let Some(call) = find_call(&console.center, &actor, Act::SeePacket, &id).await? else {
+        return Ok(not_known());
+    };
     let unprocessable = |why| Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     let form = match fields_of::<PremiseRequest>(request).await {
         Ok(form) => form,
@@ -77,9 +80,6 @@ pub(super) async fn premise(
     };
     let Some(ends) = console.times.local(&form.ends) else {
         return unprocessable("Say until when it is kept.".into());
-    };
-    let Ok(call) = id.parse::<CallId>() else {
-        return Ok(not_known());
     };
     let facts = match facts_of(&console, call).await {
         Ok(Some(facts)) => facts,
@@ -166,7 +166,10 @@ pub(super) async fn query(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    allow(&console.center, &actor, Act::Write(Kind::Query), &id).await?;
+    let act = Act::Write(Kind::Query);
+    let Some(call) = find_call(&console.center, &actor, act, &id).await? else {
+        return Ok(not_known());
+    };
     let query = match fields_of::<QueryRequest>(request).await {
         Ok(asked) => query_of(&console, &actor, asked),
         Err(why) => Err(why),
@@ -174,7 +177,7 @@ pub(super) async fn query(
     match query {
         Ok(query) => {
             let done = "Asked. What each source answers comes by itself.";
-            write(&console, &actor, &id, Entry::Query(query), done).await
+            write(&console, &actor, call, Entry::Query(query), done).await
         }
         Err(why) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why)),
     }
@@ -216,24 +219,24 @@ async fn add(
 ) -> Result<Response, Problem> {
     let text = text_of(request).await;
     let entry = entry(text.as_ref().cloned().unwrap_or_default());
-    allow(&console.center, actor, Act::Write(entry.kind()), id).await?;
+    let act = Act::Write(entry.kind());
+    let Some(call) = find_call(&console.center, actor, act, id).await? else {
+        return Ok(not_known());
+    };
     if let Err(why) = text {
         return Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    write(console, actor, id, entry, done).await
+    write(console, actor, call, entry, done).await
 }
 
 /// Who may is decided before.
 async fn write(
     console: &Arc<Console>,
     actor: &Actor,
-    id: &str,
+    call: CallId,
     entry: Entry,
     done: &str,
 ) -> Result<Response, Problem> {
-    let Ok(call) = id.parse::<CallId>() else {
-        return Ok(not_known());
-    };
     match console.center.write(call, entry, &actor.name).await {
         Ok(_) => Ok(answer(StatusCode::OK, true, done.into())),
         Err(LogError::Unknown { .. }) => Ok(not_known()),

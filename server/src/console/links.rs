@@ -14,9 +14,9 @@ use serde::Deserialize;
 
 use super::forms::{answer, not_known};
 use super::{Console, words};
-use crate::api::allow;
+use crate::api::find_call;
 use crate::log::LogError;
-use crate::policy::{Act, Actor};
+use crate::policy::{Act, Actor, Sight};
 use crate::problem::Problem;
 
 /// What the packets say of why.
@@ -73,23 +73,25 @@ async fn both(
     id: &str,
     sent: Result<Form<OtherRequest>, FormRejection>,
 ) -> Result<Result<(CallId, CallId), Response>, Problem> {
-    allow(&console.center, actor, Act::LinkCalls, id).await?;
     let unprocessable = |why: &str| Ok(Err(refused(StatusCode::UNPROCESSABLE_ENTITY, why)));
-    let Ok(call) = id.parse::<CallId>() else {
+    let center = &console.center;
+    let Some(call) = find_call(center, actor, Act::LinkCalls, id).await? else {
         return Ok(Err(not_known()));
     };
     let Ok(Form(OtherRequest { other })) = sent else {
         return unprocessable("The other call's number is wanted.");
     };
     let other = other.trim().to_owned();
-    if let Ok(other) = other.parse() {
-        return Ok(Ok((call, other)));
+    if other.parse::<CallId>().is_ok() {
+        let other = find_call(center, actor, Act::LinkCalls, &other).await?;
+        return Ok(other.map(|other| (call, other)).ok_or_else(not_known));
     }
+    let sight = console.sight(actor);
     let found = console
         .center
         .log
         .readers()
-        .read(move |connection| with_number(connection, &other))
+        .read(move |connection| with_number(connection, &other, &sight))
         .await;
     match found {
         Ok(calls) => match calls[..] {
@@ -108,10 +110,15 @@ fn refused(status: StatusCode, why: &str) -> Response {
 }
 
 /// Two agencies may use the same number.
-fn with_number(connection: &Connection, number: &str) -> Result<Vec<CallId>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT call FROM calls INDEXED BY calls_by_number_alone WHERE number = ?1 AND number <> '' LIMIT 2",
-    )?;
+fn with_number(
+    connection: &Connection,
+    number: &str,
+    sight: &Sight,
+) -> Result<Vec<CallId>, LogError> {
+    let known_of = sight.knows("agency");
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT call FROM calls INDEXED BY calls_by_number_alone WHERE number = ?1 AND number <> '' AND {known_of} LIMIT 2"
+    ))?;
     let calls = statement.query_map([number], |row| {
         row.get::<_, i64>(0)
             .map(|call| CallId(call.cast_unsigned()))

@@ -18,9 +18,10 @@ use axum::extract::{Query, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::Console;
-use crate::api::allow;
+use crate::api::{allow, allow_call};
 use crate::policy::{Act, Actor};
 use crate::problem::Problem;
 
@@ -68,12 +69,17 @@ pub(super) async fn open(
         (PageName::Call, Some(call)) => Page::Call(call),
         (PageName::Call, None) => return Err(Problem::bad_field("id", "a call's id")),
     };
-    let (act, object) = match page {
-        Page::Board => (Act::SeeBoard, String::new()),
-        Page::Search => (Act::Search, String::new()),
-        Page::Call(call) => (Act::SeePacket, call.to_string()),
+    let act = page.act();
+    let object = match page {
+        Page::Board | Page::Search => String::new(),
+        Page::Call(call) => call.to_string(),
     };
-    allow(&console.center, &actor, act, &object).await?;
+    // Before it is decided: a change of policies that comes between is heard.
+    let changes = console.center.policies.changes();
+    match page {
+        Page::Call(_) => drop(allow_call(&console.center, &actor, act, &object).await?),
+        Page::Board | Page::Search => allow(&console.center, &actor, act, &object).await?,
+    }
     let Ok(place) = console.places.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -85,14 +91,46 @@ pub(super) async fn open(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let mut line = Line { socket, actor };
+        let mut line = Line {
+            socket,
+            actor: actor.clone(),
+        };
         tokio::select! {
             () = run(&console, &mut line, page) => {}
             () = console.stop.cancelled() => {}
+            // The page comes back, and it is decided about anew what it is given.
+            () = decided_otherwise(&console, &actor, page, changes) => {}
         }
         line.close().await;
         drop(place);
     }))
+}
+
+/// Waits until policies, people or the date have changed what this person may see on the page.
+async fn decided_otherwise(
+    console: &Arc<Console>,
+    actor: &Actor,
+    page: Page,
+    mut changes: watch::Receiver<u64>,
+) {
+    let (sight, may) = (console.sight(actor), page.act());
+    while changes.changed().await.is_ok() {
+        if console.sight(actor) != sight || !console.center.policies.may(actor, may) {
+            return;
+        }
+    }
+    // The center has gone, and with it whatever could change.
+    std::future::pending().await
+}
+
+impl Page {
+    fn act(self) -> Act {
+        match self {
+            Self::Board => Act::SeeBoard,
+            Self::Search => Act::Search,
+            Self::Call(_) => Act::SeePacket,
+        }
+    }
 }
 
 async fn run(console: &Arc<Console>, line: &mut Line, page: Page) {

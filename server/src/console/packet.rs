@@ -13,7 +13,7 @@ mod units;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ::packet::{CallId, DeviceNumber, DocumentId};
+use ::packet::{CallId, Compartment, DeviceNumber, DocumentId};
 use askama::Template;
 use rusqlite::{Connection, params};
 
@@ -24,7 +24,8 @@ use crate::arrivals::Timeline;
 use crate::calls;
 use crate::center::Center;
 use crate::clock;
-use crate::log::{Ledger, LogError, Logged, document_after};
+use crate::log::{LogError, Logged, document_after};
+use crate::policy::{Sight, agency_of};
 use crate::receipts::{self, Receipt};
 
 /// Most entries of one region of the page, the newest.
@@ -38,6 +39,13 @@ struct Read {
 }
 
 impl Read {
+    fn new(call: CallId, compartment: Compartment) -> Self {
+        Self {
+            document: DocumentId::new(call, compartment),
+            entries: Vec::new(),
+        }
+    }
+
     fn last(&self) -> u64 {
         self.entries.last().map_or(0, |logged| logged.seq)
     }
@@ -48,6 +56,9 @@ impl Read {
 #[derive(Debug)]
 pub(super) struct Known {
     call: CallId,
+    /// What whoever looks may see.
+    sight: Sight,
+    /// Those that they may see; none before the first look.
     documents: Vec<Read>,
 }
 
@@ -86,15 +97,17 @@ struct SignedOn {
 }
 
 impl Known {
-    pub(super) fn new(call: CallId) -> Self {
-        let documents = Ledger::carried().map(|compartment| Read {
-            document: DocumentId::new(call, compartment),
-            entries: Vec::new(),
-        });
+    pub(super) fn new(call: CallId, sight: Sight) -> Self {
         Self {
             call,
-            documents: documents.into(),
+            sight,
+            documents: Vec::new(),
         }
+    }
+
+    /// Of whoever may see nothing.
+    pub(super) fn nothing(call: CallId) -> Self {
+        Self::new(call, Sight::everywhere(&[]))
     }
 
     pub(super) fn call(&self) -> CallId {
@@ -141,6 +154,11 @@ impl Known {
             .log
             .readers()
             .read(move |connection| {
+                if self.documents.is_empty() {
+                    let agency = agency_of(connection, self.call)?.unwrap_or_default();
+                    let seen = self.sight.compartments(&agency).iter();
+                    self.documents = seen.map(|c| Read::new(self.call, *c)).collect();
+                }
                 for read in &mut self.documents {
                     let more = document_after(connection, read.document, read.last())?;
                     read.entries.extend(more);
@@ -152,7 +170,7 @@ impl Known {
                 let look = Look {
                     packet: self.view(&reading, &beside),
                     linked: beside.linked.shown(),
-                    open_calls: board::open_calls(connection)?,
+                    open_calls: board::open_calls(connection, &self.sight)?,
                 };
                 Ok(Some((self, look)))
             })
@@ -180,7 +198,7 @@ impl Known {
             waiting,
             units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
-            linked: life::Others::of(connection, self.call, config)?,
+            linked: life::Others::of(connection, self.call, config, &self.sight)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,
         })

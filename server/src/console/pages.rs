@@ -7,12 +7,11 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use packet::CallId;
 
 use super::packet::{Known, Look};
 use super::view::{BoardPage, NoticePage, PacketPage};
 use super::{Console, disclosure, words};
-use crate::api::allow;
+use crate::api::{allow, find_call};
 use crate::log::LogError;
 use crate::policy::{Act, Actor};
 use crate::problem::Problem;
@@ -26,7 +25,7 @@ pub(super) async fn board(
     Extension(actor): Extension<Actor>,
 ) -> Result<Response, Problem> {
     allow(&console.center, &actor, Act::SeeBoard, "").await?;
-    let reading = console.clone();
+    let (reading, sight) = (console.clone(), console.sight(&actor));
     let read = console
         .center
         .log
@@ -34,7 +33,7 @@ pub(super) async fn board(
         .read(move |connection| {
             reading
                 .board
-                .read(connection, &reading.center, &reading.times)
+                .read(connection, &reading.center, &reading.times, &sight)
         })
         .await;
     let (board, open_calls) = match read {
@@ -55,11 +54,10 @@ pub(super) async fn packet(
     Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    allow(&console.center, &actor, Act::SeePacket, &id).await?;
-    let Ok(call) = id.parse::<CallId>() else {
+    let Some(call) = find_call(&console.center, &actor, Act::SeePacket, &id).await? else {
         return Ok(not_known());
     };
-    let look = Known::new(call).look(&console).await;
+    let look = Known::new(call, console.sight(&actor)).look(&console).await;
     let (
         known,
         Look {

@@ -21,11 +21,10 @@ use super::{Console, board, forms, words};
 use crate::api::{allow, disclose_found};
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::{Act, Actor};
+use crate::policy::{Act, Actor, Sight};
 use crate::problem::Problem;
 use crate::search::{
-    Criteria, Found, FoundEntry, FoundPacket, Page, SearchRequest, Wrong, compartments_of, find,
-    saved,
+    Criteria, Found, FoundEntry, FoundPacket, Page, SearchRequest, Wrong, find, saved,
 };
 
 pub(super) use notices::{keep, read as read_notices, record as record_notices};
@@ -76,16 +75,16 @@ async fn shown(
             format!("{}: {} is wanted.", wrong.field, wrong.wanted),
         ),
     };
-    let notices = read_notices(console).await?;
+    let notices = read_notices(console, actor).await?;
     record_notices(console, actor, &notices).await;
-    let reading = console.clone();
+    let (reading, sight) = (console.clone(), console.sight(actor));
     let (saved, open_calls) = console
         .center
         .log
         .readers()
         .read(move |connection| {
             let saved = saved::of_owner(connection, OWNER)?;
-            Ok((saved, board::open_calls(connection)?))
+            Ok((saved, board::open_calls(connection, &sight)?))
         })
         .await?;
     Ok(SearchPage {
@@ -117,12 +116,13 @@ async fn results(
         after: after.and_then(|after| after.parse().ok()),
         limit: PAGE,
     };
-    let (asked, role) = (criteria.clone(), actor.role);
+    let asked = criteria.clone();
+    let sight = Sight::of(&console.center.policies, actor, Act::SearchIn);
     let found = console
         .center
         .log
         .readers()
-        .read(move |connection| find(connection, &asked, &compartments_of(role), page))
+        .read(move |connection| find(connection, &asked, &sight, page))
         .await?;
     disclose_found(&console.center, &actor.name, criteria, &found).await?;
     Ok(view(console, found))

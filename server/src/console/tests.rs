@@ -55,6 +55,7 @@ impl Bench {
                 officers: vec![OfficerConfig {
                     badge: "7".into(),
                     name: "Diaz".into(),
+                    certifications: crate::policy::Certifications::default(),
                 }],
             }],
         ))

@@ -35,6 +35,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::address::{self, Address};
 use crate::log::{Ledger, LogError};
+use crate::policy::{LivePolicies, agency_of};
 use crate::search::index;
 use crate::search::place::Point;
 use cameras::Camera;
@@ -76,9 +77,13 @@ struct Place {
     call: CallId,
     address: Address,
     point: Option<Point>,
+    /// Which other calls may be named in its packet: a condition on a call that stands in a
+    /// query as `c`. Whoever has this packet may know of those.
+    named: String,
 }
 
-/// All that the center itself knows to this question.
+/// All that the center itself knows to this question, and may say in this packet; without
+/// policies there is nothing that it may not.
 ///
 /// # Errors
 /// When the store fails.
@@ -87,22 +92,29 @@ pub fn ask(
     cameras: &[Camera],
     call: CallId,
     question: Question<'_>,
+    policies: Option<&LivePolicies>,
     now_ms: i64,
 ) -> Result<Vec<Answer>, LogError> {
-    let Some(place) = place_of(connection, call)? else {
+    let Some(place) = place_of(connection, call, policies)? else {
         return Ok(Vec::new());
     };
     match question {
         Question::Opened => {
             let mut answers = vec![earlier::at(connection, &place, now_ms)?];
             if let Some(point) = place.point {
-                answers.push(near::open_calls(connection, call, point, now_ms)?);
+                answers.push(near::open_calls(
+                    connection,
+                    call,
+                    point,
+                    &place.named,
+                    now_ms,
+                )?);
                 if !cameras.is_empty() {
                     answers.push(cameras::near(cameras, point, now_ms));
                 }
             }
             for mention in mentions(connection, call)? {
-                answers.extend(earlier::with_mention(connection, call, &mention, now_ms)?);
+                answers.extend(earlier::with_mention(connection, &place, &mention, now_ms)?);
             }
             Ok(answers)
         }
@@ -134,7 +146,7 @@ fn asked(
         // A recording is asked for elsewhere, and takes its time.
         QueryWhat::Clip => return Ok(None),
     };
-    earlier::with(connection, place.call, what, &query.value, now_ms)
+    earlier::with(connection, place, what, &query.value, now_ms)
 }
 
 /// Writes what was answered: each source's findings, then what became of asking it.
@@ -210,7 +222,11 @@ fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
 }
 
-fn place_of(connection: &Connection, call: CallId) -> Result<Option<Place>, LogError> {
+fn place_of(
+    connection: &Connection,
+    call: CallId,
+    policies: Option<&LivePolicies>,
+) -> Result<Option<Place>, LogError> {
     let address = connection
         .prepare_cached("SELECT address, apartment FROM calls WHERE call = ?1")?
         .query_row([call.0.cast_signed()], |row| {
@@ -223,8 +239,14 @@ fn place_of(connection: &Connection, call: CallId) -> Result<Option<Place>, LogE
     let Some(address) = address else {
         return Ok(None);
     };
+    let agency = agency_of(connection, call)?.unwrap_or_default();
+    let named = policies.map_or_else(
+        || "1".to_owned(),
+        |policies| policies.nameable(&agency).knows("c.agency"),
+    );
     Ok(Some(Place {
         call,
+        named,
         address,
         point: index::point_of(connection, call)?,
     }))

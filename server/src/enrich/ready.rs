@@ -10,11 +10,13 @@ use packet::{CallId, DeviceNumber, EntryId, Query, Subject};
 use super::Occasion;
 use super::known::{answered_to, known};
 use super::own;
-use super::plan::{Behalf, Planned, not_understood, plan};
+use super::plan::{Behalf, NotAsked, Plan, Planned, not_understood, plan};
 use super::write::{record_asked, set_asked, write_not_asked};
 use crate::center::Center;
 use crate::clock;
+use crate::devices;
 use crate::log::{Ledger, LogError};
+use crate::policy::{Act, CENTER, On, Who};
 
 /// Most questions of the center's own that are remembered as asked. Of older ones the log
 /// says it.
@@ -149,6 +151,7 @@ impl Planner {
     ) -> Result<Ready, LogError> {
         let config = &self.center.config;
         let mut plan = plan(&config.sources, &config.purposes, &behalf, &subjects);
+        self.decide(&mut plan, &behalf).await?;
         plan.not_asked
             .retain(|not_asked| is_new(&not_asked.source, &not_asked.shown));
         let (asks, asked_before): (Vec<_>, Vec<_>) = plan.asks.into_iter().partition(|planned| {
@@ -162,7 +165,15 @@ impl Planner {
                 OfOwn::Asked(id, query) => own::Question::Asked(*id, query),
             };
             let cameras = &center.config.cameras;
-            own::ask(connection, cameras, call, question, clock::now_ms())
+            let policies = Some(&*center.policies);
+            own::ask(
+                connection,
+                cameras,
+                call,
+                question,
+                policies,
+                clock::now_ms(),
+            )
         });
         let mut found = found.await?;
         found.retain(|answer| is_new(answer.source, &answer.query));
@@ -193,5 +204,40 @@ impl Planner {
             asks,
             asked_before,
         })
+    }
+
+    /// Leaves out what the policies of whose source it is do not let this one ask.
+    async fn decide(&self, plan: &mut Plan, behalf: &Behalf) -> Result<(), LogError> {
+        let device = match behalf.device {
+            Some(number) => {
+                let find = move |connection: &_| devices::find(connection, number);
+                self.center.log.readers().read(find).await?
+            }
+            None => None,
+        };
+        let agency = device.map(|device| device.agency);
+        let policies = &self.center.policies;
+        let who = Who {
+            role: behalf.role,
+            ..policies.device(agency.as_deref().unwrap_or(CENTER))
+        };
+        let may = |planned: &Planned| {
+            let source = &self.center.config.sources[planned.source];
+            let on = On::Source {
+                agency: source.agency.as_deref().unwrap_or(CENTER),
+                name: &source.name,
+                compartment: source.compartment,
+            };
+            policies.decide_for(&who, Act::AskSource, on, Some(&behalf.purpose))
+        };
+        let (asks, not): (Vec<_>, Vec<_>) = plan.asks.drain(..).partition(may);
+        plan.asks = asks;
+        plan.not_asked
+            .extend(not.into_iter().map(|planned| NotAsked {
+                source: self.center.config.sources[planned.source].name.clone(),
+                shown: planned.asker.shown,
+                why: "the policies do not let whoever asks ask it for this purpose".into(),
+            }));
+        Ok(())
     }
 }

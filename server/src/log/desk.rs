@@ -18,6 +18,7 @@ use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, sc
 use crate::calls::LinksConfig;
 use crate::clock::Clock;
 use crate::intake::CallReport;
+use crate::policy::LivePolicies;
 use crate::triage::{Entity, Triage};
 
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
@@ -34,6 +35,7 @@ pub struct Surroundings {
     read_words: Option<Arc<ReadWords>>,
     triage: Option<Arc<TriageReport>>,
     links: Option<LinksConfig>,
+    policies: Option<Arc<LivePolicies>>,
 }
 
 impl Surroundings {
@@ -46,6 +48,7 @@ impl Surroundings {
             read_words: None,
             triage: None,
             links: None,
+            policies: None,
         }
     }
 
@@ -69,6 +72,16 @@ impl Surroundings {
         }
     }
 
+    /// Who may write, and what a packet may say of another, is decided by these policies.
+    /// Without them the built-in ones decide, by roles alone.
+    #[must_use]
+    pub fn deciding(self, policies: Arc<LivePolicies>) -> Self {
+        Self {
+            policies: Some(policies),
+            ..self
+        }
+    }
+
     /// Calls that may be about the same event are linked within these limits.
     #[must_use]
     pub fn linking(self, links: LinksConfig) -> Self {
@@ -84,6 +97,10 @@ impl Surroundings {
 
     pub(super) fn links(&self) -> Option<LinksConfig> {
         self.links
+    }
+
+    pub(super) fn policies(&self) -> Option<&LivePolicies> {
+        self.policies.as_deref()
     }
 
     pub(super) fn names_in(&self, words: &str) -> Vec<Entity> {

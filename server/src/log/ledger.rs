@@ -19,6 +19,7 @@ use super::Surroundings;
 use super::documents::Documents;
 use crate::calls::LinksConfig;
 use crate::intake::CallReport;
+use crate::policy::{self, Act, On, Role, Who};
 use crate::triage::{Entity, Triage};
 
 /// A change that the log took.
@@ -51,6 +52,11 @@ pub enum Happening {
         call: CallId,
         from: u64,
         priority: u8,
+        /// Whose call it is.
+        agency: String,
+        /// What it has besides the two documents that every packet has: the first and the
+        /// last change of each.
+        restricted: Vec<(DocumentId, u64, u64)>,
     },
     /// … and from now on no longer.
     Ended {
@@ -63,6 +69,8 @@ pub enum Happening {
         open: bool,
         priority: u8,
         opened: bool,
+        /// Whose it is, as far as is known.
+        agency: String,
     },
     /// Somebody saw a document through this `seq`.
     Receipt(crate::receipts::Receipt),
@@ -109,6 +117,26 @@ pub struct Ledger<'a> {
     touched: Vec<DocumentId>,
     /// The transaction is gone: SQLite takes all of it back when the disk is full.
     lost: bool,
+}
+
+/// The first and the last change of a document; `None` where it has none.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn reach(
+    connection: &rusqlite::Connection,
+    document: DocumentId,
+) -> Result<Option<(u64, u64)>, LogError> {
+    let found: (Option<i64>, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT (SELECT min(seq) FROM changes WHERE document = ?1),
+                    (SELECT max(seq) FROM changes WHERE document = ?1)",
+        )?
+        .query_row([document.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (first, last) = found;
+    Ok(first
+        .zip(last)
+        .map(|(first, last)| (first.unsigned_abs(), last.unsigned_abs())))
 }
 
 pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
@@ -231,6 +259,37 @@ impl<'a> Ledger<'a> {
     #[must_use]
     pub(crate) fn linking(&self) -> Option<LinksConfig> {
         self.surroundings.links()
+    }
+
+    /// Whose call this is; the center's own where nothing is known of it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn agency_of(&self, call: CallId) -> Result<String, LogError> {
+        let agency = policy::agency_of(self.transaction, call)?;
+        Ok(agency.unwrap_or_else(|| policy::CENTER.to_owned()))
+    }
+
+    /// Whether a device of this agency, or an officer at it, may do this to a call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn may(&self, role: Role, device: &str, act: Act, call: CallId) -> Result<bool, LogError> {
+        let Some(policies) = self.surroundings.policies() else {
+            return Ok(policy::decide(role, act));
+        };
+        let who = Who {
+            role,
+            ..policies.device(device)
+        };
+        Ok(policies.decide(&who, act, On::call(act, &self.agency_of(call)?)))
+    }
+
+    /// Whether what is written into a packet of one agency may name a call of another.
+    #[must_use]
+    pub fn may_name(&self, of: &str, other: &str) -> bool {
+        let policies = self.surroundings.policies();
+        policies.is_none_or(|policies| policies.may_name(of, other))
     }
 
     /// The last `seq` given.
@@ -525,7 +584,7 @@ impl<'a> Ledger<'a> {
         Ok(last.unwrap_or(0).unsigned_abs())
     }
 
-    /// What the compartments that devices carry now are called.
+    /// The compartments that every packet has: what is not restricted.
     #[must_use]
     pub fn carried() -> [Compartment; 2] {
         [Compartment::Safety, Compartment::Call]

@@ -6,13 +6,13 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use packet::Compartment;
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
 use super::place::Point;
-use super::{sql_list, terms};
+use super::terms;
 use crate::address;
+use crate::policy::Sight;
 
 /// Longest text of one part, in characters.
 pub const PART_CHARS_MAX: usize = 200;
@@ -220,28 +220,23 @@ impl Criteria {
     }
 
     /// What must hold for `c`, a row of `calls`, with its parameters from `?1` on.
-    pub(super) fn condition(&self, compartments: &[Compartment]) -> Condition {
-        let mut condition = self.condition_of_call(compartments);
-        let within = sql_list(compartments);
+    pub(super) fn condition(&self, sight: &Sight) -> Condition {
+        let mut condition = self.condition_of_call(sight);
+        let (whose, within) = sight.of_entries();
         for term in self.terms() {
             let term = condition.put(term.into());
             condition.and(format!(
-                "c.call IN (SELECT e.call FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid
-                 WHERE w.entry_words MATCH {term} AND e.compartment IN ({within}) ORDER BY w.rowid DESC LIMIT {HITS_MAX})"
+                "c.call IN (SELECT e.call FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid {whose}
+                 WHERE w.entry_words MATCH {term} AND {within} ORDER BY w.rowid DESC LIMIT {HITS_MAX})"
             ));
         }
         condition
     }
 
     /// As [`Criteria::condition`], of what the call itself says: nothing of its entries.
-    pub(super) fn condition_of_call(&self, compartments: &[Compartment]) -> Condition {
+    pub(super) fn condition_of_call(&self, sight: &Sight) -> Condition {
         let mut condition = Condition::default();
-        // What the call itself says stands in these two.
-        if !compartments.contains(&Compartment::Call)
-            && !compartments.contains(&Compartment::Safety)
-        {
-            condition.and("0".into());
-        }
+        condition.and(sight.knows("c.agency"));
         if !self.address.is_empty() {
             let building = condition.put(address::normalise(&self.address).building.into());
             condition.and(format!("c.address = {building}"));

@@ -7,8 +7,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::criteria::{Criteria, HITS_MAX};
-use super::{sql_list, terms};
+use super::terms;
 use crate::log::LogError;
+use crate::policy::Sight;
 
 /// Most packets on one page.
 pub const PAGE_MAX: usize = 100;
@@ -89,18 +90,18 @@ pub struct FoundEntry {
     pub corrected: bool,
 }
 
-/// Looks in these compartments and no others.
+/// Looks in what this reader may see, and in nothing else.
 ///
 /// # Errors
 /// When the store fails.
 pub fn find(
     connection: &Connection,
     criteria: &Criteria,
-    compartments: &[Compartment],
+    sight: &Sight,
     page: Page,
 ) -> Result<Found, LogError> {
     let limit = page.limit.clamp(1, PAGE_MAX);
-    let mut condition = criteria.condition(compartments);
+    let mut condition = criteria.condition(sight);
     let total: u64 = connection
         .prepare(&format!(
             "SELECT count(*) FROM calls AS c WHERE {}",
@@ -137,7 +138,7 @@ pub fn find(
         .collect::<Result<_, _>>()?;
     let more = packets.len() > limit;
     packets.truncate(limit);
-    let at_least = add_entries(connection, criteria, compartments, &mut packets)?;
+    let at_least = add_entries(connection, criteria, sight, &mut packets)?;
     let last = packets.last().filter(|_| more);
     Ok(Found {
         total,
@@ -155,7 +156,7 @@ pub fn find(
 fn add_entries(
     connection: &Connection,
     criteria: &Criteria,
-    compartments: &[Compartment],
+    sight: &Sight,
     packets: &mut [FoundPacket],
 ) -> Result<bool, LogError> {
     let terms = criteria.terms();
@@ -180,17 +181,17 @@ fn add_entries(
     .collect();
     let mut at_least = false;
     for term in terms {
-        let within = sql_list(compartments);
+        let (whose, within) = sight.of_entries();
         let hits: usize = connection
             .prepare_cached(&format!(
-                "SELECT count(*) FROM (SELECT 1 FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid
-                 WHERE w.entry_words MATCH ?1 AND e.compartment IN ({within}) LIMIT {HITS_MAX})"
+                "SELECT count(*) FROM (SELECT 1 FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid {whose}
+                 WHERE w.entry_words MATCH ?1 AND {within} LIMIT {HITS_MAX})"
             ))?
             .query_row([&term], |row| row.get(0))?;
         at_least |= hits == HITS_MAX;
         let mut statement = connection.prepare(&format!(
-            "SELECT e.seq, e.call, e.corrected FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid
-             WHERE w.entry_words MATCH ?1 AND e.compartment IN ({within}) AND e.call IN ({})
+            "SELECT e.seq, e.call, e.corrected FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid {whose}
+             WHERE w.entry_words MATCH ?1 AND {within} AND e.call IN ({})
              ORDER BY w.rowid DESC LIMIT {HITS_MAX}",
             calls.join(",")
         ))?;

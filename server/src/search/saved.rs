@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::criteria::Criteria;
 use super::find::{self, FoundEntry};
 use crate::log::{Ledger, LogError};
+use crate::policy::Sight;
 
 /// Most searches that one person keeps, and that the center keeps for all: each is looked
 /// at again whenever something new was written.
@@ -159,28 +160,45 @@ pub(super) fn criteria(text: &str) -> Result<Criteria, LogError> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn unseen(connection: &Connection, owner: &str) -> Result<u64, LogError> {
+pub fn unseen(connection: &Connection, owner: &str, sight: &Sight) -> Result<u64, LogError> {
+    let seen = in_sight(sight);
     let count = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*) FROM notices AS n JOIN saved_searches AS s ON s.search = n.search
-             WHERE owner = ?1 AND seen_ms IS NULL",
-        )?
+             JOIN calls AS c ON c.call = n.call
+             WHERE owner = ?1 AND seen_ms IS NULL AND {seen}"
+        ))?
         .query_row([owner], |row| row.get(0))?;
     Ok(count)
 }
 
-/// The newest notices that this owner has not seen.
+/// A notice's call may be known of, and its entry seen.
+fn in_sight(sight: &Sight) -> String {
+    let compartment = "(SELECT compartment FROM search_entries AS e WHERE e.seq = n.seq)";
+    format!(
+        "{} AND {}",
+        sight.knows("c.agency"),
+        sight.condition(compartment, "c.agency")
+    )
+}
+
+/// The newest notices that this owner has not seen, of what may be seen.
 ///
 /// # Errors
 /// When the store fails.
-pub fn notices(connection: &Connection, owner: &str) -> Result<Vec<Notice>, LogError> {
-    let mut statement = connection.prepare_cached(
+pub fn notices(
+    connection: &Connection,
+    owner: &str,
+    sight: &Sight,
+) -> Result<Vec<Notice>, LogError> {
+    let seen = in_sight(sight);
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT notice, s.name, n.call, c.nature, c.location, at_ms, seq,
              (SELECT corrected FROM search_entries AS e WHERE e.seq = n.seq)
          FROM notices AS n JOIN saved_searches AS s ON s.search = n.search
          JOIN calls AS c ON c.call = n.call
-         WHERE owner = ?1 AND n.seen_ms IS NULL ORDER BY notice DESC LIMIT ?2",
-    )?;
+         WHERE owner = ?1 AND n.seen_ms IS NULL AND {seen} ORDER BY notice DESC LIMIT ?2"
+    ))?;
     let mut rows = statement.query(params![owner, NOTICES_SHOWN_MAX])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {

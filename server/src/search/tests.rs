@@ -13,6 +13,7 @@ use super::criteria::Criteria;
 use super::*;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Appended, Desk, Ledger, LogError, LogOptions, Surroundings, Task};
+use crate::policy::{Act, Actor, LivePolicies, Role, Sight};
 use crate::triage::Rules;
 
 /// A log without a center around it.
@@ -83,7 +84,7 @@ impl Bench {
             after: None,
             limit: 10,
         };
-        self.read(|c| find(c, criteria, &compartments_of(Role::Analyst), page))
+        self.read(|c| find(c, criteria, &Sight::everywhere(&Ledger::carried()), page))
     }
 
     fn calls(&self, criteria: &Criteria) -> Vec<CallId> {
@@ -145,6 +146,10 @@ fn words(words: &str) -> Criteria {
         words: words.into(),
         ..SearchRequest::default()
     })
+}
+
+fn everything() -> Sight {
+    Sight::everywhere(&Compartment::ALL)
 }
 
 #[test]
@@ -262,12 +267,26 @@ fn what_the_asker_may_not_see_is_neither_shown_nor_counted() {
         after: None,
         limit: 10,
     };
-    let all = bench.read(|c| find(c, &words("zebra"), &Compartment::ALL, page));
+    let all = bench.read(|c| {
+        find(
+            c,
+            &words("zebra"),
+            &Sight::everywhere(&Compartment::ALL),
+            page,
+        )
+    });
     assert_eq!((all.total, all.packets[0].entries.len()), (1, 3));
-    let nobody = bench.read(|c| find(c, &words("trespass"), &[], page));
+    let nobody = bench.read(|c| find(c, &words("trespass"), &Sight::everywhere(&[]), page));
     assert_eq!(nobody.total, 0);
-    assert_eq!(compartments_of(Role::Anonymous), []);
-    assert_eq!(compartments_of(Role::Officer), []);
+    let policies = LivePolicies::built_in(&["pd".into()]);
+    for role in [Role::Anonymous, Role::Officer] {
+        let sight = Sight::of(&policies, &Actor::of(role), Act::SearchIn);
+        assert_eq!(
+            sight,
+            Sight::of(&policies, &Actor::of(Role::Anonymous), Act::SearchIn)
+        );
+        assert_eq!(sight.compartments("pd"), []);
+    }
 }
 
 #[test]
@@ -301,7 +320,14 @@ fn pages_come_one_after_the_other_and_lose_none() {
     let mut after = None;
     loop {
         let page = Page { after, limit: 3 };
-        let one = bench.read(|c| find(c, &words("noise"), &compartments_of(Role::Analyst), page));
+        let one = bench.read(|c| {
+            find(
+                c,
+                &words("noise"),
+                &Sight::everywhere(&Ledger::carried()),
+                page,
+            )
+        });
         assert_eq!(one.total, wanted.len() as u64);
         found.extend(one.packets.iter().map(|packet| packet.call));
         let Some(next) = one.next else { break };
@@ -385,7 +411,7 @@ fn catch_up(bench: &mut Bench) -> u64 {
 }
 
 fn told(bench: &Bench) -> Vec<(String, String)> {
-    let notices = bench.read(|c| saved::notices(c, "Analyst"));
+    let notices = bench.read(|c| saved::notices(c, "Analyst", &everything()));
     let of = |notice: saved::Notice| (notice.name, notice.entry.text);
     notices.into_iter().map(of).collect()
 }
@@ -409,11 +435,14 @@ fn a_saved_search_tells_of_each_new_match_once_and_keeps_it_until_it_is_seen() {
     assert_eq!(catch_up(&mut bench), 0);
     let texts: Vec<String> = told(&bench).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["zebra at night\nK. Lund", "a zebra again\nK. Lund"]);
-    let newest = bench.read(|c| saved::notices(c, "Analyst"))[0].notice;
+    let newest = bench.read(|c| saved::notices(c, "Analyst", &everything()))[0].notice;
     bench
         .write(move |ledger| saved::seen(ledger, "Analyst", Some(newest)))
         .unwrap();
-    assert_eq!(bench.read(|c| saved::unseen(c, "Analyst")), 1);
+    assert_eq!(
+        bench.read(|c| saved::unseen(c, "Analyst", &everything())),
+        1
+    );
     let others = bench.write(move |ledger| saved::seen(ledger, "Somebody else", Some(newest)));
     assert!(matches!(others, Err(LogError::Unknown { .. })));
     bench
@@ -530,7 +559,10 @@ fn what_there_is_no_room_for_is_counted_and_a_name_is_taken_once() {
     bench
         .write(move |ledger| saved::forget(ledger, "Analyst", search))
         .unwrap();
-    assert_eq!(bench.read(|c| saved::unseen(c, "Analyst")), 0);
+    assert_eq!(
+        bench.read(|c| saved::unseen(c, "Analyst", &everything())),
+        0
+    );
     let unnamed = bench.write(|ledger| saved::save(ledger, "Analyst", "  ", &words("a")));
     assert!(unnamed.unwrap_err().to_string().starts_with("name:"));
 }

@@ -9,17 +9,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use packet::{CallId, Compartment};
+use packet::CallId;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::criteria::Criteria;
 use super::saved::{self, UNSEEN_PER_SEARCH_MAX};
-use super::{compartments_of, sql_list};
 use crate::center::Center;
 use crate::log::{Happening, Ledger, LogError};
-use crate::policy::Role;
+use crate::policy::{Act, Actor, Role, Sight};
 
 /// Least time between two looks.
 const REST_MS: u64 = 500;
@@ -90,10 +89,12 @@ async fn run_on(center: &Arc<Center>) {
 
 /// One look at what came after this.
 async fn look_once(center: &Arc<Center>, after: i64) -> Result<Arc<Look>, LogError> {
+    // Every owner is an analyst; what one may not see is left out where notices are read.
+    let sight = Sight::of(&center.policies, &Actor::of(Role::Analyst), Act::SearchIn);
     let looked = center
         .log
         .readers()
-        .read(move |connection| look(connection, after))
+        .read(move |connection| look(connection, &sight, after))
         .await?;
     let looked = Arc::new(looked);
     if looked.is_to_keep() {
@@ -116,8 +117,9 @@ async fn look_once(center: &Arc<Center>, after: i64) -> Result<Arc<Look>, LogErr
 /// When the store fails.
 pub fn catch_up(ledger: &mut Ledger<'_>) -> Result<u64, LogError> {
     let (mut raised, mut after) = (0, 0);
+    let sight = Sight::everywhere(&Ledger::carried());
     loop {
-        let look = look(ledger.sql(), after)?;
+        let look = look(ledger.sql(), &sight, after)?;
         raised += tell(ledger, &look)?;
         if look.through >= look.head {
             return Ok(raised);
@@ -127,7 +129,7 @@ pub fn catch_up(ledger: &mut Ledger<'_>) -> Result<u64, LogError> {
 }
 
 /// At what came behind `after`, or behind what the store knows, where that is more.
-fn look(connection: &Connection, after: i64) -> Result<Look, LogError> {
+fn look(connection: &Connection, sight: &Sight, after: i64) -> Result<Look, LogError> {
     let head = connection
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM changes")?
         .query_row([], |row| row.get(0))?;
@@ -149,12 +151,11 @@ fn look(connection: &Connection, after: i64) -> Result<Look, LogError> {
         .query_map([through], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     // Until people sign in every owner is an analyst.
-    let compartments = compartments_of(Role::Analyst);
     let mut matched = Vec::new();
     for (search, criteria, since) in searches {
         let criteria = saved::criteria(&criteria)?;
         let from = after.max(since);
-        let entries = matches(connection, &criteria, &compartments, from, through)?;
+        let entries = matches(connection, &criteria, sight, from, through)?;
         if !entries.is_empty() {
             matched.push(Matched { search, entries });
         }
@@ -171,17 +172,17 @@ fn look(connection: &Connection, after: i64) -> Result<Look, LogError> {
 fn matches(
     connection: &Connection,
     criteria: &Criteria,
-    compartments: &[Compartment],
+    sight: &Sight,
     after: i64,
     through: i64,
 ) -> Result<Vec<(CallId, u64, u64)>, LogError> {
-    let within = sql_list(compartments);
+    let (whose, within) = sight.of_entries();
     let mut found: Vec<(i64, i64, String)> = Vec::new();
     let terms = criteria.terms();
     for term in &terms {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT e.seq, e.call, e.kind FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid
-             WHERE w.entry_words MATCH ?1 AND w.rowid > ?2 AND w.rowid <= ?3 AND e.compartment IN ({within})
+            "SELECT e.seq, e.call, e.kind FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid {whose}
+             WHERE w.entry_words MATCH ?1 AND w.rowid > ?2 AND w.rowid <= ?3 AND {within}
              ORDER BY w.rowid LIMIT {MATCHES_PER_LOOK_MAX}"
         ))?;
         let rows = statement.query_map(params![term, after, through], |row| {
@@ -191,9 +192,9 @@ fn matches(
     }
     if terms.is_empty() {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT seq, call, kind FROM search_entries
-             WHERE seq > ?1 AND seq <= ?2 AND kind = 'facts' AND compartment IN ({within})
-             ORDER BY seq LIMIT {MATCHES_PER_LOOK_MAX}"
+            "SELECT e.seq, e.call, e.kind FROM search_entries AS e {whose}
+             WHERE e.seq > ?1 AND e.seq <= ?2 AND e.kind = 'facts' AND {within}
+             ORDER BY e.seq LIMIT {MATCHES_PER_LOOK_MAX}"
         ))?;
         let rows = statement.query_map(params![after, through], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -202,7 +203,7 @@ fn matches(
     }
     found.sort_unstable();
     found.dedup();
-    let mut condition = criteria.condition_of_call(compartments);
+    let mut condition = criteria.condition_of_call(sight);
     let call = condition.put(0.into());
     condition.and(format!("c.call = {call}"));
     let mut of_call = connection.prepare(&format!(
@@ -210,8 +211,8 @@ fn matches(
         condition.sql()
     ))?;
     let mut of_entries = connection.prepare_cached(&format!(
-        "SELECT 1 FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid
-         WHERE e.call = ?1 AND e.compartment IN ({within}) AND w.entry_words MATCH ?2"
+        "SELECT 1 FROM entry_words AS w JOIN search_entries AS e ON e.seq = w.rowid {whose}
+         WHERE e.call = ?1 AND {within} AND w.entry_words MATCH ?2"
     ))?;
     let mut holds = |call: i64| -> Result<bool, LogError> {
         if let Some(value) = condition.values.last_mut() {

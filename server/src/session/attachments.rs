@@ -4,13 +4,13 @@
 //! to offers do not wait for it.
 
 use futures_util::FutureExt;
-use packet::{Compartment, DocumentId, Kind};
+use packet::DocumentId;
 use sync::frame::{BlobId, ByeWhy};
 
 use super::Session;
 use crate::attachments::{self, Found, Have, digits, find_of_unit};
 use crate::log::LogError;
-use crate::policy::{Act, decide};
+use crate::policy::{Act, agency_of};
 
 /// Most attachments that a session remembers to have put on record; an older one is put on
 /// record once more.
@@ -22,7 +22,7 @@ pub(super) type Uploaded = (BlobId, Result<Have, LogError>);
 impl Session {
     /// The device has this to send.
     pub(super) fn put(&mut self, document: DocumentId, blob: BlobId, bytes: u64) {
-        if !decide(self.speaker.role(), Act::Write(Kind::Attachment)) {
+        if !self.carries.now().may_attach() {
             let reason = "This device may not attach anything.";
             self.relay.have(blob, 0, Some(reason.into()));
             return;
@@ -84,10 +84,8 @@ impl Session {
         offset: u64,
         bytes_max: usize,
     ) -> Result<Option<(Found, Vec<u8>)>, LogError> {
-        let role = self.speaker.role();
-        let may = decide(role, Act::FetchAttachment) && decide(role, Act::Carry(Compartment::Call));
-        let shift = self.speaker.shift.as_ref().filter(|_| may);
-        let (Some(shift), Ok(offset)) = (shift, u32::try_from(offset)) else {
+        let carries = self.carries.clone();
+        let (Some(shift), Ok(offset)) = (&self.speaker.shift, u32::try_from(offset)) else {
             return Ok(None);
         };
         let unit = shift.unit.clone();
@@ -98,6 +96,11 @@ impl Session {
                 let Some(found) = find_of_unit(connection, &blob.0, &unit)? else {
                     return Ok(None);
                 };
+                let DocumentId { call, compartment } = found.document;
+                let agency = agency_of(connection, call)?.unwrap_or_default();
+                if !carries.now().may_fetch(&agency, compartment) {
+                    return Ok(None);
+                }
                 let bytes = attachments::piece(connection, found.content, offset, bytes_max)?;
                 Ok(Some((found, bytes)))
             })

@@ -8,8 +8,9 @@ use sync::frame::{AcceptedFrame, ByeWhy, FrameError, RefusedFrame};
 
 use super::Session;
 use crate::audit::{self, Record};
+use crate::devices;
 use crate::log::{Appended, Ledger, Log, LogError, OfferedBy, restored};
-use crate::policy::{Act, Role, decide};
+use crate::policy::{Act, Role};
 use crate::shifts;
 
 /// Most answered offers that a session remembers; an older one is sent down once more.
@@ -154,7 +155,8 @@ fn may(
     document: DocumentId,
     asked: &Asked,
 ) -> Result<Result<(), Refusal>, LogError> {
-    if !decide(role, asked.act) {
+    let agency = devices::find(ledger.sql(), device)?.map(|device| device.agency);
+    if !ledger.may(role, &agency.unwrap_or_default(), asked.act, document.call)? {
         return Ok(Err(Refusal::Policy(
             "this may not be written from a device".into(),
         )));

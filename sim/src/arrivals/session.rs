@@ -8,7 +8,7 @@ use server::contacts::Contact;
 use server::devices;
 use server::hub::Place;
 use server::log::{Appended, LogError, OfferedBy, slice};
-use server::policy::{Act, Role, decide};
+use server::policy::{Carries, Role, built_in};
 use server::receipts::{self, Carrier, Report};
 use server::session::{admit_now, ended};
 use server::shifts;
@@ -96,12 +96,13 @@ impl City {
             Some(shift) => (Role::Officer, Some(shift.unit.clone())),
             None => (Role::Device, None),
         };
-        let (place, head, mut granted) = self.center.hub.join(number, unit.as_deref());
-        granted.retain(|g| decide(role, Act::Carry(g.document.compartment)));
+        let carries = Carries::new(built_in(), shift.clone(), &device.agency);
+        let hub = &self.center.hub;
+        let (place, head, granted) = hub.join(number, unit.as_deref(), carries.clone());
         let (after, receipts) = (hello.position, hello.receipts);
         let (ended, seen) = self.center.readers().read_blocking(|connection| {
             Ok((
-                ended(connection, unit.as_deref(), after)?,
+                ended(connection, unit.as_deref(), after, &carries.now())?,
                 receipts::seen_of(connection, number, receipts)?,
             ))
         })?;
@@ -358,9 +359,7 @@ impl Session {
     fn take_news(&mut self) {
         let news = self.place.take();
         for granted in &news.granted {
-            if decide(self.role, Act::Carry(granted.document.compartment)) {
-                self.relay.grant(granted);
-            }
+            self.relay.grant(granted);
         }
         for document in news.ended {
             self.relay.revoke(document);

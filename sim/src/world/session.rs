@@ -7,7 +7,7 @@ use packet::{ChangeHash, Compartment, DeviceNumber, DocumentId, Offer, Refusal, 
 use server::devices;
 use server::hub::Place;
 use server::log::{Appended, Ledger, LogError, OfferedBy, slice};
-use server::policy::{Act, Role, decide};
+use server::policy::{Carries, Role, built_in};
 use server::receipts::{self, Batch, Carrier, Report};
 use server::session::{admit_now, ended};
 use server::shifts;
@@ -228,12 +228,13 @@ impl World {
         let Some(running) = &self.center.running else {
             return Err(broken(Invariant::World, "the center is down"));
         };
-        let (place, head, mut granted) = running.hub.join(number, unit.as_deref());
-        granted.retain(|g| decide(role, Act::Carry(g.document.compartment)));
+        let carries = Carries::new(built_in(), shift.clone(), &device.agency);
+        let hub = &running.hub;
+        let (place, head, granted) = hub.join(number, unit.as_deref(), carries.clone());
         let (after, receipts) = (hello.position, hello.receipts);
         let (ended, seen) = self.center.read(|connection| {
             Ok((
-                ended(connection, unit.as_deref(), after)?,
+                ended(connection, unit.as_deref(), after, &carries.now())?,
                 receipts::seen_of(connection, number, receipts)?,
             ))
         })?;
@@ -697,10 +698,8 @@ impl Session {
     fn take_news(&mut self) {
         let news = self.place.take();
         for granted in &news.granted {
-            if decide(self.role, Act::Carry(granted.document.compartment)) {
-                self.books.granted(granted);
-                self.relay.grant(granted);
-            }
+            self.books.granted(granted);
+            self.relay.grant(granted);
         }
         for document in news.ended {
             self.relay.revoke(document);

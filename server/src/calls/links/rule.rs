@@ -185,6 +185,12 @@ pub(in crate::calls) fn look(ledger: &mut Ledger<'_>, call: CallId) -> Result<()
     };
     let within_s = config.within_s.max(config.officer_within_s);
     for other in others(ledger, &this, within_s)? {
+        // Each packet says why: whoever has the one would know of the other.
+        let both = ledger.may_name(&this.agency, &other.agency)
+            && ledger.may_name(&other.agency, &this.agency);
+        if !both {
+            continue;
+        }
         let found = match (this.is_officers(), other.is_officers()) {
             (true, false) => officers(ledger, &config, &this, &other)?,
             (false, true) => officers(ledger, &config, &other, &this)?,

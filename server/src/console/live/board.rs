@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Heard, Line, heartbeat};
-use crate::console::{Console, disclosure};
+use crate::console::{Console, board, disclosure};
 
 pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
     disclosure::board(console, &line.actor, "socket opened".into()).await;
@@ -14,7 +14,8 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
 }
 
 async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
-    let mut watching = console.board.watch();
+    let sight = console.sight(&line.actor);
+    let mut watching = board::watch(console, &sight);
     let mut notices = console.notices.subscribe();
     let mut ticks = heartbeat();
     loop {
@@ -36,7 +37,7 @@ async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
             Ok(()) = notices.changed() => ticks.reset_immediately(),
             _ = ticks.tick() => {
                 // Silence tells the page that the center is not well.
-                let Ok(open_calls) = console.open_calls().await else { continue };
+                let Ok(open_calls) = console.open_calls_for(&line.actor).await else { continue };
                 if !line.say_header(console, open_calls).await {
                     return;
                 }

@@ -35,7 +35,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line, call: CallId) {
     // Before the first look, so that nothing falls between.
     let mut happenings = console.center.log.subscribe();
     let mut page = Page {
-        known: Known::new(call),
+        known: Known::new(call, console.sight(&line.actor)),
         sent: Vec::new(),
         linked: Vec::new(),
         through: 0,
@@ -94,7 +94,7 @@ impl Page {
     /// Looks, sends what differs and puts it on record. False when the page is over.
     async fn look(&mut self, console: &Arc<Console>, line: &mut Line) -> bool {
         let call = self.known.call();
-        let known = std::mem::replace(&mut self.known, Known::new(call));
+        let known = std::mem::replace(&mut self.known, Known::nothing(call));
         let Look {
             packet,
             linked,

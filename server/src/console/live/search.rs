@@ -21,7 +21,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
             }
             _ = ticks.tick() => {
                 // Silence tells the page that the center is not well.
-                let Ok(open_calls) = console.open_calls().await else { continue };
+                let Ok(open_calls) = console.open_calls_for(&line.actor).await else { continue };
                 if !line.say_header(console, open_calls).await {
                     return;
                 }
@@ -37,7 +37,10 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
 
 /// False when the page is over.
 async fn tell(console: &Arc<Console>, line: &mut Line) -> bool {
-    let (notices, open_calls) = match (read_notices(console).await, console.open_calls().await) {
+    let (notices, open_calls) = match (
+        read_notices(console, &line.actor).await,
+        console.open_calls_for(&line.actor).await,
+    ) {
         (Ok(notices), Ok(open_calls)) => (notices, open_calls),
         (Err(e), _) | (_, Err(e)) => {
             tracing::warn!(error = %e, "notices could not be read");

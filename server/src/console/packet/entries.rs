@@ -87,6 +87,8 @@ impl<'a> Said<'a> {
                         said.entries.push(placed);
                     }
                 }
+                // Why two calls are linked tells of the other one, too.
+                Entry::Link(link) if !beside.linked.knows(link.other) => {}
                 Entry::Note(_)
                 | Entry::Caution(_)
                 | Entry::Finding(_)
@@ -158,7 +160,12 @@ impl<'a> Said<'a> {
             })
             .collect();
         // Within one answer as the source gave them: of four cameras the nearest first.
-        findings.sort_by_key(|(placed, finding)| (Reverse(finding.answered_ms), placed.logged.seq));
+        // What is restricted stands below, a compartment at a time.
+        findings.sort_by_key(|(placed, finding)| {
+            let compartment = placed.document.compartment;
+            let section = restricted(compartment).map(|_| compartment);
+            (section, Reverse(finding.answered_ms), placed.logged.seq)
+        });
         let findings = findings
             .into_iter()
             .map(|(placed, finding)| self.finding(placed, finding))
@@ -276,6 +283,7 @@ impl<'a> Said<'a> {
                 .clone()
                 .filter(|_| !self.corrections.contains_key(&placed.key())),
             is_camera: finding.topic == Topic::Camera && finding.link.is_some(),
+            restricted: restricted(placed.document.compartment),
         }
     }
 
@@ -315,4 +323,14 @@ fn plainly(fields: &Map<String, Value>) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// A compartment that not everybody who has the packet may see, as the page heads it.
+fn restricted(compartment: Compartment) -> Option<&'static str> {
+    match compartment {
+        Compartment::Safety | Compartment::Call => None,
+        Compartment::Records => Some("Records: criminal justice information"),
+        Compartment::Juvenile => Some("Juvenile"),
+        Compartment::Intel => Some("Intelligence (28 CFR Part 23)"),
+    }
 }

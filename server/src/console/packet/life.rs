@@ -10,11 +10,12 @@ use crate::console::board;
 use crate::console::view::{LifeView, LinkedView, StepView};
 use crate::console::words::{self, Times};
 use crate::log::LogError;
+use crate::policy::Sight;
 
 /// Most steps that are shown, the newest.
 const STEPS_MAX: usize = 60;
 
-/// The calls that this one is linked with, or was.
+/// The calls that this one is linked with, or was, of those that may be known of.
 #[derive(Debug)]
 pub(super) struct Others(Vec<Other>);
 
@@ -48,13 +49,15 @@ impl Others {
         connection: &Connection,
         call: CallId,
         config: &Config,
+        sight: &Sight,
     ) -> Result<Self, LogError> {
         let mut links = links_of(connection, call)?;
-        let mut statement = connection.prepare_cached(
+        let known_of = sight.knows("agency");
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT calls.call, number, agency, nature, location, open
              FROM links JOIN calls ON calls.call = links.other
-             WHERE links.call = ?1 ORDER BY links.at_ms, links.other",
-        )?;
+             WHERE links.call = ?1 AND {known_of} ORDER BY links.at_ms, links.other"
+        ))?;
         let others = statement.query_map([call.0.cast_signed()], |row| {
             let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
             let link = links.iter().position(|link| link.other == call);
@@ -75,6 +78,10 @@ impl Others {
     pub(super) fn name(&self, call: CallId) -> String {
         let other = self.0.iter().find(|other| other.call == call);
         other.map_or_else(|| "a call that is not known here".into(), Other::name)
+    }
+
+    pub(super) fn knows(&self, call: CallId) -> bool {
+        self.0.iter().any(|other| other.call == call)
     }
 
     /// All of which something is shown.

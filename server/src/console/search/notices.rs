@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use packet::Compartment;
+
 use super::{OWNER, entry_view};
 use crate::audit::{self, Record};
 use crate::console::view::{NoticeView, NoticesView};
 use crate::console::{Console, words};
 use crate::log::{Ledger, LogError};
-use crate::policy::{Act, Actor};
+use crate::policy::{Act, Actor, Sight};
 use crate::search::saved::{self, Notice};
 
 /// What the owner has not seen.
@@ -38,15 +40,19 @@ impl Notices {
 
 /// # Errors
 /// When the store fails.
-pub(in crate::console) async fn read(console: &Arc<Console>) -> Result<Notices, LogError> {
+pub(in crate::console) async fn read(
+    console: &Arc<Console>,
+    actor: &Actor,
+) -> Result<Notices, LogError> {
+    let sight = Sight::of(&console.center.policies, actor, Act::SearchIn);
     console
         .center
         .log
         .readers()
-        .read(|connection| {
+        .read(move |connection| {
             Ok(Notices {
-                notices: saved::notices(connection, OWNER)?,
-                unseen: saved::unseen(connection, OWNER)?,
+                notices: saved::notices(connection, OWNER, &sight)?,
+                unseen: saved::unseen(connection, OWNER, &sight)?,
             })
         })
         .await
@@ -106,11 +112,9 @@ pub(in crate::console) async fn keep(console: Arc<Console>) {
         if changed.is_err() {
             return;
         }
-        let count = console
-            .center
-            .log
-            .readers()
-            .read(|connection| saved::unseen(connection, OWNER));
+        let count = console.center.log.readers().read(|connection| {
+            saved::unseen(connection, OWNER, &Sight::everywhere(&Compartment::ALL))
+        });
         match count.await {
             // Also when the count is the same: it may be of others.
             Ok(count) => drop(console.notices.send_replace(count)),

@@ -89,6 +89,8 @@ pub struct FindingView {
     pub link: Option<String>,
     /// It names a camera, whose recording can be asked for.
     pub is_camera: bool,
+    /// The restricted compartment that it stands in, for those who may see that.
+    pub restricted: Option<&'static str>,
 }
 
 impl FindingView {

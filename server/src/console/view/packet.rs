@@ -355,6 +355,7 @@ mod tests {
             answers: true,
             link: Some("https://cameras.example/7".into()),
             is_camera: true,
+            restricted: None,
         });
         let html = FindingsView {
             findings: findings.into(),

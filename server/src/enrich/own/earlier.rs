@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use packet::glance::names_violence;
-use packet::{CallId, Confidence, Finding, Mention, MentionWhat, QueryWhat, Subject, Topic};
+use packet::{Confidence, Finding, Mention, MentionWhat, QueryWhat, Subject, Topic};
 use rusqlite::{Connection, Row, params};
 
 use super::{Answer, Place, finding, lines};
@@ -101,9 +101,10 @@ pub(super) fn at(connection: &Connection, place: &Place, now_ms: i64) -> Result<
 
 /// The newest calls of this building, each with the unit in it that it was about.
 fn in_building(connection: &Connection, place: &Place) -> Result<Vec<(Call, String)>, LogError> {
+    let named = &place.named;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, c.apartment FROM calls AS c LEFT JOIN call_outcomes AS i ON i.call = c.call
-         WHERE c.address = ?1 AND c.call <> ?2 ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
+         WHERE c.address = ?1 AND c.call <> ?2 AND {named} ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
         params![place.address.building, place.call.0.cast_signed()],
@@ -132,12 +133,12 @@ fn near_by(
     point: Point,
     now_ms: i64,
 ) -> Result<Vec<Call>, LogError> {
-    let around = point.around(RADIUS_M);
+    let (around, named) = (point.around(RADIUS_M), &place.named);
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, south, west FROM call_places AS p
          JOIN calls AS c ON c.call = p.call LEFT JOIN call_outcomes AS i ON i.call = p.call
          WHERE south >= ?1 AND north <= ?2 AND west >= ?3 AND east <= ?4
-         AND c.call <> ?5 AND c.address <> ?6 AND c.received_ms >= ?7
+         AND c.call <> ?5 AND c.address <> ?6 AND c.received_ms >= ?7 AND {named}
          ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
@@ -203,17 +204,17 @@ fn told(
 /// Earlier calls that name what this packet's words name; `None` for what is not looked up.
 pub(super) fn with_mention(
     connection: &Connection,
-    call: CallId,
+    place: &Place,
     mention: &Mention,
     now_ms: i64,
 ) -> Result<Option<Answer>, LogError> {
-    with(connection, call, mention.what, &mention.value, now_ms)
+    with(connection, place, mention.what, &mention.value, now_ms)
 }
 
 /// As [`with_mention`], for a value alone.
 pub(super) fn with(
     connection: &Connection,
-    call: CallId,
+    place: &Place,
     what: MentionWhat,
     value: &str,
     now_ms: i64,
@@ -230,7 +231,7 @@ pub(super) fn with(
         | MentionWhat::Danger => return Ok(None),
     };
     let query = format!("{name} {value}");
-    let (named, in_words) = naming(connection, call, what, value)?;
+    let (named, in_words) = naming(connection, place, what, value)?;
     let mut findings = Vec::new();
     let with = format!("with {query}");
     findings.extend(told(&named, &with, confidence, &query, now_ms));
@@ -246,14 +247,14 @@ pub(super) fn with(
 /// whose words alone it stands. The one place where packets are looked up by such a value.
 fn naming(
     connection: &Connection,
-    call: CallId,
+    place: &Place,
     what: MentionWhat,
     value: &str,
 ) -> Result<(Vec<Call>, Vec<Call>), LogError> {
     let mut known = HashSet::new();
-    let mut all = mentioning(connection, call, what, value)?;
+    let mut all = mentioning(connection, place, what, value)?;
     if let Some(term) = terms_of(what, value) {
-        all.extend(saying(connection, call, &term)?);
+        all.extend(saying(connection, place, &term)?);
     }
     let mut of = |is_named: bool| -> Vec<Call> {
         let mut calls: Vec<Call> = all
@@ -272,14 +273,15 @@ fn naming(
 /// By the index of what words name ([`mentions`]), but for what was withdrawn.
 fn mentioning(
     connection: &Connection,
-    call: CallId,
+    place: &Place,
     what: MentionWhat,
     value: &str,
 ) -> Result<Vec<(Call, bool)>, LogError> {
+    let named = &place.named;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM mentions AS m JOIN calls AS c ON c.call = m.call
          LEFT JOIN call_outcomes AS i ON i.call = m.call
-         WHERE m.what = ?1 AND m.key = ?2 AND m.call <> ?3
+         WHERE m.what = ?1 AND m.key = ?2 AND m.call <> ?3 AND {named}
          AND NOT EXISTS (SELECT 1 FROM search_entries AS e WHERE e.seq = m.seq AND e.corrected = 1)
          ORDER BY c.received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
@@ -287,7 +289,7 @@ fn mentioning(
         params![
             mentions::name(what),
             mentions::key(what, &in_one_form(what, value)),
-            call.0.cast_signed()
+            place.call.0.cast_signed()
         ],
         read,
     )?;
@@ -309,18 +311,19 @@ fn in_one_form(what: MentionWhat, value: &str) -> String {
 /// By the words of entries: a query names what it asks about, all else only has it.
 fn saying(
     connection: &Connection,
-    call: CallId,
+    place: &Place,
     term: &str,
 ) -> Result<Vec<(Call, bool)>, LogError> {
+    let named = &place.named;
     let within = search::sql_list(&Ledger::carried());
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, e.kind = 'query' FROM entry_words AS w
          JOIN search_entries AS e ON e.seq = w.rowid
          JOIN calls AS c ON c.call = e.call LEFT JOIN call_outcomes AS i ON i.call = e.call
          WHERE w.entry_words MATCH ?1 AND e.compartment IN ({within}) AND e.corrected = 0
-         AND e.call <> ?2 ORDER BY w.rowid DESC LIMIT {LOOKED_AT_MAX}"
+         AND e.call <> ?2 AND {named} ORDER BY w.rowid DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
-    let rows = statement.query_map(params![term, call.0.cast_signed()], |row| {
+    let rows = statement.query_map(params![term, place.call.0.cast_signed()], |row| {
         Ok((read(row)?, row.get::<_, bool>(5)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -21,10 +21,12 @@ struct Near {
     line: String,
 }
 
+/// `named` is a condition on the calls that may be named, which stand in the query as `c`.
 pub(super) fn open_calls(
     connection: &Connection,
     call: CallId,
     point: Point,
+    named: &str,
     now_ms: i64,
 ) -> Result<Answer, LogError> {
     let around = point.around(RADIUS_M);
@@ -32,7 +34,7 @@ pub(super) fn open_calls(
         "SELECT nature, location, priority, south, west FROM call_places AS p
          JOIN calls AS c ON c.call = p.call
          WHERE south >= ?1 AND north <= ?2 AND west >= ?3 AND east <= ?4
-         AND c.call <> ?5 AND open = 1 ORDER BY received_ms DESC LIMIT {LOOKED_AT_MAX}"
+         AND c.call <> ?5 AND open = 1 AND {named} ORDER BY received_ms DESC LIMIT {LOOKED_AT_MAX}"
     ))?;
     let rows = statement.query_map(
         params![

@@ -28,7 +28,7 @@ fn closed(report: CallReport, disposition: &str) -> CallReport {
 }
 
 fn opened(bench: &Bench, cameras: &[Camera], call: CallId) -> Vec<Answer> {
-    bench.read(|c| ask(c, cameras, call, Question::Opened, NOW_MS))
+    bench.read(|c| ask(c, cameras, call, Question::Opened, None, NOW_MS))
 }
 
 fn titles(answer: &Answer) -> Vec<(&str, Confidence)> {
@@ -205,7 +205,16 @@ fn the_same_plate_phone_or_person_meets_its_earlier_calls() {
         .unwrap();
     let elsewhere = bench.report(report(4, "STOP", "4 A ST"));
     let plate = plate("ABC123");
-    let there = bench.read(|c| ask(c, &[], elsewhere, Question::Asked(ANY, &plate), NOW_MS));
+    let there = bench.read(|c| {
+        ask(
+            c,
+            &[],
+            elsewhere,
+            Question::Asked(ANY, &plate),
+            None,
+            NOW_MS,
+        )
+    });
     assert_eq!(
         there[0].findings[0].title,
         "2 earlier calls with plate ABC123, 1 with violence"
@@ -225,7 +234,7 @@ fn what_stands_in_a_closer_kept_compartment_does_not_come_into_the_call() {
     bench.append_to(intel, note("plate ABC123"));
     let call = bench.report(report(2, "STOP", "2 A ST"));
     let plate = plate("ABC123");
-    let answers = bench.read(|c| ask(c, &[], call, Question::Asked(ANY, &plate), NOW_MS));
+    let answers = bench.read(|c| ask(c, &[], call, Question::Asked(ANY, &plate), None, NOW_MS));
     assert_eq!(answers[0].findings, []);
 }
 
@@ -242,7 +251,7 @@ fn a_query_is_answered_with_its_own_id_and_written_with_its_outcome() {
         reason: None,
     };
     let id = bench.append(call, Entry::Query(query.clone())).id;
-    let answers = bench.read(|c| ask(c, &[], call, Question::Asked(id, &query), NOW_MS));
+    let answers = bench.read(|c| ask(c, &[], call, Question::Asked(id, &query), None, NOW_MS));
     assert_eq!(answers[0].answers, Some(id));
     assert_eq!(answers[0].findings[0].answers, Some(id));
     bench
@@ -258,7 +267,7 @@ fn a_query_is_answered_with_its_own_id_and_written_with_its_outcome() {
         (outcome.state, outcome.answers),
         (OutcomeState::Answered, Some(id))
     );
-    let unknown = bench.read(|c| ask(c, &[], CallId(5), Question::Opened, NOW_MS));
+    let unknown = bench.read(|c| ask(c, &[], CallId(5), Question::Opened, None, NOW_MS));
     assert_eq!(unknown, []);
 }
 
