@@ -3,11 +3,20 @@
 mod attach;
 mod enrol;
 mod find;
+mod follow;
+mod push;
 mod read;
+mod sync_once;
 mod write;
 
 pub use attach::AttachmentContent;
 pub use find::FOUND_MAX;
+pub use follow::{
+    Difference, EntryKey, LinkFollower, ListFollower, ListNews, PacketFollower, PacketNews,
+};
+pub use push::Woken;
+pub(crate) use sync_once::Progress;
+pub use sync_once::{Budget, Ended, Synced};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -62,6 +71,11 @@ pub struct Metrics {
     pub sessions: u64,
     /// … in which everything had to come anew.
     pub resets: u64,
+    /// Connections that were tried.
+    pub dials: u64,
+    /// Times that a session's loop woke: for a message, for something written here, or
+    /// because a time had come.
+    pub wake_ups: u64,
     pub frames_received: u64,
     pub bytes_received: u64,
     pub frames_sent: u64,
@@ -74,6 +88,8 @@ pub struct Metrics {
 pub(crate) struct Counters {
     pub(crate) sessions: AtomicU64,
     pub(crate) resets: AtomicU64,
+    pub(crate) dials: AtomicU64,
+    pub(crate) wake_ups: AtomicU64,
     pub(crate) frames_received: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
     pub(crate) frames_sent: AtomicU64,
@@ -114,6 +130,7 @@ pub(crate) struct Inner {
     pub(crate) orphans: Mutex<Vec<ChangeHash>>,
     pub(crate) gate: watch::Sender<Gate>,
     pub(crate) link: watch::Sender<LinkState>,
+    pub(crate) progress: watch::Sender<Progress>,
     changes: watch::Sender<u64>,
     /// Something waits in the store to be sent.
     pub(crate) work: Notify,
@@ -226,6 +243,7 @@ impl Core {
                 standing: 0,
             }),
             link: watch::Sender::new(link),
+            progress: watch::Sender::default(),
             changes: watch::Sender::new(0),
             work: Notify::new(),
             network: Notify::new(),
@@ -310,6 +328,14 @@ impl Core {
         read(&self.0.contact).clock_off_ms
     }
 
+    /// How long ago the center was last heard, as well as this device knows its clock.
+    #[must_use]
+    pub fn age_ms(&self) -> Option<i64> {
+        let contact = read(&self.0.contact);
+        let now_ms = self.0.clock.wall_ms() - contact.clock_off_ms?;
+        Some((now_ms - contact.last_ms?).max(0))
+    }
+
     /// Rises whenever anything that is stored has changed.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -323,6 +349,8 @@ impl Core {
         Metrics {
             sessions: get(&counters.sessions),
             resets: get(&counters.resets),
+            dials: get(&counters.dials),
+            wake_ups: get(&counters.wake_ups),
             frames_received: get(&counters.frames_received),
             bytes_received: get(&counters.bytes_received),
             frames_sent: get(&counters.frames_sent),

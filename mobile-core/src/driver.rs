@@ -74,6 +74,11 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
             .log
             .log(LogLevel::Info, &format!("no session: {}", end.why));
         set_offline(core, end.why);
+        core.0.progress.send_modify(|progress| {
+            progress.ends += 1;
+            progress.welcomed = false;
+            progress.is_told_all = false;
+        });
         if stop.is_cancelled() {
             break;
         }

@@ -2,18 +2,25 @@
 //!
 //! An [`Officer`] owns the threads that the core runs on. Its calls block, for as long
 //! as a disk takes; `enrol` and `sign_on` wait for the network. Hosts call them off
-//! the thread that draws.
+//! the thread that draws. What they hear of without asking, [`Subscription`]s tell; what
+//! they do in the background is in [`SyncBudget`] and [`SyncReport`].
 
+mod contact;
 mod host;
 mod records;
+mod said;
+mod subscription;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packet::{CallId, Compartment, DocumentId, EntryId};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+pub use contact::{MetricsRecord, SyncBudget, SyncEnd, SyncReport, WokenRecord};
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
     AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
@@ -21,31 +28,57 @@ pub use records::{
     SummaryRecord,
 };
 
+pub use said::{
+    ConfidenceKind, FactsRecord, FindingRecord, LinkKind, MentionKind, OutcomeKind, Said, TopicKind,
+};
+pub use subscription::{
+    EntryKeyRecord, LinkListener, ListListener, ListUpdate, PacketListener, PacketUpdate,
+    PlacedEntry, PlacedSummary, Subscription,
+};
+
 use crate::core::lock;
 use crate::{CancellationToken, Core, CoreError, OpenPacket, Options, Ticket};
 
 /// Threads for the network; disk work has its own.
 const WORKERS: usize = 1;
+/// How long letting a device go waits for its threads: for a listener that is still busy.
+const END_MS_MAX: u64 = 2_000;
 
-/// What a host can act on. Free of personal data; `reason` is for the officer's eyes.
+/// What went wrong, by what the app can do about it. No message holds anything that was
+/// typed, nor anything of a packet; `reason` is for the officer's eyes.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
+#[uniffi(name = "ForerunnerError")]
 pub enum FfiError {
+    /// Nothing is written without a name. Show the sign-on page, keep what was typed.
     #[error("sign on first")]
     SignOnFirst,
+    /// Ask for a ticket and enrol.
     #[error("this device is not enrolled")]
     NotEnrolled,
+    /// Between `pause` and `resume`: a call came too late, or too early. Resume, then again.
     #[error("the store is closed while the app is suspended")]
     Paused,
+    /// `cancel` ended the call. Nothing is half done; calling again is safe.
+    #[error("it was cancelled")]
+    Cancelled,
+    /// The disk is full, or too much waits to be sent. Say so at once, keep what was typed;
+    /// reading goes on.
     #[error("{reason}")]
     CannotWrite { reason: String },
+    /// The packet or the entry is not on this device any more. Go back to the list.
     #[error("{reason}")]
     NotFound { reason: String },
+    /// What was typed or passed is not what is wanted; the reason names the field.
     #[error("{reason}")]
     Invalid { reason: String },
+    /// The center did not answer. Try again later, or when the network changes.
     #[error("{reason}")]
     Unreachable { reason: String },
+    /// The center said no, in its own words. Trying again changes nothing: show why.
     #[error("{reason}")]
     Refused { reason: String },
+    /// The key store, the signer or the disk does not work. Report it; once the phone was
+    /// unlocked it may work.
     #[error("{reason}")]
     Failed { reason: String },
 }
@@ -85,14 +118,56 @@ pub struct Officer {
     set_aside: Option<String>,
     running: Mutex<Option<CancellationToken>>,
     changes: Mutex<watch::Receiver<u64>>,
-    runtime: Runtime,
+    /// Of the calls that wait for the network now.
+    cancelled: Mutex<CancellationToken>,
+    runtime: Threads,
+}
+
+/// The threads of one device. They end with it: whoever lets a device go waits for them, so
+/// that none calls into a host that is ending. Within a listener nobody waits, since that is
+/// such a thread.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.get().block_on(work)
+    }
+
+    fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.get().spawn(work)
+    }
+
+    #[allow(clippy::expect_used)]
+    fn get(&self) -> &Runtime {
+        self.0.as_ref().expect("it is taken only by drop")
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            if tokio::runtime::Handle::try_current().is_ok() {
+                runtime.shutdown_background();
+            } else {
+                runtime.shutdown_timeout(Duration::from_millis(END_MS_MAX));
+            }
+        }
+    }
+}
+
+/// Without what was passed: it may be anything.
+fn wanted(error: &packet::IdError) -> FfiError {
+    FfiError::Invalid {
+        reason: format!("this is not {}", error.wanted),
+    }
 }
 
 fn call_id(call: &str) -> Result<CallId, FfiError> {
-    call.parse()
-        .map_err(|error: packet::IdError| FfiError::Invalid {
-            reason: error.to_string(),
-        })
+    call.parse().map_err(|error| wanted(&error))
 }
 
 fn document_id(call: &str, compartment: &str) -> Result<DocumentId, FfiError> {
@@ -105,11 +180,24 @@ fn document_id(call: &str, compartment: &str) -> Result<DocumentId, FfiError> {
 }
 
 fn entry_id(entry: &str) -> Result<EntryId, FfiError> {
-    entry
-        .parse()
-        .map_err(|error: packet::IdError| FfiError::Invalid {
-            reason: error.to_string(),
+    entry.parse().map_err(|error| wanted(&error))
+}
+
+impl Officer {
+    /// What ends the calls that wait for the network from now on.
+    fn cancellation(&self) -> CancellationToken {
+        lock(&self.cancelled).clone()
+    }
+
+    fn waiting<T>(&self, work: impl Future<Output = Result<T, CoreError>>) -> Result<T, FfiError> {
+        let cancelled = self.cancellation();
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = work => Ok(done?),
+                () = cancelled.cancelled() => Err(FfiError::Cancelled),
+            }
         })
+    }
 }
 
 #[uniffi::export]
@@ -143,7 +231,8 @@ impl Officer {
             core: opened.core,
             set_aside: opened.set_aside.map(|path| path.display().to_string()),
             running: Mutex::new(None),
-            runtime,
+            cancelled: Mutex::default(),
+            runtime: Threads(Some(runtime)),
         }))
     }
 
@@ -159,11 +248,11 @@ impl Officer {
     /// `ticket` is the line of text that the agency gave.
     pub fn enrol(&self, ticket: String) -> Result<(), FfiError> {
         let ticket: Ticket = ticket.parse()?;
-        Ok(self.runtime.block_on(self.core.enrol(&ticket))?)
+        self.waiting(self.core.enrol(&ticket))
     }
 
     pub fn sign_on(&self, officer: String, unit: String) -> Result<ShiftRecord, FfiError> {
-        let shift = self.runtime.block_on(self.core.sign_on(&officer, &unit))?;
+        let shift = self.waiting(self.core.sign_on(&officer, &unit))?;
         Ok(shift.into())
     }
 
@@ -179,8 +268,9 @@ impl Officer {
     pub fn start(&self) {
         let mut running = lock(&self.running);
         if running.is_none() {
-            let _runtime = self.runtime.enter();
-            *running = Some(self.core.start());
+            let (core, stop) = (self.core.clone(), CancellationToken::new());
+            *running = Some(stop.clone());
+            self.runtime.spawn(async move { core.run(stop).await });
         }
     }
 
@@ -188,6 +278,13 @@ impl Officer {
         if let Some(running) = lock(&self.running).take() {
             running.cancel();
         }
+    }
+
+    /// Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+    /// `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+    /// task does not reach this library, so this is how it is told.
+    pub fn cancel(&self) {
+        std::mem::take(&mut *lock(&self.cancelled)).cancel();
     }
 
     pub fn packets(&self) -> Result<Vec<SummaryRecord>, FfiError> {
@@ -361,5 +458,65 @@ impl Officer {
 
     pub fn resume(&self) -> Result<(), FfiError> {
         Ok(self.runtime.block_on(self.core.resume())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_says_what_an_app_can_do() {
+        type Is = fn(&FfiError) -> bool;
+        let no = String::new;
+        let cases: [(CoreError, Is); 10] = [
+            (CoreError::SignOnFirst, |e| {
+                matches!(e, FfiError::SignOnFirst)
+            }),
+            (CoreError::NotEnrolled, |e| {
+                matches!(e, FfiError::NotEnrolled)
+            }),
+            (CoreError::Paused, |e| matches!(e, FfiError::Paused)),
+            (CoreError::DiskFull, |e| {
+                matches!(e, FfiError::CannotWrite { .. })
+            }),
+            (CoreError::OutboxFull, |e| {
+                matches!(e, FfiError::CannotWrite { .. })
+            }),
+            (CoreError::AttachmentsFull, |e| {
+                matches!(e, FfiError::CannotWrite { .. })
+            }),
+            (CoreError::NotHere, |e| {
+                matches!(e, FfiError::NotFound { .. })
+            }),
+            (CoreError::Ticket(no()), |e| {
+                matches!(e, FfiError::Invalid { .. })
+            }),
+            (CoreError::Unreachable(no()), |e| {
+                matches!(e, FfiError::Unreachable { .. })
+            }),
+            (CoreError::Store(no()), |e| {
+                matches!(e, FfiError::Failed { .. })
+            }),
+        ];
+        for (error, is) in cases {
+            let words = format!("{error:?}");
+            assert!(is(&FfiError::from(error)), "{words}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_not_repeated() {
+        for error in [
+            call_id("SECRET").err(),
+            document_id("SECRET", "call").err(),
+            entry_id("SECRET").err(),
+        ] {
+            let words = error.map(|error| error.to_string()).unwrap_or_default();
+            assert!(
+                words.starts_with("this is not ") && !words.contains("SECRET"),
+                "{words}"
+            );
+        }
     }
 }

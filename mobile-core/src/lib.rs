@@ -28,7 +28,10 @@ mod store;
 mod ticket;
 mod view;
 
-pub use crate::core::{AttachmentContent, Core, FOUND_MAX, Metrics, Opened, Options};
+pub use crate::core::{
+    AttachmentContent, Budget, Core, Difference, Ended, EntryKey, FOUND_MAX, LinkFollower,
+    ListFollower, ListNews, Metrics, Opened, Options, PacketFollower, PacketNews, Synced, Woken,
+};
 pub use driver::LinkState;
 pub use error::CoreError;
 pub use host::{BootClock, LogLevel, Logger, SystemClock, TracingLogger};

@@ -31,7 +31,10 @@ cargo xtask COMMAND
                                 lint     cargo fmt --check, clippy without warnings
                                 rust     the tests of all crates, and the doc tests
                                 browser  the pages, in Chromium
-                                python   the Python package, and that it is current
+                                python   the Python package: its types and its tests
+                                kotlin   the Kotlin package on the JVM, and its sample
+                                swift    what can be checked of it without a Swift compiler
+                              and with each of these three that all packages are current
                               The last line reads `N passed, N failed, N skipped`.
   ci                          test, and then cargo deny (bans, licenses, sources)
   bench NAME [--json FILE] [--peers]
@@ -43,10 +46,14 @@ cargo xtask COMMAND
                               hours, or as many as are asked for
   dictionary                  train sync/dictionary/2.zdict on the made-up city's
                               packets; a shipped dictionary never changes
-  bindings python [--check]   generate bindings/python from mobile-core; with
-                              --check, only say whether the committed one is current
+  bindings all [--check]      generate what is generated in bindings/ from mobile-core, and
+                              the description of the border; with --check, only say whether
+                              the committed is current. One alone: python, kotlin, swift
+  bindings check-targets      type-check mobile-core for Android and iOS
+  bindings size               the size of the release library, and of what is left of it
+                              when its symbols are stripped
 
-What is missing on this machine (Chromium, Node, Python, PostgreSQL, a C compiler) is named,
+What is missing on this machine (Chromium, Node, Python, Java, PostgreSQL, a C compiler) is named,
 and on Debian as root installed, by `test` and `ci` before they start.
 ";
 
@@ -80,11 +87,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["sim"] => run_binary("forerunner", &["simulate", "--hours", SIM_HOURS]),
         ["sim", rest @ ..] => run_binary("forerunner", &[&["simulate"], rest].concat()),
         ["dictionary"] => run_binary("dictionary", &[]),
-        ["bindings", "python"] => bindings::write_python(),
-        ["bindings", "python", "--check"] => bindings::check_python(),
-        ["bindings", language, ..] if *language != "python" => Err(Failure::Usage(format!(
-            "there is no package for `{language}` yet: only `python`"
-        ))),
+        ["bindings", rest @ ..] => bindings::run(rest),
         other => Err(Failure::Usage(format!(
             "`{}` is not a command; `cargo xtask --help` lists them",
             other.join(" ")

@@ -24,6 +24,9 @@ struct Requirement {
     packages: &'static [&'static str],
 }
 
+/// Those whose tools come from npm.
+const NODE: &[Part] = &[Part::Browser, Part::Python, Part::Kotlin, Part::Swift];
+
 const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         what: "a C compiler (for SQLCipher, OpenSSL, AWS-LC, zstd)",
@@ -57,15 +60,39 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         what: "Node",
-        parts: &[Part::Browser],
+        parts: NODE,
         is_there: || process::find("node").is_some(),
         packages: &["nodejs"],
     },
     Requirement {
         what: "npm",
-        parts: &[Part::Browser],
+        parts: NODE,
         is_there: || process::find("npm").is_some(),
         packages: &["npm"],
+    },
+    Requirement {
+        what: "Java 17",
+        parts: &[Part::Kotlin],
+        is_there: || process::find("java").is_some(),
+        packages: &["openjdk-17-jdk-headless"],
+    },
+    Requirement {
+        what: "JNA (the Kotlin package calls the library with it)",
+        parts: &[Part::Kotlin],
+        is_there: || jar("jna.jar").is_file() && Path::new("/usr/share/doc/libjna-jni").is_dir(),
+        packages: &["libjna-java", "libjna-jni"],
+    },
+    Requirement {
+        what: "JUnit 5",
+        parts: &[Part::Kotlin],
+        is_there: || jar("junit-platform-console.jar").is_file(),
+        packages: &["junit5"],
+    },
+    Requirement {
+        what: "Clang (for the Swift package's header)",
+        parts: &[Part::Swift],
+        is_there: || process::find("clang").is_some(),
+        packages: &["clang"],
     },
     Requirement {
         what: "Python 3",
@@ -84,11 +111,29 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<(), Failure> {
     if !missing.is_empty() {
         install(&missing)?;
     }
-    if parts.contains(&Part::Browser) {
+    if parts.iter().any(|part| NODE.contains(part)) {
         ensure_node_version()?;
-        ensure_node_modules()?;
+    }
+    if parts.contains(&Part::Browser) {
+        ensure_node_modules("tests/browser")?;
+    }
+    if parts
+        .iter()
+        .any(|part| *part != Part::Browser && NODE.contains(part))
+    {
+        ensure_node_modules("bindings")?;
     }
     Ok(())
+}
+
+/// Where Debian puts what Java programs share.
+pub(crate) fn jar(name: &str) -> PathBuf {
+    Path::new("/usr/share/java").join(name)
+}
+
+/// A file of the compilers and checkers that `bindings/package.json` names.
+pub(crate) fn tool(path: &str) -> PathBuf {
+    workspace::root().join("bindings/node_modules").join(path)
 }
 
 /// Where the tests look for it (`tests/src/postgres.rs`): a client alone has the folder too.
@@ -186,8 +231,8 @@ fn node_major(version: &str) -> Option<u32> {
 
 /// `npm ci`, unless what it would install is there: npm keeps its own copy of the
 /// lockfile beside the modules, and that is as new as the last install.
-fn ensure_node_modules() -> Result<(), Failure> {
-    let folder = workspace::root().join("tests/browser");
+fn ensure_node_modules(folder: &str) -> Result<(), Failure> {
+    let folder = workspace::root().join(folder);
     let changed = |file: &str| {
         folder
             .join(file)

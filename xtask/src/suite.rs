@@ -20,10 +20,19 @@ pub(crate) enum Part {
     Rust,
     Browser,
     Python,
+    Kotlin,
+    Swift,
 }
 
 impl Part {
-    pub(crate) const ALL: [Part; 4] = [Part::Lint, Part::Rust, Part::Browser, Part::Python];
+    pub(crate) const ALL: [Part; 6] = [
+        Part::Lint,
+        Part::Rust,
+        Part::Browser,
+        Part::Python,
+        Part::Kotlin,
+        Part::Swift,
+    ];
 
     pub(crate) fn parse(name: &str) -> Result<Self, Failure> {
         match name {
@@ -31,8 +40,10 @@ impl Part {
             "rust" => Ok(Part::Rust),
             "browser" => Ok(Part::Browser),
             "python" => Ok(Part::Python),
+            "kotlin" => Ok(Part::Kotlin),
+            "swift" => Ok(Part::Swift),
             _ => Err(Failure::Usage(format!(
-                "`{name}` is no part of the tests: lint, rust, browser or python"
+                "`{name}` is no part of the tests: lint, rust, browser, python, kotlin or swift"
             ))),
         }
     }
@@ -79,9 +90,18 @@ fn run_parts(parts: &[Part], report: &mut Report) -> Result<(), Failure> {
     if has(Part::Browser) {
         report.tests_if(built, "browser tests", || steps::browser_tests(&release));
     }
-    if has(Part::Python) {
+    if has(Part::Python) || has(Part::Kotlin) || has(Part::Swift) {
         report.check_if(built, "bindings", || steps::bindings(&release));
+    }
+    if has(Part::Python) {
+        report.check("python types", steps::python_types);
         report.tests_if(built, "python tests", || steps::python_tests(&release));
+    }
+    if has(Part::Kotlin) {
+        report.tests_if(built, "kotlin tests", || steps::kotlin_tests(&release));
+    }
+    if has(Part::Swift) {
+        report.check("swift checks", steps::swift_checks);
     }
     Ok(())
 }

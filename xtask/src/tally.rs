@@ -1,4 +1,4 @@
-//! Counts of tests, read from what three test runners print.
+//! Counts of tests, read from what four test runners print.
 //!
 //! The runners agree on nothing, so each has its reader; all fill one [`Tally`].
 //! A runner that fails without having said so in its figures (it crashed, or did
@@ -77,6 +77,23 @@ impl Tally {
         self.passed = totals.passed;
         self.failed = totals.failed + totals.cancelled;
         self.skipped = totals.skipped;
+    }
+
+    /// JUnit's console launcher, at the end: `[ 3 tests successful ]` and its like. What
+    /// fails before its first test counts as one that failed.
+    pub(crate) fn read_junit(&mut self, line: &str) {
+        let Some(total) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) else {
+            return;
+        };
+        let mut words = total.split_whitespace();
+        let count = words.next().and_then(|word| word.parse::<u64>().ok());
+        let what = words.collect::<Vec<_>>().join(" ");
+        match (count, what.as_str()) {
+            (Some(count), "tests successful") => self.passed += count,
+            (Some(count), "tests failed" | "containers failed") => self.failed += count,
+            (Some(count), "tests skipped" | "tests aborted") => self.skipped += count,
+            _ => {}
+        }
     }
 
     /// Python's unittest, verbose: `Ran N tests`, then `OK (…)` or `FAILED (…)`.
@@ -189,6 +206,22 @@ mod tests {
         }
         assert_eq!(counts(&tally), (3, 2, 1));
         assert_eq!(tally.skipped_names, ["the page rings: no sound here"]);
+    }
+
+    #[test]
+    fn the_totals_of_junit_are_read_and_a_class_that_cannot_start_failed() {
+        let mut tally = Tally::default();
+        for line in [
+            "[         2 containers successful ]",
+            "[         1 containers failed     ]",
+            "[        17 tests found           ]",
+            "[         1 tests skipped         ]",
+            "[        14 tests successful      ]",
+            "[         2 tests failed          ]",
+        ] {
+            tally.read_junit(line);
+        }
+        assert_eq!(counts(&tally), (14, 3, 1));
     }
 
     #[test]

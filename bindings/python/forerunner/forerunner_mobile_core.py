@@ -528,81 +528,107 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_hostclock_wall_ms() != 29486:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_load() != 19339:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_load() != 35187:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_save() != 33333:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_save() != 37353:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_erase() != 4221:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_hostkeystore_erase() != 22549:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_hostlogger_log() != 51404:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_public_key() != 48673:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_sign() != 46868:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_sign() != 53092:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_acknowledge() != 64527:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_linklistener_changed() != 32254:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_caution() != 14283:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_listlistener_changed() != 48857:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_note() != 13329:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_listlistener_failed() != 62121:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query() != 44808:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_acknowledge() != 41991:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attach() != 22388:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_caution() != 55585:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment() != 42550:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_note() != 58218:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_correct() != 32089:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_add_query() != 33375:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol() != 23759:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attach() != 21485:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch() != 39700:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment() != 62380:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() != 53779:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 52429:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_correct() != 10500:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol() != 62536:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch() != 11303:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() != 57377:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about() != 5810:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about() != 15702:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms() != 8958:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_link() != 48923:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics() != 24435:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_network_changed() != 9530:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_open_packet() != 52585:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_open_packet() != 2956:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_outbox_len() != 5177:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_outbox_len() != 64292:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_packet() != 13814:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_packet() != 44030:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_packets() != 48575:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_packets() != 61315:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_pause() != 39457:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_pause() != 34975:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_resume() != 5539:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_resume() != 47647:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_aside() != 56862:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_link() != 53825:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status() != 10131:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status() != 60757:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shift() != 56441:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shown() != 32941:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shown() != 47977:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off() != 19989:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off() != 33644:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on() != 44007:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on() != 43899:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_start() != 21046:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_stop() != 5655:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_link() != 53943:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packet() != 29526:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packets() != 62458:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once() != 42690:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change() != 52864:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_constructor_officer_open() != 23157:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_woken_by() != 22073:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_constructor_officer_open() != 14857:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_changed() != 14084:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_failed() != 36404:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_subscription_cancel() != 9356:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
 
 # A ctypes library to expose the extern-C FFI definitions.
@@ -657,6 +683,15 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_public_key.r
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_sign.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_hostsigner_sign.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_linklistener_changed.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_linklistener_changed.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_listlistener_changed.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_listlistener_changed.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_listlistener_failed.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_listlistener_failed.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_acknowledge.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_acknowledge.restype = ctypes.c_uint16
@@ -675,6 +710,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attach.restype 
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.restype = ctypes.c_uint16
@@ -699,6 +737,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_network_changed.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_network_changed.restype = ctypes.c_uint16
@@ -747,12 +788,36 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_start.restype =
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_stop.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_stop.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_link.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_link.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packet.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packet.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packets.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packets.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_woken_by.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_woken_by.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_constructor_officer_open.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_constructor_officer_open.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_changed.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_changed.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_failed.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_packetlistener_failed.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_subscription_cancel.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_subscription_cancel.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostclock_now_ms.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -800,6 +865,24 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostsigner_sign.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostsigner_sign.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_linklistener_changed.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_linklistener_changed.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_changed.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_changed.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_failed.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_failed.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_acknowledge.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -846,6 +929,11 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.argtypes =
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_correct.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -894,6 +982,11 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_metrics.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_metrics.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_network_changed.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -985,12 +1078,43 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_stop.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_stop.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_link.argtypes = (
+    ctypes.c_uint64,
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_link.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packet.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packet.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packets.argtypes = (
+    ctypes.c_uint64,
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packets.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_wait_for_change.argtypes = (
     ctypes.c_uint64,
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_wait_for_change.restype = ctypes.c_int8
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_woken_by.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_woken_by.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_constructor_officer_open.argtypes = (
     _UniffiRustBuffer,
     ctypes.c_uint64,
@@ -1000,6 +1124,23 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_constructor_officer_open.argtypes = 
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_constructor_officer_open.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_changed.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_changed.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_failed.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_failed.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_subscription_cancel.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_subscription_cancel.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_clone_hostclock.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1040,6 +1181,26 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_free_hostsigner.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_free_hostsigner.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_linklistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_linklistener.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_linklistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_linklistener.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_listlistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_listlistener.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_listlistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_listlistener.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_clone_officer.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1050,6 +1211,26 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_free_officer.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_free_officer.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_packetlistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_packetlistener.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_packetlistener.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_packetlistener.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_subscription.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_subscription.restype = ctypes.c_uint64
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_subscription.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_free_subscription.restype = None
 _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_HOST_CLOCK_METHOD0 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,ctypes.POINTER(ctypes.c_uint64),
     ctypes.POINTER(_UniffiRustCallStatus),
 )
@@ -1134,6 +1315,65 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_hostsigner.argt
     ctypes.POINTER(_UniffiVTableCallbackInterfaceForerunnerMobileCoreHostSigner),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_hostsigner.restype = None
+_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LINK_LISTENER_METHOD0 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,_UniffiRustBuffer,ctypes.c_void_p,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LINK_LISTENER = ctypes.CFUNCTYPE(ctypes.c_uint64,ctypes.c_uint64,
+)
+_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LINK_LISTENER = ctypes.CFUNCTYPE(None,ctypes.c_uint64,
+)
+class _UniffiVTableCallbackInterfaceForerunnerMobileCoreLinkListener(ctypes.Structure):
+    _fields_ = [
+        ("uniffi_free", _UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LINK_LISTENER),
+        ("uniffi_clone", _UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LINK_LISTENER),
+        ("changed", _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LINK_LISTENER_METHOD0),
+    ]
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_linklistener.argtypes = (
+    ctypes.POINTER(_UniffiVTableCallbackInterfaceForerunnerMobileCoreLinkListener),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_linklistener.restype = None
+_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD0 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,_UniffiRustBuffer,ctypes.c_void_p,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD1 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,_UniffiRustBuffer,ctypes.c_void_p,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LIST_LISTENER = ctypes.CFUNCTYPE(ctypes.c_uint64,ctypes.c_uint64,
+)
+_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LIST_LISTENER = ctypes.CFUNCTYPE(None,ctypes.c_uint64,
+)
+class _UniffiVTableCallbackInterfaceForerunnerMobileCoreListListener(ctypes.Structure):
+    _fields_ = [
+        ("uniffi_free", _UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LIST_LISTENER),
+        ("uniffi_clone", _UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LIST_LISTENER),
+        ("changed", _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD0),
+        ("failed", _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD1),
+    ]
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_listlistener.argtypes = (
+    ctypes.POINTER(_UniffiVTableCallbackInterfaceForerunnerMobileCoreListListener),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_listlistener.restype = None
+_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD0 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,_UniffiRustBuffer,ctypes.c_void_p,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD1 = ctypes.CFUNCTYPE(None,ctypes.c_uint64,_UniffiRustBuffer,ctypes.c_void_p,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER = ctypes.CFUNCTYPE(ctypes.c_uint64,ctypes.c_uint64,
+)
+_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER = ctypes.CFUNCTYPE(None,ctypes.c_uint64,
+)
+class _UniffiVTableCallbackInterfaceForerunnerMobileCorePacketListener(ctypes.Structure):
+    _fields_ = [
+        ("uniffi_free", _UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER),
+        ("uniffi_clone", _UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER),
+        ("changed", _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD0),
+        ("failed", _UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD1),
+    ]
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_packetlistener.argtypes = (
+    ctypes.POINTER(_UniffiVTableCallbackInterfaceForerunnerMobileCorePacketListener),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_packetlistener.restype = None
 
 _uniffi_check_contract_api_version(_UniffiLib)
 # _uniffi_check_api_checksums(_UniffiLib)
@@ -1582,6 +1822,96 @@ class _UniffiFfiConverterTypeContentRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterUInt32.write(value.bytes_here, buf)
         _UniffiFfiConverterOptionalBytes.write(value.content, buf)
 
+@dataclass
+class EntryKeyRecord:
+    """
+    An entry's place in its packet: ids are unique within a compartment only.
+"""
+    def __init__(self, *, compartment:str, entry:str):
+        self.compartment = compartment
+        self.entry = entry
+        
+        
+
+    
+    def __str__(self):
+        return "EntryKeyRecord(compartment={}, entry={})".format(self.compartment, self.entry)
+    def __eq__(self, other):
+        if self.compartment != other.compartment:
+            return False
+        if self.entry != other.entry:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeEntryKeyRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return EntryKeyRecord(
+            compartment=_UniffiFfiConverterString.read(buf),
+            entry=_UniffiFfiConverterString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.compartment)
+        _UniffiFfiConverterString.check_lower(value.entry)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.compartment, buf)
+        _UniffiFfiConverterString.write(value.entry, buf)
+
+class _UniffiFfiConverterUInt8(_UniffiConverterPrimitiveInt):
+    CLASS_NAME = "u8"
+    VALUE_MIN = 0
+    VALUE_MAX = 2**8
+
+    @staticmethod
+    def read(buf):
+        return buf.read_u8()
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_u8(value)
+
+class _UniffiFfiConverterInt32(_UniffiConverterPrimitiveInt):
+    CLASS_NAME = "i32"
+    VALUE_MIN = -2**31
+    VALUE_MAX = 2**31
+
+    @staticmethod
+    def read(buf):
+        return buf.read_i32()
+
+    @staticmethod
+    def write(value, buf):
+        buf.write_i32(value)
+
+class _UniffiFfiConverterOptionalInt32(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterInt32.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterInt32.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterInt32.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
 class _UniffiFfiConverterInt64(_UniffiConverterPrimitiveInt):
     CLASS_NAME = "i64"
     VALUE_MIN = -2**63
@@ -1594,6 +1924,138 @@ class _UniffiFfiConverterInt64(_UniffiConverterPrimitiveInt):
     @staticmethod
     def write(value, buf):
         buf.write_i64(value)
+
+class _UniffiFfiConverterBoolean:
+    @classmethod
+    def check_lower(cls, value):
+        return not not value
+
+    @classmethod
+    def lower(cls, value):
+        return 1 if value else 0
+
+    @staticmethod
+    def lift(value):
+        return value != 0
+
+    @classmethod
+    def read(cls, buf):
+        return cls.lift(buf.read_u8())
+
+    @classmethod
+    def write(cls, value, buf):
+        buf.write_u8(value)
+
+@dataclass
+class FactsRecord:
+    """
+    What dispatch, or the officer who opened the packet, says of the call.
+"""
+    def __init__(self, *, agency:str, number:str, nature:str, category:str, priority:int, reason:str, location:str, latitude_e6:typing.Optional[int], longitude_e6:typing.Optional[int], district:typing.Optional[str], narrative:typing.Optional[str], received_ms:int, is_open:bool, disposition:typing.Optional[str]):
+        self.agency = agency
+        self.number = number
+        self.nature = nature
+        self.category = category
+        self.priority = priority
+        self.reason = reason
+        self.location = location
+        self.latitude_e6 = latitude_e6
+        self.longitude_e6 = longitude_e6
+        self.district = district
+        self.narrative = narrative
+        self.received_ms = received_ms
+        self.is_open = is_open
+        self.disposition = disposition
+        
+        
+
+    
+    def __str__(self):
+        return "FactsRecord(agency={}, number={}, nature={}, category={}, priority={}, reason={}, location={}, latitude_e6={}, longitude_e6={}, district={}, narrative={}, received_ms={}, is_open={}, disposition={})".format(self.agency, self.number, self.nature, self.category, self.priority, self.reason, self.location, self.latitude_e6, self.longitude_e6, self.district, self.narrative, self.received_ms, self.is_open, self.disposition)
+    def __eq__(self, other):
+        if self.agency != other.agency:
+            return False
+        if self.number != other.number:
+            return False
+        if self.nature != other.nature:
+            return False
+        if self.category != other.category:
+            return False
+        if self.priority != other.priority:
+            return False
+        if self.reason != other.reason:
+            return False
+        if self.location != other.location:
+            return False
+        if self.latitude_e6 != other.latitude_e6:
+            return False
+        if self.longitude_e6 != other.longitude_e6:
+            return False
+        if self.district != other.district:
+            return False
+        if self.narrative != other.narrative:
+            return False
+        if self.received_ms != other.received_ms:
+            return False
+        if self.is_open != other.is_open:
+            return False
+        if self.disposition != other.disposition:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeFactsRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return FactsRecord(
+            agency=_UniffiFfiConverterString.read(buf),
+            number=_UniffiFfiConverterString.read(buf),
+            nature=_UniffiFfiConverterString.read(buf),
+            category=_UniffiFfiConverterString.read(buf),
+            priority=_UniffiFfiConverterUInt8.read(buf),
+            reason=_UniffiFfiConverterString.read(buf),
+            location=_UniffiFfiConverterString.read(buf),
+            latitude_e6=_UniffiFfiConverterOptionalInt32.read(buf),
+            longitude_e6=_UniffiFfiConverterOptionalInt32.read(buf),
+            district=_UniffiFfiConverterOptionalString.read(buf),
+            narrative=_UniffiFfiConverterOptionalString.read(buf),
+            received_ms=_UniffiFfiConverterInt64.read(buf),
+            is_open=_UniffiFfiConverterBoolean.read(buf),
+            disposition=_UniffiFfiConverterOptionalString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.agency)
+        _UniffiFfiConverterString.check_lower(value.number)
+        _UniffiFfiConverterString.check_lower(value.nature)
+        _UniffiFfiConverterString.check_lower(value.category)
+        _UniffiFfiConverterUInt8.check_lower(value.priority)
+        _UniffiFfiConverterString.check_lower(value.reason)
+        _UniffiFfiConverterString.check_lower(value.location)
+        _UniffiFfiConverterOptionalInt32.check_lower(value.latitude_e6)
+        _UniffiFfiConverterOptionalInt32.check_lower(value.longitude_e6)
+        _UniffiFfiConverterOptionalString.check_lower(value.district)
+        _UniffiFfiConverterOptionalString.check_lower(value.narrative)
+        _UniffiFfiConverterInt64.check_lower(value.received_ms)
+        _UniffiFfiConverterBoolean.check_lower(value.is_open)
+        _UniffiFfiConverterOptionalString.check_lower(value.disposition)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.agency, buf)
+        _UniffiFfiConverterString.write(value.number, buf)
+        _UniffiFfiConverterString.write(value.nature, buf)
+        _UniffiFfiConverterString.write(value.category, buf)
+        _UniffiFfiConverterUInt8.write(value.priority, buf)
+        _UniffiFfiConverterString.write(value.reason, buf)
+        _UniffiFfiConverterString.write(value.location, buf)
+        _UniffiFfiConverterOptionalInt32.write(value.latitude_e6, buf)
+        _UniffiFfiConverterOptionalInt32.write(value.longitude_e6, buf)
+        _UniffiFfiConverterOptionalString.write(value.district, buf)
+        _UniffiFfiConverterOptionalString.write(value.narrative, buf)
+        _UniffiFfiConverterInt64.write(value.received_ms, buf)
+        _UniffiFfiConverterBoolean.write(value.is_open, buf)
+        _UniffiFfiConverterOptionalString.write(value.disposition, buf)
 
 class _UniffiFfiConverterOptionalInt64(_UniffiConverterRustBuffer):
     @classmethod
@@ -1619,6 +2081,1457 @@ class _UniffiFfiConverterOptionalInt64(_UniffiConverterRustBuffer):
             return _UniffiFfiConverterInt64.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
+
+
+
+
+
+
+class ConfidenceKind(enum.Enum):
+    """
+    How a finding matched what was asked; all but `Exact` read as a lead to verify.
+"""
+    
+    EXACT = 0
+    
+    PARTIAL = 1
+    
+    PHONETIC = 2
+    
+    NEARBY = 3
+    
+
+
+class _UniffiFfiConverterTypeConfidenceKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return ConfidenceKind.EXACT
+        if variant == 2:
+            return ConfidenceKind.PARTIAL
+        if variant == 3:
+            return ConfidenceKind.PHONETIC
+        if variant == 4:
+            return ConfidenceKind.NEARBY
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == ConfidenceKind.EXACT:
+            return
+        if value == ConfidenceKind.PARTIAL:
+            return
+        if value == ConfidenceKind.PHONETIC:
+            return
+        if value == ConfidenceKind.NEARBY:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == ConfidenceKind.EXACT:
+            buf.write_i32(1)
+        if value == ConfidenceKind.PARTIAL:
+            buf.write_i32(2)
+        if value == ConfidenceKind.PHONETIC:
+            buf.write_i32(3)
+        if value == ConfidenceKind.NEARBY:
+            buf.write_i32(4)
+
+
+
+
+
+
+
+
+class TopicKind(enum.Enum):
+    """
+    What a finding is about.
+"""
+    
+    RECORD = 0
+    
+    WEAPON = 1
+    
+    WANTED = 2
+    
+    MISSING = 3
+    
+    STOLEN = 4
+    
+    BOLO = 5
+    
+    PREMISE = 6
+    
+    PERSON = 7
+    
+    VEHICLE = 8
+    
+    EARLIER = 9
+    
+    NEAR = 10
+    
+    CAMERA = 11
+    
+
+
+class _UniffiFfiConverterTypeTopicKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return TopicKind.RECORD
+        if variant == 2:
+            return TopicKind.WEAPON
+        if variant == 3:
+            return TopicKind.WANTED
+        if variant == 4:
+            return TopicKind.MISSING
+        if variant == 5:
+            return TopicKind.STOLEN
+        if variant == 6:
+            return TopicKind.BOLO
+        if variant == 7:
+            return TopicKind.PREMISE
+        if variant == 8:
+            return TopicKind.PERSON
+        if variant == 9:
+            return TopicKind.VEHICLE
+        if variant == 10:
+            return TopicKind.EARLIER
+        if variant == 11:
+            return TopicKind.NEAR
+        if variant == 12:
+            return TopicKind.CAMERA
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == TopicKind.RECORD:
+            return
+        if value == TopicKind.WEAPON:
+            return
+        if value == TopicKind.WANTED:
+            return
+        if value == TopicKind.MISSING:
+            return
+        if value == TopicKind.STOLEN:
+            return
+        if value == TopicKind.BOLO:
+            return
+        if value == TopicKind.PREMISE:
+            return
+        if value == TopicKind.PERSON:
+            return
+        if value == TopicKind.VEHICLE:
+            return
+        if value == TopicKind.EARLIER:
+            return
+        if value == TopicKind.NEAR:
+            return
+        if value == TopicKind.CAMERA:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == TopicKind.RECORD:
+            buf.write_i32(1)
+        if value == TopicKind.WEAPON:
+            buf.write_i32(2)
+        if value == TopicKind.WANTED:
+            buf.write_i32(3)
+        if value == TopicKind.MISSING:
+            buf.write_i32(4)
+        if value == TopicKind.STOLEN:
+            buf.write_i32(5)
+        if value == TopicKind.BOLO:
+            buf.write_i32(6)
+        if value == TopicKind.PREMISE:
+            buf.write_i32(7)
+        if value == TopicKind.PERSON:
+            buf.write_i32(8)
+        if value == TopicKind.VEHICLE:
+            buf.write_i32(9)
+        if value == TopicKind.EARLIER:
+            buf.write_i32(10)
+        if value == TopicKind.NEAR:
+            buf.write_i32(11)
+        if value == TopicKind.CAMERA:
+            buf.write_i32(12)
+
+
+
+@dataclass
+class FindingRecord:
+    """
+    One result from a source.
+"""
+    def __init__(self, *, source:str, title:str, text:str, query:str, recorded_ms:typing.Optional[int], answered_ms:int, confidence:ConfidenceKind, topic:TopicKind, link:typing.Optional[str], ends_ms:typing.Optional[int], answers:typing.Optional[str]):
+        self.source = source
+        self.title = title
+        self.text = text
+        self.query = query
+        self.recorded_ms = recorded_ms
+        self.answered_ms = answered_ms
+        self.confidence = confidence
+        self.topic = topic
+        self.link = link
+        self.ends_ms = ends_ms
+        self.answers = answers
+        
+        
+
+    
+    def __str__(self):
+        return "FindingRecord(source={}, title={}, text={}, query={}, recorded_ms={}, answered_ms={}, confidence={}, topic={}, link={}, ends_ms={}, answers={})".format(self.source, self.title, self.text, self.query, self.recorded_ms, self.answered_ms, self.confidence, self.topic, self.link, self.ends_ms, self.answers)
+    def __eq__(self, other):
+        if self.source != other.source:
+            return False
+        if self.title != other.title:
+            return False
+        if self.text != other.text:
+            return False
+        if self.query != other.query:
+            return False
+        if self.recorded_ms != other.recorded_ms:
+            return False
+        if self.answered_ms != other.answered_ms:
+            return False
+        if self.confidence != other.confidence:
+            return False
+        if self.topic != other.topic:
+            return False
+        if self.link != other.link:
+            return False
+        if self.ends_ms != other.ends_ms:
+            return False
+        if self.answers != other.answers:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeFindingRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return FindingRecord(
+            source=_UniffiFfiConverterString.read(buf),
+            title=_UniffiFfiConverterString.read(buf),
+            text=_UniffiFfiConverterString.read(buf),
+            query=_UniffiFfiConverterString.read(buf),
+            recorded_ms=_UniffiFfiConverterOptionalInt64.read(buf),
+            answered_ms=_UniffiFfiConverterInt64.read(buf),
+            confidence=_UniffiFfiConverterTypeConfidenceKind.read(buf),
+            topic=_UniffiFfiConverterTypeTopicKind.read(buf),
+            link=_UniffiFfiConverterOptionalString.read(buf),
+            ends_ms=_UniffiFfiConverterOptionalInt64.read(buf),
+            answers=_UniffiFfiConverterOptionalString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.source)
+        _UniffiFfiConverterString.check_lower(value.title)
+        _UniffiFfiConverterString.check_lower(value.text)
+        _UniffiFfiConverterString.check_lower(value.query)
+        _UniffiFfiConverterOptionalInt64.check_lower(value.recorded_ms)
+        _UniffiFfiConverterInt64.check_lower(value.answered_ms)
+        _UniffiFfiConverterTypeConfidenceKind.check_lower(value.confidence)
+        _UniffiFfiConverterTypeTopicKind.check_lower(value.topic)
+        _UniffiFfiConverterOptionalString.check_lower(value.link)
+        _UniffiFfiConverterOptionalInt64.check_lower(value.ends_ms)
+        _UniffiFfiConverterOptionalString.check_lower(value.answers)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.source, buf)
+        _UniffiFfiConverterString.write(value.title, buf)
+        _UniffiFfiConverterString.write(value.text, buf)
+        _UniffiFfiConverterString.write(value.query, buf)
+        _UniffiFfiConverterOptionalInt64.write(value.recorded_ms, buf)
+        _UniffiFfiConverterInt64.write(value.answered_ms, buf)
+        _UniffiFfiConverterTypeConfidenceKind.write(value.confidence, buf)
+        _UniffiFfiConverterTypeTopicKind.write(value.topic, buf)
+        _UniffiFfiConverterOptionalString.write(value.link, buf)
+        _UniffiFfiConverterOptionalInt64.write(value.ends_ms, buf)
+        _UniffiFfiConverterOptionalString.write(value.answers, buf)
+
+
+
+
+
+
+class OutcomeKind(enum.Enum):
+    """
+    What became of asking a source.
+"""
+    
+    ASKED = 0
+    
+    ANSWERED = 1
+    
+    NOTHING_FOUND = 2
+    
+    REFUSED = 3
+    
+    FAILED = 4
+    
+    TIMED_OUT = 5
+    
+    RETRYING = 6
+    
+
+
+class _UniffiFfiConverterTypeOutcomeKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return OutcomeKind.ASKED
+        if variant == 2:
+            return OutcomeKind.ANSWERED
+        if variant == 3:
+            return OutcomeKind.NOTHING_FOUND
+        if variant == 4:
+            return OutcomeKind.REFUSED
+        if variant == 5:
+            return OutcomeKind.FAILED
+        if variant == 6:
+            return OutcomeKind.TIMED_OUT
+        if variant == 7:
+            return OutcomeKind.RETRYING
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == OutcomeKind.ASKED:
+            return
+        if value == OutcomeKind.ANSWERED:
+            return
+        if value == OutcomeKind.NOTHING_FOUND:
+            return
+        if value == OutcomeKind.REFUSED:
+            return
+        if value == OutcomeKind.FAILED:
+            return
+        if value == OutcomeKind.TIMED_OUT:
+            return
+        if value == OutcomeKind.RETRYING:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == OutcomeKind.ASKED:
+            buf.write_i32(1)
+        if value == OutcomeKind.ANSWERED:
+            buf.write_i32(2)
+        if value == OutcomeKind.NOTHING_FOUND:
+            buf.write_i32(3)
+        if value == OutcomeKind.REFUSED:
+            buf.write_i32(4)
+        if value == OutcomeKind.FAILED:
+            buf.write_i32(5)
+        if value == OutcomeKind.TIMED_OUT:
+            buf.write_i32(6)
+        if value == OutcomeKind.RETRYING:
+            buf.write_i32(7)
+
+
+
+class _UniffiFfiConverterOptionalUInt32(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterUInt32.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterUInt32.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterUInt32.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
+
+
+
+
+
+class QueryKind(enum.Enum):
+    
+    PLATE = 0
+    
+    PERSON = 1
+    
+    PHONE = 2
+    
+    ADDRESS = 3
+    
+    CLIP = 4
+    """
+    A camera's recording.
+"""
+    
+
+
+class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return QueryKind.PLATE
+        if variant == 2:
+            return QueryKind.PERSON
+        if variant == 3:
+            return QueryKind.PHONE
+        if variant == 4:
+            return QueryKind.ADDRESS
+        if variant == 5:
+            return QueryKind.CLIP
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == QueryKind.PLATE:
+            return
+        if value == QueryKind.PERSON:
+            return
+        if value == QueryKind.PHONE:
+            return
+        if value == QueryKind.ADDRESS:
+            return
+        if value == QueryKind.CLIP:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == QueryKind.PLATE:
+            buf.write_i32(1)
+        if value == QueryKind.PERSON:
+            buf.write_i32(2)
+        if value == QueryKind.PHONE:
+            buf.write_i32(3)
+        if value == QueryKind.ADDRESS:
+            buf.write_i32(4)
+        if value == QueryKind.CLIP:
+            buf.write_i32(5)
+
+
+
+
+
+
+
+
+class StatusKind(enum.Enum):
+    
+    ASSIGNED = 0
+    
+    EN_ROUTE = 1
+    
+    ON_SCENE = 2
+    
+    CLEAR = 3
+    
+
+
+class _UniffiFfiConverterTypeStatusKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return StatusKind.ASSIGNED
+        if variant == 2:
+            return StatusKind.EN_ROUTE
+        if variant == 3:
+            return StatusKind.ON_SCENE
+        if variant == 4:
+            return StatusKind.CLEAR
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == StatusKind.ASSIGNED:
+            return
+        if value == StatusKind.EN_ROUTE:
+            return
+        if value == StatusKind.ON_SCENE:
+            return
+        if value == StatusKind.CLEAR:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == StatusKind.ASSIGNED:
+            buf.write_i32(1)
+        if value == StatusKind.EN_ROUTE:
+            buf.write_i32(2)
+        if value == StatusKind.ON_SCENE:
+            buf.write_i32(3)
+        if value == StatusKind.CLEAR:
+            buf.write_i32(4)
+
+
+
+
+
+
+
+
+class MentionKind(enum.Enum):
+    """
+    What somebody's words name.
+"""
+    
+    PLATE = 0
+    
+    PARTIAL_PLATE = 1
+    
+    VEHICLE = 2
+    
+    PHONE = 3
+    
+    PERSON = 4
+    
+    ADDRESS = 5
+    
+    WEAPON = 6
+    
+    DANGER = 7
+    
+
+
+class _UniffiFfiConverterTypeMentionKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return MentionKind.PLATE
+        if variant == 2:
+            return MentionKind.PARTIAL_PLATE
+        if variant == 3:
+            return MentionKind.VEHICLE
+        if variant == 4:
+            return MentionKind.PHONE
+        if variant == 5:
+            return MentionKind.PERSON
+        if variant == 6:
+            return MentionKind.ADDRESS
+        if variant == 7:
+            return MentionKind.WEAPON
+        if variant == 8:
+            return MentionKind.DANGER
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == MentionKind.PLATE:
+            return
+        if value == MentionKind.PARTIAL_PLATE:
+            return
+        if value == MentionKind.VEHICLE:
+            return
+        if value == MentionKind.PHONE:
+            return
+        if value == MentionKind.PERSON:
+            return
+        if value == MentionKind.ADDRESS:
+            return
+        if value == MentionKind.WEAPON:
+            return
+        if value == MentionKind.DANGER:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == MentionKind.PLATE:
+            buf.write_i32(1)
+        if value == MentionKind.PARTIAL_PLATE:
+            buf.write_i32(2)
+        if value == MentionKind.VEHICLE:
+            buf.write_i32(3)
+        if value == MentionKind.PHONE:
+            buf.write_i32(4)
+        if value == MentionKind.PERSON:
+            buf.write_i32(5)
+        if value == MentionKind.ADDRESS:
+            buf.write_i32(6)
+        if value == MentionKind.WEAPON:
+            buf.write_i32(7)
+        if value == MentionKind.DANGER:
+            buf.write_i32(8)
+
+
+
+
+
+
+
+
+class LinkKind(enum.Enum):
+    """
+    How two calls came to be linked.
+"""
+    
+    PROPOSED = 0
+    """
+    A rule thinks so, and a person is asked.
+"""
+    
+    RULE = 1
+    
+    HAND = 2
+    
+
+
+class _UniffiFfiConverterTypeLinkKind(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return LinkKind.PROPOSED
+        if variant == 2:
+            return LinkKind.RULE
+        if variant == 3:
+            return LinkKind.HAND
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == LinkKind.PROPOSED:
+            return
+        if value == LinkKind.RULE:
+            return
+        if value == LinkKind.HAND:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == LinkKind.PROPOSED:
+            buf.write_i32(1)
+        if value == LinkKind.RULE:
+            buf.write_i32(2)
+        if value == LinkKind.HAND:
+            buf.write_i32(3)
+
+
+
+
+
+
+
+
+class Said:
+    """
+    What an entry says. A screen shows each `text` as it stands; it never holds markup.
+"""
+    def __init__(self):
+        raise RuntimeError("Said cannot be instantiated directly")
+
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class FACTS:
+        
+        def __init__(self, facts:FactsRecord):
+            self.facts = facts
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.FACTS(facts={})".format(self.facts)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_FACTS():
+                return False
+            if self.facts != other.facts:
+                return False
+            return True
+
+    @dataclass
+    class NOTE:
+        
+        def __init__(self, text:str, by:str):
+            self.text = text
+            
+            
+            self.by = by
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.NOTE(text={}, by={})".format(self.text, self.by)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_NOTE():
+                return False
+            if self.text != other.text:
+                return False
+            if self.by != other.by:
+                return False
+            return True
+
+    @dataclass
+    class CAUTION:
+        
+        def __init__(self, text:str, by:str, ends_ms:typing.Optional[int]):
+            self.text = text
+            
+            
+            self.by = by
+            
+            
+            self.ends_ms = ends_ms
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.CAUTION(text={}, by={}, ends_ms={})".format(self.text, self.by, self.ends_ms)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_CAUTION():
+                return False
+            if self.text != other.text:
+                return False
+            if self.by != other.by:
+                return False
+            if self.ends_ms != other.ends_ms:
+                return False
+            return True
+
+    @dataclass
+    class FINDING:
+        
+        def __init__(self, finding:FindingRecord):
+            self.finding = finding
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.FINDING(finding={})".format(self.finding)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_FINDING():
+                return False
+            if self.finding != other.finding:
+                return False
+            return True
+
+    @dataclass
+    class OUTCOME:
+        
+        def __init__(self, source:str, query:str, state:OutcomeKind, took_ms:typing.Optional[int], detail:typing.Optional[str], as_of_ms:typing.Optional[int], answers:typing.Optional[str]):
+            self.source = source
+            
+            
+            self.query = query
+            
+            
+            self.state = state
+            
+            
+            self.took_ms = took_ms
+            
+            
+            self.detail = detail
+            
+            
+            self.as_of_ms = as_of_ms
+            
+            
+            self.answers = answers
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.OUTCOME(source={}, query={}, state={}, took_ms={}, detail={}, as_of_ms={}, answers={})".format(self.source, self.query, self.state, self.took_ms, self.detail, self.as_of_ms, self.answers)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_OUTCOME():
+                return False
+            if self.source != other.source:
+                return False
+            if self.query != other.query:
+                return False
+            if self.state != other.state:
+                return False
+            if self.took_ms != other.took_ms:
+                return False
+            if self.detail != other.detail:
+                return False
+            if self.as_of_ms != other.as_of_ms:
+                return False
+            if self.answers != other.answers:
+                return False
+            return True
+
+    @dataclass
+    class QUERY:
+        
+        def __init__(self, what:QueryKind, value:str, by:str, purpose:typing.Optional[str], reason:typing.Optional[str]):
+            self.what = what
+            
+            
+            self.value = value
+            
+            
+            self.by = by
+            
+            
+            self.purpose = purpose
+            
+            
+            self.reason = reason
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.QUERY(what={}, value={}, by={}, purpose={}, reason={})".format(self.what, self.value, self.by, self.purpose, self.reason)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_QUERY():
+                return False
+            if self.what != other.what:
+                return False
+            if self.value != other.value:
+                return False
+            if self.by != other.by:
+                return False
+            if self.purpose != other.purpose:
+                return False
+            if self.reason != other.reason:
+                return False
+            return True
+
+    @dataclass
+    class UNIT_STATUS:
+        
+        def __init__(self, unit:str, status:StatusKind, by:str):
+            self.unit = unit
+            
+            
+            self.status = status
+            
+            
+            self.by = by
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.UNIT_STATUS(unit={}, status={}, by={})".format(self.unit, self.status, self.by)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_UNIT_STATUS():
+                return False
+            if self.unit != other.unit:
+                return False
+            if self.status != other.status:
+                return False
+            if self.by != other.by:
+                return False
+            return True
+
+    @dataclass
+    class CORRECTION:
+        """
+        Without a text it withdraws the entry.
+"""
+        
+        def __init__(self, of:str, text:typing.Optional[str], by:str):
+            self.of = of
+            
+            
+            self.text = text
+            
+            
+            self.by = by
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.CORRECTION(of={}, text={}, by={})".format(self.of, self.text, self.by)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_CORRECTION():
+                return False
+            if self.of != other.of:
+                return False
+            if self.text != other.text:
+                return False
+            if self.by != other.by:
+                return False
+            return True
+
+    @dataclass
+    class ACKNOWLEDGEMENT:
+        
+        def __init__(self, of:str, by:str, unit:str):
+            self.of = of
+            
+            
+            self.by = by
+            
+            
+            self.unit = unit
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.ACKNOWLEDGEMENT(of={}, by={}, unit={})".format(self.of, self.by, self.unit)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_ACKNOWLEDGEMENT():
+                return False
+            if self.of != other.of:
+                return False
+            if self.by != other.by:
+                return False
+            if self.unit != other.unit:
+                return False
+            return True
+
+    @dataclass
+    class ATTACHMENT:
+        """
+        How far its content has come, [`super::EntryRecord::attachment`] says.
+"""
+        
+        def __init__(self, media_type:str, bytes:int, name:str, by:str, is_image:bool):
+            self.media_type = media_type
+            
+            
+            self.bytes = bytes
+            
+            
+            self.name = name
+            
+            
+            self.by = by
+            
+            
+            self.is_image = is_image
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.ATTACHMENT(media_type={}, bytes={}, name={}, by={}, is_image={})".format(self.media_type, self.bytes, self.name, self.by, self.is_image)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_ATTACHMENT():
+                return False
+            if self.media_type != other.media_type:
+                return False
+            if self.bytes != other.bytes:
+                return False
+            if self.name != other.name:
+                return False
+            if self.by != other.by:
+                return False
+            if self.is_image != other.is_image:
+                return False
+            return True
+
+    @dataclass
+    class MENTION:
+        
+        def __init__(self, what:MentionKind, value:str, words:str, of:typing.Optional[str]):
+            self.what = what
+            
+            
+            self.value = value
+            
+            
+            self.words = words
+            
+            
+            self.of = of
+            
+            """
+        The note that they stand in; none: the call's facts.
+"""
+        
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.MENTION(what={}, value={}, words={}, of={})".format(self.what, self.value, self.words, self.of)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_MENTION():
+                return False
+            if self.what != other.what:
+                return False
+            if self.value != other.value:
+                return False
+            if self.words != other.words:
+                return False
+            if self.of != other.of:
+                return False
+            return True
+
+    @dataclass
+    class LINK:
+        
+        def __init__(self, other:str, how:LinkKind, why:str, by:str):
+            self.other = other
+            
+            
+            self.how = how
+            
+            
+            self.why = why
+            
+            
+            self.by = by
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.LINK(other={}, how={}, why={}, by={})".format(self.other, self.how, self.why, self.by)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_LINK():
+                return False
+            if self.other != other.other:
+                return False
+            if self.how != other.how:
+                return False
+            if self.why != other.why:
+                return False
+            if self.by != other.by:
+                return False
+            return True
+
+    @dataclass
+    class OTHER:
+        """
+        A kind that a newer center writes: shown plainly, its fields as JSON.
+"""
+        
+        def __init__(self, kind:str, fields:str):
+            self.kind = kind
+            
+            
+            self.fields = fields
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "Said.OTHER(kind={}, fields={})".format(self.kind, self.fields)
+        def __eq__(self, other):
+            if not isinstance(other, Said):
+                return NotImplemented
+            if not other.is_OTHER():
+                return False
+            if self.kind != other.kind:
+                return False
+            if self.fields != other.fields:
+                return False
+            return True
+
+    
+
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_FACTS(self) -> bool:
+        return isinstance(self, Said.FACTS)
+    def is_facts(self) -> bool:
+        return isinstance(self, Said.FACTS)
+    def is_NOTE(self) -> bool:
+        return isinstance(self, Said.NOTE)
+    def is_note(self) -> bool:
+        return isinstance(self, Said.NOTE)
+    def is_CAUTION(self) -> bool:
+        return isinstance(self, Said.CAUTION)
+    def is_caution(self) -> bool:
+        return isinstance(self, Said.CAUTION)
+    def is_FINDING(self) -> bool:
+        return isinstance(self, Said.FINDING)
+    def is_finding(self) -> bool:
+        return isinstance(self, Said.FINDING)
+    def is_OUTCOME(self) -> bool:
+        return isinstance(self, Said.OUTCOME)
+    def is_outcome(self) -> bool:
+        return isinstance(self, Said.OUTCOME)
+    def is_QUERY(self) -> bool:
+        return isinstance(self, Said.QUERY)
+    def is_query(self) -> bool:
+        return isinstance(self, Said.QUERY)
+    def is_UNIT_STATUS(self) -> bool:
+        return isinstance(self, Said.UNIT_STATUS)
+    def is_unit_status(self) -> bool:
+        return isinstance(self, Said.UNIT_STATUS)
+    def is_CORRECTION(self) -> bool:
+        return isinstance(self, Said.CORRECTION)
+    def is_correction(self) -> bool:
+        return isinstance(self, Said.CORRECTION)
+    def is_ACKNOWLEDGEMENT(self) -> bool:
+        return isinstance(self, Said.ACKNOWLEDGEMENT)
+    def is_acknowledgement(self) -> bool:
+        return isinstance(self, Said.ACKNOWLEDGEMENT)
+    def is_ATTACHMENT(self) -> bool:
+        return isinstance(self, Said.ATTACHMENT)
+    def is_attachment(self) -> bool:
+        return isinstance(self, Said.ATTACHMENT)
+    def is_MENTION(self) -> bool:
+        return isinstance(self, Said.MENTION)
+    def is_mention(self) -> bool:
+        return isinstance(self, Said.MENTION)
+    def is_LINK(self) -> bool:
+        return isinstance(self, Said.LINK)
+    def is_link(self) -> bool:
+        return isinstance(self, Said.LINK)
+    def is_OTHER(self) -> bool:
+        return isinstance(self, Said.OTHER)
+    def is_other(self) -> bool:
+        return isinstance(self, Said.OTHER)
+    
+
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+Said.FACTS = type("Said.FACTS", (Said.FACTS, Said,), {})  # type: ignore
+Said.NOTE = type("Said.NOTE", (Said.NOTE, Said,), {})  # type: ignore
+Said.CAUTION = type("Said.CAUTION", (Said.CAUTION, Said,), {})  # type: ignore
+Said.FINDING = type("Said.FINDING", (Said.FINDING, Said,), {})  # type: ignore
+Said.OUTCOME = type("Said.OUTCOME", (Said.OUTCOME, Said,), {})  # type: ignore
+Said.QUERY = type("Said.QUERY", (Said.QUERY, Said,), {})  # type: ignore
+Said.UNIT_STATUS = type("Said.UNIT_STATUS", (Said.UNIT_STATUS, Said,), {})  # type: ignore
+Said.CORRECTION = type("Said.CORRECTION", (Said.CORRECTION, Said,), {})  # type: ignore
+Said.ACKNOWLEDGEMENT = type("Said.ACKNOWLEDGEMENT", (Said.ACKNOWLEDGEMENT, Said,), {})  # type: ignore
+Said.ATTACHMENT = type("Said.ATTACHMENT", (Said.ATTACHMENT, Said,), {})  # type: ignore
+Said.MENTION = type("Said.MENTION", (Said.MENTION, Said,), {})  # type: ignore
+Said.LINK = type("Said.LINK", (Said.LINK, Said,), {})  # type: ignore
+Said.OTHER = type("Said.OTHER", (Said.OTHER, Said,), {})  # type: ignore
+
+
+
+
+class _UniffiFfiConverterTypeSaid(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return Said.FACTS(
+                _UniffiFfiConverterTypeFactsRecord.read(buf),
+            )
+        if variant == 2:
+            return Said.NOTE(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 3:
+            return Said.CAUTION(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterOptionalInt64.read(buf),
+            )
+        if variant == 4:
+            return Said.FINDING(
+                _UniffiFfiConverterTypeFindingRecord.read(buf),
+            )
+        if variant == 5:
+            return Said.OUTCOME(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterTypeOutcomeKind.read(buf),
+                _UniffiFfiConverterOptionalUInt32.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+                _UniffiFfiConverterOptionalInt64.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+            )
+        if variant == 6:
+            return Said.QUERY(
+                _UniffiFfiConverterTypeQueryKind.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+            )
+        if variant == 7:
+            return Said.UNIT_STATUS(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterTypeStatusKind.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 8:
+            return Said.CORRECTION(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 9:
+            return Said.ACKNOWLEDGEMENT(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 10:
+            return Said.ATTACHMENT(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterUInt32.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterBoolean.read(buf),
+            )
+        if variant == 11:
+            return Said.MENTION(
+                _UniffiFfiConverterTypeMentionKind.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterOptionalString.read(buf),
+            )
+        if variant == 12:
+            return Said.LINK(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterTypeLinkKind.read(buf),
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 13:
+            return Said.OTHER(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterString.read(buf),
+            )
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value.is_FACTS():
+            _UniffiFfiConverterTypeFactsRecord.check_lower(value.facts)
+            return
+        if value.is_NOTE():
+            _UniffiFfiConverterString.check_lower(value.text)
+            _UniffiFfiConverterString.check_lower(value.by)
+            return
+        if value.is_CAUTION():
+            _UniffiFfiConverterString.check_lower(value.text)
+            _UniffiFfiConverterString.check_lower(value.by)
+            _UniffiFfiConverterOptionalInt64.check_lower(value.ends_ms)
+            return
+        if value.is_FINDING():
+            _UniffiFfiConverterTypeFindingRecord.check_lower(value.finding)
+            return
+        if value.is_OUTCOME():
+            _UniffiFfiConverterString.check_lower(value.source)
+            _UniffiFfiConverterString.check_lower(value.query)
+            _UniffiFfiConverterTypeOutcomeKind.check_lower(value.state)
+            _UniffiFfiConverterOptionalUInt32.check_lower(value.took_ms)
+            _UniffiFfiConverterOptionalString.check_lower(value.detail)
+            _UniffiFfiConverterOptionalInt64.check_lower(value.as_of_ms)
+            _UniffiFfiConverterOptionalString.check_lower(value.answers)
+            return
+        if value.is_QUERY():
+            _UniffiFfiConverterTypeQueryKind.check_lower(value.what)
+            _UniffiFfiConverterString.check_lower(value.value)
+            _UniffiFfiConverterString.check_lower(value.by)
+            _UniffiFfiConverterOptionalString.check_lower(value.purpose)
+            _UniffiFfiConverterOptionalString.check_lower(value.reason)
+            return
+        if value.is_UNIT_STATUS():
+            _UniffiFfiConverterString.check_lower(value.unit)
+            _UniffiFfiConverterTypeStatusKind.check_lower(value.status)
+            _UniffiFfiConverterString.check_lower(value.by)
+            return
+        if value.is_CORRECTION():
+            _UniffiFfiConverterString.check_lower(value.of)
+            _UniffiFfiConverterOptionalString.check_lower(value.text)
+            _UniffiFfiConverterString.check_lower(value.by)
+            return
+        if value.is_ACKNOWLEDGEMENT():
+            _UniffiFfiConverterString.check_lower(value.of)
+            _UniffiFfiConverterString.check_lower(value.by)
+            _UniffiFfiConverterString.check_lower(value.unit)
+            return
+        if value.is_ATTACHMENT():
+            _UniffiFfiConverterString.check_lower(value.media_type)
+            _UniffiFfiConverterUInt32.check_lower(value.bytes)
+            _UniffiFfiConverterString.check_lower(value.name)
+            _UniffiFfiConverterString.check_lower(value.by)
+            _UniffiFfiConverterBoolean.check_lower(value.is_image)
+            return
+        if value.is_MENTION():
+            _UniffiFfiConverterTypeMentionKind.check_lower(value.what)
+            _UniffiFfiConverterString.check_lower(value.value)
+            _UniffiFfiConverterString.check_lower(value.words)
+            _UniffiFfiConverterOptionalString.check_lower(value.of)
+            return
+        if value.is_LINK():
+            _UniffiFfiConverterString.check_lower(value.other)
+            _UniffiFfiConverterTypeLinkKind.check_lower(value.how)
+            _UniffiFfiConverterString.check_lower(value.why)
+            _UniffiFfiConverterString.check_lower(value.by)
+            return
+        if value.is_OTHER():
+            _UniffiFfiConverterString.check_lower(value.kind)
+            _UniffiFfiConverterString.check_lower(value.fields)
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value.is_FACTS():
+            buf.write_i32(1)
+            _UniffiFfiConverterTypeFactsRecord.write(value.facts, buf)
+        if value.is_NOTE():
+            buf.write_i32(2)
+            _UniffiFfiConverterString.write(value.text, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+        if value.is_CAUTION():
+            buf.write_i32(3)
+            _UniffiFfiConverterString.write(value.text, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+            _UniffiFfiConverterOptionalInt64.write(value.ends_ms, buf)
+        if value.is_FINDING():
+            buf.write_i32(4)
+            _UniffiFfiConverterTypeFindingRecord.write(value.finding, buf)
+        if value.is_OUTCOME():
+            buf.write_i32(5)
+            _UniffiFfiConverterString.write(value.source, buf)
+            _UniffiFfiConverterString.write(value.query, buf)
+            _UniffiFfiConverterTypeOutcomeKind.write(value.state, buf)
+            _UniffiFfiConverterOptionalUInt32.write(value.took_ms, buf)
+            _UniffiFfiConverterOptionalString.write(value.detail, buf)
+            _UniffiFfiConverterOptionalInt64.write(value.as_of_ms, buf)
+            _UniffiFfiConverterOptionalString.write(value.answers, buf)
+        if value.is_QUERY():
+            buf.write_i32(6)
+            _UniffiFfiConverterTypeQueryKind.write(value.what, buf)
+            _UniffiFfiConverterString.write(value.value, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+            _UniffiFfiConverterOptionalString.write(value.purpose, buf)
+            _UniffiFfiConverterOptionalString.write(value.reason, buf)
+        if value.is_UNIT_STATUS():
+            buf.write_i32(7)
+            _UniffiFfiConverterString.write(value.unit, buf)
+            _UniffiFfiConverterTypeStatusKind.write(value.status, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+        if value.is_CORRECTION():
+            buf.write_i32(8)
+            _UniffiFfiConverterString.write(value.of, buf)
+            _UniffiFfiConverterOptionalString.write(value.text, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+        if value.is_ACKNOWLEDGEMENT():
+            buf.write_i32(9)
+            _UniffiFfiConverterString.write(value.of, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+            _UniffiFfiConverterString.write(value.unit, buf)
+        if value.is_ATTACHMENT():
+            buf.write_i32(10)
+            _UniffiFfiConverterString.write(value.media_type, buf)
+            _UniffiFfiConverterUInt32.write(value.bytes, buf)
+            _UniffiFfiConverterString.write(value.name, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+            _UniffiFfiConverterBoolean.write(value.is_image, buf)
+        if value.is_MENTION():
+            buf.write_i32(11)
+            _UniffiFfiConverterTypeMentionKind.write(value.what, buf)
+            _UniffiFfiConverterString.write(value.value, buf)
+            _UniffiFfiConverterString.write(value.words, buf)
+            _UniffiFfiConverterOptionalString.write(value.of, buf)
+        if value.is_LINK():
+            buf.write_i32(12)
+            _UniffiFfiConverterString.write(value.other, buf)
+            _UniffiFfiConverterTypeLinkKind.write(value.how, buf)
+            _UniffiFfiConverterString.write(value.why, buf)
+            _UniffiFfiConverterString.write(value.by, buf)
+        if value.is_OTHER():
+            buf.write_i32(13)
+            _UniffiFfiConverterString.write(value.kind, buf)
+            _UniffiFfiConverterString.write(value.fields, buf)
+
+
 
 
 
@@ -1870,10 +3783,10 @@ class _UniffiFfiConverterOptionalTypeAttachmentRecord(_UniffiConverterRustBuffer
 
 @dataclass
 class EntryRecord:
-    def __init__(self, *, id:str, compartment:str, fields:str, author_ms:int, clock_off_ms:typing.Optional[int], received_ms:typing.Optional[int], mine:typing.Optional[MineRecord], shown_to:typing.List[ShownToRecord], corrected_by:typing.Optional[str], attachment:typing.Optional[AttachmentRecord]):
+    def __init__(self, *, id:str, compartment:str, said:Said, author_ms:int, clock_off_ms:typing.Optional[int], received_ms:typing.Optional[int], mine:typing.Optional[MineRecord], shown_to:typing.List[ShownToRecord], corrected_by:typing.Optional[str], attachment:typing.Optional[AttachmentRecord]):
         self.id = id
         self.compartment = compartment
-        self.fields = fields
+        self.said = said
         self.author_ms = author_ms
         self.clock_off_ms = clock_off_ms
         self.received_ms = received_ms
@@ -1886,13 +3799,13 @@ class EntryRecord:
 
     
     def __str__(self):
-        return "EntryRecord(id={}, compartment={}, fields={}, author_ms={}, clock_off_ms={}, received_ms={}, mine={}, shown_to={}, corrected_by={}, attachment={})".format(self.id, self.compartment, self.fields, self.author_ms, self.clock_off_ms, self.received_ms, self.mine, self.shown_to, self.corrected_by, self.attachment)
+        return "EntryRecord(id={}, compartment={}, said={}, author_ms={}, clock_off_ms={}, received_ms={}, mine={}, shown_to={}, corrected_by={}, attachment={})".format(self.id, self.compartment, self.said, self.author_ms, self.clock_off_ms, self.received_ms, self.mine, self.shown_to, self.corrected_by, self.attachment)
     def __eq__(self, other):
         if self.id != other.id:
             return False
         if self.compartment != other.compartment:
             return False
-        if self.fields != other.fields:
+        if self.said != other.said:
             return False
         if self.author_ms != other.author_ms:
             return False
@@ -1916,7 +3829,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
         return EntryRecord(
             id=_UniffiFfiConverterString.read(buf),
             compartment=_UniffiFfiConverterString.read(buf),
-            fields=_UniffiFfiConverterString.read(buf),
+            said=_UniffiFfiConverterTypeSaid.read(buf),
             author_ms=_UniffiFfiConverterInt64.read(buf),
             clock_off_ms=_UniffiFfiConverterOptionalInt64.read(buf),
             received_ms=_UniffiFfiConverterOptionalInt64.read(buf),
@@ -1930,7 +3843,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.id)
         _UniffiFfiConverterString.check_lower(value.compartment)
-        _UniffiFfiConverterString.check_lower(value.fields)
+        _UniffiFfiConverterTypeSaid.check_lower(value.said)
         _UniffiFfiConverterInt64.check_lower(value.author_ms)
         _UniffiFfiConverterOptionalInt64.check_lower(value.clock_off_ms)
         _UniffiFfiConverterOptionalInt64.check_lower(value.received_ms)
@@ -1943,7 +3856,7 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
     def write(value, buf):
         _UniffiFfiConverterString.write(value.id, buf)
         _UniffiFfiConverterString.write(value.compartment, buf)
-        _UniffiFfiConverterString.write(value.fields, buf)
+        _UniffiFfiConverterTypeSaid.write(value.said, buf)
         _UniffiFfiConverterInt64.write(value.author_ms, buf)
         _UniffiFfiConverterOptionalInt64.write(value.clock_off_ms, buf)
         _UniffiFfiConverterOptionalInt64.write(value.received_ms, buf)
@@ -1952,30 +3865,34 @@ class _UniffiFfiConverterTypeEntryRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalString.write(value.corrected_by, buf)
         _UniffiFfiConverterOptionalTypeAttachmentRecord.write(value.attachment, buf)
 
-class _UniffiFfiConverterBoolean:
+class _UniffiFfiConverterOptionalTypeFactsRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
-        return not not value
-
-    @classmethod
-    def lower(cls, value):
-        return 1 if value else 0
-
-    @staticmethod
-    def lift(value):
-        return value != 0
-
-    @classmethod
-    def read(cls, buf):
-        return cls.lift(buf.read_u8())
+        if value is not None:
+            _UniffiFfiConverterTypeFactsRecord.check_lower(value)
 
     @classmethod
     def write(cls, value, buf):
-        buf.write_u8(value)
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterTypeFactsRecord.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterTypeFactsRecord.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
 
 @dataclass
 class FoundRecord:
-    def __init__(self, *, call:str, is_beat:bool, facts:typing.Optional[str], entry:EntryRecord):
+    def __init__(self, *, call:str, is_beat:bool, facts:typing.Optional[FactsRecord], entry:EntryRecord):
         self.call = call
         self.is_beat = is_beat
         self.facts = facts
@@ -2003,7 +3920,7 @@ class _UniffiFfiConverterTypeFoundRecord(_UniffiConverterRustBuffer):
         return FoundRecord(
             call=_UniffiFfiConverterString.read(buf),
             is_beat=_UniffiFfiConverterBoolean.read(buf),
-            facts=_UniffiFfiConverterOptionalString.read(buf),
+            facts=_UniffiFfiConverterOptionalTypeFactsRecord.read(buf),
             entry=_UniffiFfiConverterTypeEntryRecord.read(buf),
         )
 
@@ -2011,14 +3928,14 @@ class _UniffiFfiConverterTypeFoundRecord(_UniffiConverterRustBuffer):
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.call)
         _UniffiFfiConverterBoolean.check_lower(value.is_beat)
-        _UniffiFfiConverterOptionalString.check_lower(value.facts)
+        _UniffiFfiConverterOptionalTypeFactsRecord.check_lower(value.facts)
         _UniffiFfiConverterTypeEntryRecord.check_lower(value.entry)
 
     @staticmethod
     def write(value, buf):
         _UniffiFfiConverterString.write(value.call, buf)
         _UniffiFfiConverterBoolean.write(value.is_beat, buf)
-        _UniffiFfiConverterOptionalString.write(value.facts, buf)
+        _UniffiFfiConverterOptionalTypeFactsRecord.write(value.facts, buf)
         _UniffiFfiConverterTypeEntryRecord.write(value.entry, buf)
 
 class _UniffiFfiConverterUInt64(_UniffiConverterPrimitiveInt):
@@ -2127,6 +4044,93 @@ class _UniffiFfiConverterTypeGlanceRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalString.write(value.link, buf)
         _UniffiFfiConverterUInt64.write(value.more, buf)
 
+@dataclass
+class MetricsRecord:
+    """
+    Counts since the device was opened.
+"""
+    def __init__(self, *, sessions:int, resets:int, dials:int, wake_ups:int, frames_received:int, bytes_received:int, frames_sent:int, bytes_sent:int, commits:int, age_ms:typing.Optional[int]):
+        self.sessions = sessions
+        self.resets = resets
+        self.dials = dials
+        self.wake_ups = wake_ups
+        self.frames_received = frames_received
+        self.bytes_received = bytes_received
+        self.frames_sent = frames_sent
+        self.bytes_sent = bytes_sent
+        self.commits = commits
+        self.age_ms = age_ms
+        
+        
+
+    
+    def __str__(self):
+        return "MetricsRecord(sessions={}, resets={}, dials={}, wake_ups={}, frames_received={}, bytes_received={}, frames_sent={}, bytes_sent={}, commits={}, age_ms={})".format(self.sessions, self.resets, self.dials, self.wake_ups, self.frames_received, self.bytes_received, self.frames_sent, self.bytes_sent, self.commits, self.age_ms)
+    def __eq__(self, other):
+        if self.sessions != other.sessions:
+            return False
+        if self.resets != other.resets:
+            return False
+        if self.dials != other.dials:
+            return False
+        if self.wake_ups != other.wake_ups:
+            return False
+        if self.frames_received != other.frames_received:
+            return False
+        if self.bytes_received != other.bytes_received:
+            return False
+        if self.frames_sent != other.frames_sent:
+            return False
+        if self.bytes_sent != other.bytes_sent:
+            return False
+        if self.commits != other.commits:
+            return False
+        if self.age_ms != other.age_ms:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeMetricsRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return MetricsRecord(
+            sessions=_UniffiFfiConverterUInt64.read(buf),
+            resets=_UniffiFfiConverterUInt64.read(buf),
+            dials=_UniffiFfiConverterUInt64.read(buf),
+            wake_ups=_UniffiFfiConverterUInt64.read(buf),
+            frames_received=_UniffiFfiConverterUInt64.read(buf),
+            bytes_received=_UniffiFfiConverterUInt64.read(buf),
+            frames_sent=_UniffiFfiConverterUInt64.read(buf),
+            bytes_sent=_UniffiFfiConverterUInt64.read(buf),
+            commits=_UniffiFfiConverterUInt64.read(buf),
+            age_ms=_UniffiFfiConverterOptionalInt64.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterUInt64.check_lower(value.sessions)
+        _UniffiFfiConverterUInt64.check_lower(value.resets)
+        _UniffiFfiConverterUInt64.check_lower(value.dials)
+        _UniffiFfiConverterUInt64.check_lower(value.wake_ups)
+        _UniffiFfiConverterUInt64.check_lower(value.frames_received)
+        _UniffiFfiConverterUInt64.check_lower(value.bytes_received)
+        _UniffiFfiConverterUInt64.check_lower(value.frames_sent)
+        _UniffiFfiConverterUInt64.check_lower(value.bytes_sent)
+        _UniffiFfiConverterUInt64.check_lower(value.commits)
+        _UniffiFfiConverterOptionalInt64.check_lower(value.age_ms)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterUInt64.write(value.sessions, buf)
+        _UniffiFfiConverterUInt64.write(value.resets, buf)
+        _UniffiFfiConverterUInt64.write(value.dials, buf)
+        _UniffiFfiConverterUInt64.write(value.wake_ups, buf)
+        _UniffiFfiConverterUInt64.write(value.frames_received, buf)
+        _UniffiFfiConverterUInt64.write(value.bytes_received, buf)
+        _UniffiFfiConverterUInt64.write(value.frames_sent, buf)
+        _UniffiFfiConverterUInt64.write(value.bytes_sent, buf)
+        _UniffiFfiConverterUInt64.write(value.commits, buf)
+        _UniffiFfiConverterOptionalInt64.write(value.age_ms, buf)
+
 class _UniffiFfiConverterSequenceTypeGlanceRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
@@ -2175,7 +4179,7 @@ class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
 
 @dataclass
 class PacketRecord:
-    def __init__(self, *, call:str, facts:typing.Optional[str], glance:typing.List[GlanceRecord], cautions_below:int, entries:typing.List[EntryRecord]):
+    def __init__(self, *, call:str, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, entries:typing.List[EntryRecord]):
         self.call = call
         self.facts = facts
         self.glance = glance
@@ -2205,7 +4209,7 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
     def read(buf):
         return PacketRecord(
             call=_UniffiFfiConverterString.read(buf),
-            facts=_UniffiFfiConverterOptionalString.read(buf),
+            facts=_UniffiFfiConverterOptionalTypeFactsRecord.read(buf),
             glance=_UniffiFfiConverterSequenceTypeGlanceRecord.read(buf),
             cautions_below=_UniffiFfiConverterUInt64.read(buf),
             entries=_UniffiFfiConverterSequenceTypeEntryRecord.read(buf),
@@ -2214,7 +4218,7 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
     @staticmethod
     def check_lower(value):
         _UniffiFfiConverterString.check_lower(value.call)
-        _UniffiFfiConverterOptionalString.check_lower(value.facts)
+        _UniffiFfiConverterOptionalTypeFactsRecord.check_lower(value.facts)
         _UniffiFfiConverterSequenceTypeGlanceRecord.check_lower(value.glance)
         _UniffiFfiConverterUInt64.check_lower(value.cautions_below)
         _UniffiFfiConverterSequenceTypeEntryRecord.check_lower(value.entries)
@@ -2222,10 +4226,154 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
     @staticmethod
     def write(value, buf):
         _UniffiFfiConverterString.write(value.call, buf)
-        _UniffiFfiConverterOptionalString.write(value.facts, buf)
+        _UniffiFfiConverterOptionalTypeFactsRecord.write(value.facts, buf)
         _UniffiFfiConverterSequenceTypeGlanceRecord.write(value.glance, buf)
         _UniffiFfiConverterUInt64.write(value.cautions_below, buf)
         _UniffiFfiConverterSequenceTypeEntryRecord.write(value.entries, buf)
+
+@dataclass
+class PlacedEntry:
+    """
+    An entry, and where in the new list it stands.
+"""
+    def __init__(self, *, at:int, entry:EntryRecord):
+        self.at = at
+        self.entry = entry
+        
+        
+
+    
+    def __str__(self):
+        return "PlacedEntry(at={}, entry={})".format(self.at, self.entry)
+    def __eq__(self, other):
+        if self.at != other.at:
+            return False
+        if self.entry != other.entry:
+            return False
+        return True
+
+class _UniffiFfiConverterTypePlacedEntry(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return PlacedEntry(
+            at=_UniffiFfiConverterUInt32.read(buf),
+            entry=_UniffiFfiConverterTypeEntryRecord.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterUInt32.check_lower(value.at)
+        _UniffiFfiConverterTypeEntryRecord.check_lower(value.entry)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterUInt32.write(value.at, buf)
+        _UniffiFfiConverterTypeEntryRecord.write(value.entry, buf)
+
+@dataclass
+class SummaryRecord:
+    def __init__(self, *, call:str, facts:typing.Optional[FactsRecord], cautions:int, unacknowledged:int, unsent:int, newest_ms:int, opened_here:bool):
+        self.call = call
+        self.facts = facts
+        self.cautions = cautions
+        self.unacknowledged = unacknowledged
+        self.unsent = unsent
+        self.newest_ms = newest_ms
+        self.opened_here = opened_here
+        
+        
+
+    
+    def __str__(self):
+        return "SummaryRecord(call={}, facts={}, cautions={}, unacknowledged={}, unsent={}, newest_ms={}, opened_here={})".format(self.call, self.facts, self.cautions, self.unacknowledged, self.unsent, self.newest_ms, self.opened_here)
+    def __eq__(self, other):
+        if self.call != other.call:
+            return False
+        if self.facts != other.facts:
+            return False
+        if self.cautions != other.cautions:
+            return False
+        if self.unacknowledged != other.unacknowledged:
+            return False
+        if self.unsent != other.unsent:
+            return False
+        if self.newest_ms != other.newest_ms:
+            return False
+        if self.opened_here != other.opened_here:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeSummaryRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return SummaryRecord(
+            call=_UniffiFfiConverterString.read(buf),
+            facts=_UniffiFfiConverterOptionalTypeFactsRecord.read(buf),
+            cautions=_UniffiFfiConverterUInt64.read(buf),
+            unacknowledged=_UniffiFfiConverterUInt64.read(buf),
+            unsent=_UniffiFfiConverterUInt64.read(buf),
+            newest_ms=_UniffiFfiConverterInt64.read(buf),
+            opened_here=_UniffiFfiConverterBoolean.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.call)
+        _UniffiFfiConverterOptionalTypeFactsRecord.check_lower(value.facts)
+        _UniffiFfiConverterUInt64.check_lower(value.cautions)
+        _UniffiFfiConverterUInt64.check_lower(value.unacknowledged)
+        _UniffiFfiConverterUInt64.check_lower(value.unsent)
+        _UniffiFfiConverterInt64.check_lower(value.newest_ms)
+        _UniffiFfiConverterBoolean.check_lower(value.opened_here)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.call, buf)
+        _UniffiFfiConverterOptionalTypeFactsRecord.write(value.facts, buf)
+        _UniffiFfiConverterUInt64.write(value.cautions, buf)
+        _UniffiFfiConverterUInt64.write(value.unacknowledged, buf)
+        _UniffiFfiConverterUInt64.write(value.unsent, buf)
+        _UniffiFfiConverterInt64.write(value.newest_ms, buf)
+        _UniffiFfiConverterBoolean.write(value.opened_here, buf)
+
+@dataclass
+class PlacedSummary:
+    """
+    A packet's line, and where in the new list it stands.
+"""
+    def __init__(self, *, at:int, summary:SummaryRecord):
+        self.at = at
+        self.summary = summary
+        
+        
+
+    
+    def __str__(self):
+        return "PlacedSummary(at={}, summary={})".format(self.at, self.summary)
+    def __eq__(self, other):
+        if self.at != other.at:
+            return False
+        if self.summary != other.summary:
+            return False
+        return True
+
+class _UniffiFfiConverterTypePlacedSummary(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return PlacedSummary(
+            at=_UniffiFfiConverterUInt32.read(buf),
+            summary=_UniffiFfiConverterTypeSummaryRecord.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterUInt32.check_lower(value.at)
+        _UniffiFfiConverterTypeSummaryRecord.check_lower(value.summary)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterUInt32.write(value.at, buf)
+        _UniffiFfiConverterTypeSummaryRecord.write(value.summary, buf)
 
 @dataclass
 class PurposeRecord:
@@ -2344,278 +4492,745 @@ class _UniffiFfiConverterTypeShiftRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterSequenceTypePurposeRecord.write(value.purposes, buf)
 
 @dataclass
-class SummaryRecord:
-    def __init__(self, *, call:str, facts:typing.Optional[str], cautions:int, unacknowledged:int, unsent:int, newest_ms:int, opened_here:bool):
-        self.call = call
-        self.facts = facts
-        self.cautions = cautions
-        self.unacknowledged = unacknowledged
-        self.unsent = unsent
-        self.newest_ms = newest_ms
-        self.opened_here = opened_here
+class SyncBudget:
+    """
+    What one contact may cost.
+"""
+    def __init__(self, *, ms_max:int, bytes_max:int, call:typing.Optional[str] = _DEFAULT):
+        self.ms_max = ms_max
+        self.bytes_max = bytes_max
+        if call is _DEFAULT:
+            self.call = None
+        else:
+            self.call = call
         
         
 
     
     def __str__(self):
-        return "SummaryRecord(call={}, facts={}, cautions={}, unacknowledged={}, unsent={}, newest_ms={}, opened_here={})".format(self.call, self.facts, self.cautions, self.unacknowledged, self.unsent, self.newest_ms, self.opened_here)
+        return "SyncBudget(ms_max={}, bytes_max={}, call={})".format(self.ms_max, self.bytes_max, self.call)
     def __eq__(self, other):
+        if self.ms_max != other.ms_max:
+            return False
+        if self.bytes_max != other.bytes_max:
+            return False
         if self.call != other.call:
-            return False
-        if self.facts != other.facts:
-            return False
-        if self.cautions != other.cautions:
-            return False
-        if self.unacknowledged != other.unacknowledged:
-            return False
-        if self.unsent != other.unsent:
-            return False
-        if self.newest_ms != other.newest_ms:
-            return False
-        if self.opened_here != other.opened_here:
             return False
         return True
 
-class _UniffiFfiConverterTypeSummaryRecord(_UniffiConverterRustBuffer):
+class _UniffiFfiConverterTypeSyncBudget(_UniffiConverterRustBuffer):
     @staticmethod
     def read(buf):
-        return SummaryRecord(
-            call=_UniffiFfiConverterString.read(buf),
-            facts=_UniffiFfiConverterOptionalString.read(buf),
-            cautions=_UniffiFfiConverterUInt64.read(buf),
-            unacknowledged=_UniffiFfiConverterUInt64.read(buf),
-            unsent=_UniffiFfiConverterUInt64.read(buf),
-            newest_ms=_UniffiFfiConverterInt64.read(buf),
-            opened_here=_UniffiFfiConverterBoolean.read(buf),
+        return SyncBudget(
+            ms_max=_UniffiFfiConverterUInt64.read(buf),
+            bytes_max=_UniffiFfiConverterUInt64.read(buf),
+            call=_UniffiFfiConverterOptionalString.read(buf),
         )
 
     @staticmethod
     def check_lower(value):
-        _UniffiFfiConverterString.check_lower(value.call)
-        _UniffiFfiConverterOptionalString.check_lower(value.facts)
-        _UniffiFfiConverterUInt64.check_lower(value.cautions)
-        _UniffiFfiConverterUInt64.check_lower(value.unacknowledged)
-        _UniffiFfiConverterUInt64.check_lower(value.unsent)
-        _UniffiFfiConverterInt64.check_lower(value.newest_ms)
-        _UniffiFfiConverterBoolean.check_lower(value.opened_here)
+        _UniffiFfiConverterUInt64.check_lower(value.ms_max)
+        _UniffiFfiConverterUInt64.check_lower(value.bytes_max)
+        _UniffiFfiConverterOptionalString.check_lower(value.call)
 
     @staticmethod
     def write(value, buf):
-        _UniffiFfiConverterString.write(value.call, buf)
-        _UniffiFfiConverterOptionalString.write(value.facts, buf)
-        _UniffiFfiConverterUInt64.write(value.cautions, buf)
-        _UniffiFfiConverterUInt64.write(value.unacknowledged, buf)
-        _UniffiFfiConverterUInt64.write(value.unsent, buf)
-        _UniffiFfiConverterInt64.write(value.newest_ms, buf)
-        _UniffiFfiConverterBoolean.write(value.opened_here, buf)
+        _UniffiFfiConverterUInt64.write(value.ms_max, buf)
+        _UniffiFfiConverterUInt64.write(value.bytes_max, buf)
+        _UniffiFfiConverterOptionalString.write(value.call, buf)
 
 
 
-# FfiError
-# We want to define each variant as a nested class that's also a subclass,
-# which is tricky in Python.  To accomplish this we're going to create each
-# class separately, then manually add the child classes to the base class's
-# __dict__.  All of this happens in dummy class to avoid polluting the module
-# namespace.
-class FfiError(Exception):
+
+
+
+class SyncEnd:
     """
-    What a host can act on. Free of personal data; `reason` is for the officer's eyes.
+    Why a contact ended. Whichever it is: what came is kept, and the next one goes on there.
 """
-    pass
+    def __init__(self):
+        raise RuntimeError("SyncEnd cannot be instantiated directly")
 
-_UniffiTempFfiError = FfiError
-
-class FfiError:  # type: ignore
-    """
-    What a host can act on. Free of personal data; `reason` is for the officer's eyes.
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class CAUGHT_UP:
+        """
+        All is here, by the center's word, and it has all that was written here.
 """
+        
+        def __init__(self, ):
+            pass
+
     
-    class SignOnFirst(_UniffiTempFfiError):
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.CAUGHT_UP()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_CAUGHT_UP():
+                return False
+            return True
+
+    @dataclass
+    class QUIET:
+        """
+        The center has all that was written here, and had nothing to say.
+"""
         
-        def __init__(self):
+        def __init__(self, ):
             pass
 
-        def __repr__(self):
-            return "FfiError.SignOnFirst({})".format(str(self))
-    _UniffiTempFfiError.SignOnFirst = SignOnFirst # type: ignore
-    class NotEnrolled(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.QUIET()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_QUIET():
+                return False
+            return True
+
+    @dataclass
+    class CALL_IS_HERE:
+        """
+        The packet that was asked for is here.
+"""
         
-        def __init__(self):
+        def __init__(self, ):
             pass
 
-        def __repr__(self):
-            return "FfiError.NotEnrolled({})".format(str(self))
-    _UniffiTempFfiError.NotEnrolled = NotEnrolled # type: ignore
-    class Paused(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.CALL_IS_HERE()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_CALL_IS_HERE():
+                return False
+            return True
+
+    @dataclass
+    class TIME_SPENT:
         
-        def __init__(self):
+        def __init__(self, ):
             pass
 
-        def __repr__(self):
-            return "FfiError.Paused({})".format(str(self))
-    _UniffiTempFfiError.Paused = Paused # type: ignore
-    class CannotWrite(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.TIME_SPENT()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_TIME_SPENT():
+                return False
+            return True
+
+    @dataclass
+    class BYTES_SPENT:
         
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+        def __init__(self, ):
+            pass
 
-        def __repr__(self):
-            return "FfiError.CannotWrite({})".format(str(self))
-    _UniffiTempFfiError.CannotWrite = CannotWrite # type: ignore
-    class NotFound(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.BYTES_SPENT()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_BYTES_SPENT():
+                return False
+            return True
+
+    @dataclass
+    class CANCELLED:
+        """
+        [`Officer::cancel`] was called.
+"""
         
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+        def __init__(self, ):
+            pass
 
-        def __repr__(self):
-            return "FfiError.NotFound({})".format(str(self))
-    _UniffiTempFfiError.NotFound = NotFound # type: ignore
-    class Invalid(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.CANCELLED()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_CANCELLED():
+                return False
+            return True
+
+    @dataclass
+    class PAUSED:
+        """
+        [`Officer::pause`] was called.
+"""
         
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+        def __init__(self, ):
+            pass
 
-        def __repr__(self):
-            return "FfiError.Invalid({})".format(str(self))
-    _UniffiTempFfiError.Invalid = Invalid # type: ignore
-    class Unreachable(_UniffiTempFfiError):
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.PAUSED()".format()
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_PAUSED():
+                return False
+            return True
+
+    @dataclass
+    class NO_LINK:
+        """
+        No session came about: try again when the system next gives the app time.
+"""
         
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+        def __init__(self, why:str):
+            self.why = why
+            
+            
+            pass
 
-        def __repr__(self):
-            return "FfiError.Unreachable({})".format(str(self))
-    _UniffiTempFfiError.Unreachable = Unreachable # type: ignore
-    class Refused(_UniffiTempFfiError):
-        
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+    
+            
+            
+    
+        def __str__(self):
+            return "SyncEnd.NO_LINK(why={})".format(self.why)
+        def __eq__(self, other):
+            if not isinstance(other, SyncEnd):
+                return NotImplemented
+            if not other.is_NO_LINK():
+                return False
+            if self.why != other.why:
+                return False
+            return True
 
-        def __repr__(self):
-            return "FfiError.Refused({})".format(str(self))
-    _UniffiTempFfiError.Refused = Refused # type: ignore
-    class Failed(_UniffiTempFfiError):
-        
-        def __init__(self, reason):
-            super().__init__(", ".join([
-                "reason={!r}".format(reason),
-            ]))
-            self.reason = reason
+    
 
-        def __repr__(self):
-            return "FfiError.Failed({})".format(str(self))
-    _UniffiTempFfiError.Failed = Failed # type: ignore
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_CAUGHT_UP(self) -> bool:
+        return isinstance(self, SyncEnd.CAUGHT_UP)
+    def is_caught_up(self) -> bool:
+        return isinstance(self, SyncEnd.CAUGHT_UP)
+    def is_QUIET(self) -> bool:
+        return isinstance(self, SyncEnd.QUIET)
+    def is_quiet(self) -> bool:
+        return isinstance(self, SyncEnd.QUIET)
+    def is_CALL_IS_HERE(self) -> bool:
+        return isinstance(self, SyncEnd.CALL_IS_HERE)
+    def is_call_is_here(self) -> bool:
+        return isinstance(self, SyncEnd.CALL_IS_HERE)
+    def is_TIME_SPENT(self) -> bool:
+        return isinstance(self, SyncEnd.TIME_SPENT)
+    def is_time_spent(self) -> bool:
+        return isinstance(self, SyncEnd.TIME_SPENT)
+    def is_BYTES_SPENT(self) -> bool:
+        return isinstance(self, SyncEnd.BYTES_SPENT)
+    def is_bytes_spent(self) -> bool:
+        return isinstance(self, SyncEnd.BYTES_SPENT)
+    def is_CANCELLED(self) -> bool:
+        return isinstance(self, SyncEnd.CANCELLED)
+    def is_cancelled(self) -> bool:
+        return isinstance(self, SyncEnd.CANCELLED)
+    def is_PAUSED(self) -> bool:
+        return isinstance(self, SyncEnd.PAUSED)
+    def is_paused(self) -> bool:
+        return isinstance(self, SyncEnd.PAUSED)
+    def is_NO_LINK(self) -> bool:
+        return isinstance(self, SyncEnd.NO_LINK)
+    def is_no_link(self) -> bool:
+        return isinstance(self, SyncEnd.NO_LINK)
+    
 
-FfiError = _UniffiTempFfiError # type: ignore
-del _UniffiTempFfiError
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+SyncEnd.CAUGHT_UP = type("SyncEnd.CAUGHT_UP", (SyncEnd.CAUGHT_UP, SyncEnd,), {})  # type: ignore
+SyncEnd.QUIET = type("SyncEnd.QUIET", (SyncEnd.QUIET, SyncEnd,), {})  # type: ignore
+SyncEnd.CALL_IS_HERE = type("SyncEnd.CALL_IS_HERE", (SyncEnd.CALL_IS_HERE, SyncEnd,), {})  # type: ignore
+SyncEnd.TIME_SPENT = type("SyncEnd.TIME_SPENT", (SyncEnd.TIME_SPENT, SyncEnd,), {})  # type: ignore
+SyncEnd.BYTES_SPENT = type("SyncEnd.BYTES_SPENT", (SyncEnd.BYTES_SPENT, SyncEnd,), {})  # type: ignore
+SyncEnd.CANCELLED = type("SyncEnd.CANCELLED", (SyncEnd.CANCELLED, SyncEnd,), {})  # type: ignore
+SyncEnd.PAUSED = type("SyncEnd.PAUSED", (SyncEnd.PAUSED, SyncEnd,), {})  # type: ignore
+SyncEnd.NO_LINK = type("SyncEnd.NO_LINK", (SyncEnd.NO_LINK, SyncEnd,), {})  # type: ignore
 
 
-class _UniffiFfiConverterTypeFfiError(_UniffiConverterRustBuffer):
+
+
+class _UniffiFfiConverterTypeSyncEnd(_UniffiConverterRustBuffer):
     @staticmethod
     def read(buf):
         variant = buf.read_i32()
         if variant == 1:
-            return FfiError.SignOnFirst(
+            return SyncEnd.CAUGHT_UP(
             )
         if variant == 2:
-            return FfiError.NotEnrolled(
+            return SyncEnd.QUIET(
             )
         if variant == 3:
-            return FfiError.Paused(
+            return SyncEnd.CALL_IS_HERE(
             )
         if variant == 4:
-            return FfiError.CannotWrite(
-                _UniffiFfiConverterString.read(buf),
+            return SyncEnd.TIME_SPENT(
             )
         if variant == 5:
-            return FfiError.NotFound(
-                _UniffiFfiConverterString.read(buf),
+            return SyncEnd.BYTES_SPENT(
             )
         if variant == 6:
-            return FfiError.Invalid(
-                _UniffiFfiConverterString.read(buf),
+            return SyncEnd.CANCELLED(
             )
         if variant == 7:
-            return FfiError.Unreachable(
-                _UniffiFfiConverterString.read(buf),
+            return SyncEnd.PAUSED(
             )
         if variant == 8:
-            return FfiError.Refused(
-                _UniffiFfiConverterString.read(buf),
-            )
-        if variant == 9:
-            return FfiError.Failed(
+            return SyncEnd.NO_LINK(
                 _UniffiFfiConverterString.read(buf),
             )
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
     def check_lower(value):
-        if isinstance(value, FfiError.SignOnFirst):
+        if value.is_CAUGHT_UP():
             return
-        if isinstance(value, FfiError.NotEnrolled):
+        if value.is_QUIET():
             return
-        if isinstance(value, FfiError.Paused):
+        if value.is_CALL_IS_HERE():
             return
-        if isinstance(value, FfiError.CannotWrite):
+        if value.is_TIME_SPENT():
+            return
+        if value.is_BYTES_SPENT():
+            return
+        if value.is_CANCELLED():
+            return
+        if value.is_PAUSED():
+            return
+        if value.is_NO_LINK():
+            _UniffiFfiConverterString.check_lower(value.why)
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value.is_CAUGHT_UP():
+            buf.write_i32(1)
+        if value.is_QUIET():
+            buf.write_i32(2)
+        if value.is_CALL_IS_HERE():
+            buf.write_i32(3)
+        if value.is_TIME_SPENT():
+            buf.write_i32(4)
+        if value.is_BYTES_SPENT():
+            buf.write_i32(5)
+        if value.is_CANCELLED():
+            buf.write_i32(6)
+        if value.is_PAUSED():
+            buf.write_i32(7)
+        if value.is_NO_LINK():
+            buf.write_i32(8)
+            _UniffiFfiConverterString.write(value.why, buf)
+
+
+
+class _UniffiFfiConverterOptionalUInt64(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterUInt64.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterUInt64.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterUInt64.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
+
+@dataclass
+class SyncReport:
+    """
+    What came of a contact.
+"""
+    def __init__(self, *, end:SyncEnd, took_ms:int, bytes_received:int, bytes_sent:int, unsent:typing.Optional[int]):
+        self.end = end
+        self.took_ms = took_ms
+        self.bytes_received = bytes_received
+        self.bytes_sent = bytes_sent
+        self.unsent = unsent
+        
+        
+
+    
+    def __str__(self):
+        return "SyncReport(end={}, took_ms={}, bytes_received={}, bytes_sent={}, unsent={})".format(self.end, self.took_ms, self.bytes_received, self.bytes_sent, self.unsent)
+    def __eq__(self, other):
+        if self.end != other.end:
+            return False
+        if self.took_ms != other.took_ms:
+            return False
+        if self.bytes_received != other.bytes_received:
+            return False
+        if self.bytes_sent != other.bytes_sent:
+            return False
+        if self.unsent != other.unsent:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeSyncReport(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return SyncReport(
+            end=_UniffiFfiConverterTypeSyncEnd.read(buf),
+            took_ms=_UniffiFfiConverterUInt64.read(buf),
+            bytes_received=_UniffiFfiConverterUInt64.read(buf),
+            bytes_sent=_UniffiFfiConverterUInt64.read(buf),
+            unsent=_UniffiFfiConverterOptionalUInt64.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterTypeSyncEnd.check_lower(value.end)
+        _UniffiFfiConverterUInt64.check_lower(value.took_ms)
+        _UniffiFfiConverterUInt64.check_lower(value.bytes_received)
+        _UniffiFfiConverterUInt64.check_lower(value.bytes_sent)
+        _UniffiFfiConverterOptionalUInt64.check_lower(value.unsent)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterTypeSyncEnd.write(value.end, buf)
+        _UniffiFfiConverterUInt64.write(value.took_ms, buf)
+        _UniffiFfiConverterUInt64.write(value.bytes_received, buf)
+        _UniffiFfiConverterUInt64.write(value.bytes_sent, buf)
+        _UniffiFfiConverterOptionalUInt64.write(value.unsent, buf)
+
+@dataclass
+class WokenRecord:
+    """
+    What woke the app.
+"""
+    def __init__(self, *, call:typing.Optional[str], is_here:bool):
+        self.call = call
+        self.is_here = is_here
+        
+        
+
+    
+    def __str__(self):
+        return "WokenRecord(call={}, is_here={})".format(self.call, self.is_here)
+    def __eq__(self, other):
+        if self.call != other.call:
+            return False
+        if self.is_here != other.is_here:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeWokenRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return WokenRecord(
+            call=_UniffiFfiConverterOptionalString.read(buf),
+            is_here=_UniffiFfiConverterBoolean.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterOptionalString.check_lower(value.call)
+        _UniffiFfiConverterBoolean.check_lower(value.is_here)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterOptionalString.write(value.call, buf)
+        _UniffiFfiConverterBoolean.write(value.is_here, buf)
+
+
+
+# ForerunnerError
+# We want to define each variant as a nested class that's also a subclass,
+# which is tricky in Python.  To accomplish this we're going to create each
+# class separately, then manually add the child classes to the base class's
+# __dict__.  All of this happens in dummy class to avoid polluting the module
+# namespace.
+class ForerunnerError(Exception):
+    """
+    What went wrong, by what the app can do about it. No message holds anything that was
+    typed, nor anything of a packet; `reason` is for the officer's eyes.
+"""
+    pass
+
+_UniffiTempForerunnerError = ForerunnerError
+
+class ForerunnerError:  # type: ignore
+    """
+    What went wrong, by what the app can do about it. No message holds anything that was
+    typed, nor anything of a packet; `reason` is for the officer's eyes.
+"""
+    
+    class SignOnFirst(_UniffiTempForerunnerError):
+        """
+        Nothing is written without a name. Show the sign-on page, keep what was typed.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.SignOnFirst({})".format(str(self))
+    _UniffiTempForerunnerError.SignOnFirst = SignOnFirst # type: ignore
+    class NotEnrolled(_UniffiTempForerunnerError):
+        """
+        Ask for a ticket and enrol.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.NotEnrolled({})".format(str(self))
+    _UniffiTempForerunnerError.NotEnrolled = NotEnrolled # type: ignore
+    class Paused(_UniffiTempForerunnerError):
+        """
+        Between `pause` and `resume`: a call came too late, or too early. Resume, then again.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.Paused({})".format(str(self))
+    _UniffiTempForerunnerError.Paused = Paused # type: ignore
+    class Cancelled(_UniffiTempForerunnerError):
+        """
+        `cancel` ended the call. Nothing is half done; calling again is safe.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.Cancelled({})".format(str(self))
+    _UniffiTempForerunnerError.Cancelled = Cancelled # type: ignore
+    class CannotWrite(_UniffiTempForerunnerError):
+        """
+        The disk is full, or too much waits to be sent. Say so at once, keep what was typed;
+        reading goes on.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.CannotWrite({})".format(str(self))
+    _UniffiTempForerunnerError.CannotWrite = CannotWrite # type: ignore
+    class NotFound(_UniffiTempForerunnerError):
+        """
+        The packet or the entry is not on this device any more. Go back to the list.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.NotFound({})".format(str(self))
+    _UniffiTempForerunnerError.NotFound = NotFound # type: ignore
+    class Invalid(_UniffiTempForerunnerError):
+        """
+        What was typed or passed is not what is wanted; the reason names the field.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.Invalid({})".format(str(self))
+    _UniffiTempForerunnerError.Invalid = Invalid # type: ignore
+    class Unreachable(_UniffiTempForerunnerError):
+        """
+        The center did not answer. Try again later, or when the network changes.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.Unreachable({})".format(str(self))
+    _UniffiTempForerunnerError.Unreachable = Unreachable # type: ignore
+    class Refused(_UniffiTempForerunnerError):
+        """
+        The center said no, in its own words. Trying again changes nothing: show why.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.Refused({})".format(str(self))
+    _UniffiTempForerunnerError.Refused = Refused # type: ignore
+    class Failed(_UniffiTempForerunnerError):
+        """
+        The key store, the signer or the disk does not work. Report it; once the phone was
+        unlocked it may work.
+"""
+        
+        def __init__(self, reason):
+            super().__init__(", ".join([
+                "reason={!r}".format(reason),
+            ]))
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.Failed({})".format(str(self))
+    _UniffiTempForerunnerError.Failed = Failed # type: ignore
+
+ForerunnerError = _UniffiTempForerunnerError # type: ignore
+del _UniffiTempForerunnerError
+
+
+class _UniffiFfiConverterTypeForerunnerError(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return ForerunnerError.SignOnFirst(
+            )
+        if variant == 2:
+            return ForerunnerError.NotEnrolled(
+            )
+        if variant == 3:
+            return ForerunnerError.Paused(
+            )
+        if variant == 4:
+            return ForerunnerError.Cancelled(
+            )
+        if variant == 5:
+            return ForerunnerError.CannotWrite(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 6:
+            return ForerunnerError.NotFound(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 7:
+            return ForerunnerError.Invalid(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 8:
+            return ForerunnerError.Unreachable(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 9:
+            return ForerunnerError.Refused(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 10:
+            return ForerunnerError.Failed(
+                _UniffiFfiConverterString.read(buf),
+            )
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if isinstance(value, ForerunnerError.SignOnFirst):
+            return
+        if isinstance(value, ForerunnerError.NotEnrolled):
+            return
+        if isinstance(value, ForerunnerError.Paused):
+            return
+        if isinstance(value, ForerunnerError.Cancelled):
+            return
+        if isinstance(value, ForerunnerError.CannotWrite):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
-        if isinstance(value, FfiError.NotFound):
+        if isinstance(value, ForerunnerError.NotFound):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
-        if isinstance(value, FfiError.Invalid):
+        if isinstance(value, ForerunnerError.Invalid):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
-        if isinstance(value, FfiError.Unreachable):
+        if isinstance(value, ForerunnerError.Unreachable):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
-        if isinstance(value, FfiError.Refused):
+        if isinstance(value, ForerunnerError.Refused):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
-        if isinstance(value, FfiError.Failed):
+        if isinstance(value, ForerunnerError.Failed):
             _UniffiFfiConverterString.check_lower(value.reason)
             return
 
     @staticmethod
     def write(value, buf):
-        if isinstance(value, FfiError.SignOnFirst):
+        if isinstance(value, ForerunnerError.SignOnFirst):
             buf.write_i32(1)
-        if isinstance(value, FfiError.NotEnrolled):
+        if isinstance(value, ForerunnerError.NotEnrolled):
             buf.write_i32(2)
-        if isinstance(value, FfiError.Paused):
+        if isinstance(value, ForerunnerError.Paused):
             buf.write_i32(3)
-        if isinstance(value, FfiError.CannotWrite):
+        if isinstance(value, ForerunnerError.Cancelled):
             buf.write_i32(4)
-            _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, FfiError.NotFound):
+        if isinstance(value, ForerunnerError.CannotWrite):
             buf.write_i32(5)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, FfiError.Invalid):
+        if isinstance(value, ForerunnerError.NotFound):
             buf.write_i32(6)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, FfiError.Unreachable):
+        if isinstance(value, ForerunnerError.Invalid):
             buf.write_i32(7)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, FfiError.Refused):
+        if isinstance(value, ForerunnerError.Unreachable):
             buf.write_i32(8)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, FfiError.Failed):
+        if isinstance(value, ForerunnerError.Refused):
             buf.write_i32(9)
+            _UniffiFfiConverterString.write(value.reason, buf)
+        if isinstance(value, ForerunnerError.Failed):
+            buf.write_i32(10)
             _UniffiFfiConverterString.write(value.reason, buf)
 
 
@@ -2742,126 +5357,434 @@ class _UniffiFfiConverterTypeLinkRecord(_UniffiConverterRustBuffer):
 
 
 
+class _UniffiFfiConverterSequenceTypeSummaryRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeSummaryRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeSummaryRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeSummaryRecord.read(buf) for i in range(count)
+        ]
+
+class _UniffiFfiConverterSequenceString(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterString.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterString.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterString.read(buf) for i in range(count)
+        ]
+
+class _UniffiFfiConverterSequenceTypePlacedSummary(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypePlacedSummary.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypePlacedSummary.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypePlacedSummary.read(buf) for i in range(count)
+        ]
 
 
 
 
 
-class QueryKind(enum.Enum):
-    
-    PLATE = 0
-    
-    PERSON = 1
-    
-    PHONE = 2
-    
-    ADDRESS = 3
-    
-    CLIP = 4
+
+class ListUpdate:
     """
-    A camera's recording.
+    What became of the list of packets; applied as [`PacketUpdate`] is, by `call`.
 """
+    def __init__(self):
+        raise RuntimeError("ListUpdate cannot be instantiated directly")
+
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class WHOLE:
+        
+        def __init__(self, packets:typing.List[SummaryRecord]):
+            self.packets = packets
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "ListUpdate.WHOLE(packets={})".format(self.packets)
+        def __eq__(self, other):
+            if not isinstance(other, ListUpdate):
+                return NotImplemented
+            if not other.is_WHOLE():
+                return False
+            if self.packets != other.packets:
+                return False
+            return True
+
+    @dataclass
+    class CHANGED:
+        
+        def __init__(self, removed:typing.List[str], placed:typing.List[PlacedSummary]):
+            self.removed = removed
+            
+            
+            self.placed = placed
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "ListUpdate.CHANGED(removed={}, placed={})".format(self.removed, self.placed)
+        def __eq__(self, other):
+            if not isinstance(other, ListUpdate):
+                return NotImplemented
+            if not other.is_CHANGED():
+                return False
+            if self.removed != other.removed:
+                return False
+            if self.placed != other.placed:
+                return False
+            return True
+
     
 
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_WHOLE(self) -> bool:
+        return isinstance(self, ListUpdate.WHOLE)
+    def is_whole(self) -> bool:
+        return isinstance(self, ListUpdate.WHOLE)
+    def is_CHANGED(self) -> bool:
+        return isinstance(self, ListUpdate.CHANGED)
+    def is_changed(self) -> bool:
+        return isinstance(self, ListUpdate.CHANGED)
+    
 
-class _UniffiFfiConverterTypeQueryKind(_UniffiConverterRustBuffer):
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+ListUpdate.WHOLE = type("ListUpdate.WHOLE", (ListUpdate.WHOLE, ListUpdate,), {})  # type: ignore
+ListUpdate.CHANGED = type("ListUpdate.CHANGED", (ListUpdate.CHANGED, ListUpdate,), {})  # type: ignore
+
+
+
+
+class _UniffiFfiConverterTypeListUpdate(_UniffiConverterRustBuffer):
     @staticmethod
     def read(buf):
         variant = buf.read_i32()
         if variant == 1:
-            return QueryKind.PLATE
+            return ListUpdate.WHOLE(
+                _UniffiFfiConverterSequenceTypeSummaryRecord.read(buf),
+            )
         if variant == 2:
-            return QueryKind.PERSON
-        if variant == 3:
-            return QueryKind.PHONE
-        if variant == 4:
-            return QueryKind.ADDRESS
-        if variant == 5:
-            return QueryKind.CLIP
+            return ListUpdate.CHANGED(
+                _UniffiFfiConverterSequenceString.read(buf),
+                _UniffiFfiConverterSequenceTypePlacedSummary.read(buf),
+            )
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
     def check_lower(value):
-        if value == QueryKind.PLATE:
+        if value.is_WHOLE():
+            _UniffiFfiConverterSequenceTypeSummaryRecord.check_lower(value.packets)
             return
-        if value == QueryKind.PERSON:
-            return
-        if value == QueryKind.PHONE:
-            return
-        if value == QueryKind.ADDRESS:
-            return
-        if value == QueryKind.CLIP:
+        if value.is_CHANGED():
+            _UniffiFfiConverterSequenceString.check_lower(value.removed)
+            _UniffiFfiConverterSequenceTypePlacedSummary.check_lower(value.placed)
             return
         raise ValueError(value)
 
     @staticmethod
     def write(value, buf):
-        if value == QueryKind.PLATE:
+        if value.is_WHOLE():
             buf.write_i32(1)
-        if value == QueryKind.PERSON:
+            _UniffiFfiConverterSequenceTypeSummaryRecord.write(value.packets, buf)
+        if value.is_CHANGED():
             buf.write_i32(2)
-        if value == QueryKind.PHONE:
-            buf.write_i32(3)
-        if value == QueryKind.ADDRESS:
-            buf.write_i32(4)
-        if value == QueryKind.CLIP:
-            buf.write_i32(5)
+            _UniffiFfiConverterSequenceString.write(value.removed, buf)
+            _UniffiFfiConverterSequenceTypePlacedSummary.write(value.placed, buf)
+
+
+
+class _UniffiFfiConverterSequenceTypeEntryKeyRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeEntryKeyRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeEntryKeyRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeEntryKeyRecord.read(buf) for i in range(count)
+        ]
+
+class _UniffiFfiConverterSequenceTypePlacedEntry(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypePlacedEntry.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypePlacedEntry.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypePlacedEntry.read(buf) for i in range(count)
+        ]
 
 
 
 
 
 
+class PacketUpdate:
+    """
+    What became of a packet. To apply `Changed`: take out what is `removed`, take out what
+    is `placed` (it was there in another form), then insert each at its place, in this order.
+"""
+    def __init__(self):
+        raise RuntimeError("PacketUpdate cannot be instantiated directly")
 
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class WHOLE:
+        """
+        All of it: the first time, and when it comes to the device.
+"""
+        
+        def __init__(self, packet:PacketRecord):
+            self.packet = packet
+            
+            
+            pass
 
-class StatusKind(enum.Enum):
     
-    ASSIGNED = 0
+            
+            
     
-    EN_ROUTE = 1
+        def __str__(self):
+            return "PacketUpdate.WHOLE(packet={})".format(self.packet)
+        def __eq__(self, other):
+            if not isinstance(other, PacketUpdate):
+                return NotImplemented
+            if not other.is_WHOLE():
+                return False
+            if self.packet != other.packet:
+                return False
+            return True
+
+    @dataclass
+    class CHANGED:
+        
+        def __init__(self, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, removed:typing.List[EntryKeyRecord], placed:typing.List[PlacedEntry]):
+            self.facts = facts
+            
+            
+            self.glance = glance
+            
+            
+            self.cautions_below = cautions_below
+            
+            
+            self.removed = removed
+            
+            
+            self.placed = placed
+            
+            
+            pass
+
     
-    ON_SCENE = 2
+            
+            
     
-    CLEAR = 3
+        def __str__(self):
+            return "PacketUpdate.CHANGED(facts={}, glance={}, cautions_below={}, removed={}, placed={})".format(self.facts, self.glance, self.cautions_below, self.removed, self.placed)
+        def __eq__(self, other):
+            if not isinstance(other, PacketUpdate):
+                return NotImplemented
+            if not other.is_CHANGED():
+                return False
+            if self.facts != other.facts:
+                return False
+            if self.glance != other.glance:
+                return False
+            if self.cautions_below != other.cautions_below:
+                return False
+            if self.removed != other.removed:
+                return False
+            if self.placed != other.placed:
+                return False
+            return True
+
+    @dataclass
+    class NOT_HERE:
+        """
+        It is not on this device: not yet, or not any more.
+"""
+        
+        def __init__(self, ):
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "PacketUpdate.NOT_HERE()".format()
+        def __eq__(self, other):
+            if not isinstance(other, PacketUpdate):
+                return NotImplemented
+            if not other.is_NOT_HERE():
+                return False
+            return True
+
     
 
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_WHOLE(self) -> bool:
+        return isinstance(self, PacketUpdate.WHOLE)
+    def is_whole(self) -> bool:
+        return isinstance(self, PacketUpdate.WHOLE)
+    def is_CHANGED(self) -> bool:
+        return isinstance(self, PacketUpdate.CHANGED)
+    def is_changed(self) -> bool:
+        return isinstance(self, PacketUpdate.CHANGED)
+    def is_NOT_HERE(self) -> bool:
+        return isinstance(self, PacketUpdate.NOT_HERE)
+    def is_not_here(self) -> bool:
+        return isinstance(self, PacketUpdate.NOT_HERE)
+    
 
-class _UniffiFfiConverterTypeStatusKind(_UniffiConverterRustBuffer):
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+PacketUpdate.WHOLE = type("PacketUpdate.WHOLE", (PacketUpdate.WHOLE, PacketUpdate,), {})  # type: ignore
+PacketUpdate.CHANGED = type("PacketUpdate.CHANGED", (PacketUpdate.CHANGED, PacketUpdate,), {})  # type: ignore
+PacketUpdate.NOT_HERE = type("PacketUpdate.NOT_HERE", (PacketUpdate.NOT_HERE, PacketUpdate,), {})  # type: ignore
+
+
+
+
+class _UniffiFfiConverterTypePacketUpdate(_UniffiConverterRustBuffer):
     @staticmethod
     def read(buf):
         variant = buf.read_i32()
         if variant == 1:
-            return StatusKind.ASSIGNED
+            return PacketUpdate.WHOLE(
+                _UniffiFfiConverterTypePacketRecord.read(buf),
+            )
         if variant == 2:
-            return StatusKind.EN_ROUTE
+            return PacketUpdate.CHANGED(
+                _UniffiFfiConverterOptionalTypeFactsRecord.read(buf),
+                _UniffiFfiConverterSequenceTypeGlanceRecord.read(buf),
+                _UniffiFfiConverterUInt64.read(buf),
+                _UniffiFfiConverterSequenceTypeEntryKeyRecord.read(buf),
+                _UniffiFfiConverterSequenceTypePlacedEntry.read(buf),
+            )
         if variant == 3:
-            return StatusKind.ON_SCENE
-        if variant == 4:
-            return StatusKind.CLEAR
+            return PacketUpdate.NOT_HERE(
+            )
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
     def check_lower(value):
-        if value == StatusKind.ASSIGNED:
+        if value.is_WHOLE():
+            _UniffiFfiConverterTypePacketRecord.check_lower(value.packet)
             return
-        if value == StatusKind.EN_ROUTE:
+        if value.is_CHANGED():
+            _UniffiFfiConverterOptionalTypeFactsRecord.check_lower(value.facts)
+            _UniffiFfiConverterSequenceTypeGlanceRecord.check_lower(value.glance)
+            _UniffiFfiConverterUInt64.check_lower(value.cautions_below)
+            _UniffiFfiConverterSequenceTypeEntryKeyRecord.check_lower(value.removed)
+            _UniffiFfiConverterSequenceTypePlacedEntry.check_lower(value.placed)
             return
-        if value == StatusKind.ON_SCENE:
-            return
-        if value == StatusKind.CLEAR:
+        if value.is_NOT_HERE():
             return
         raise ValueError(value)
 
     @staticmethod
     def write(value, buf):
-        if value == StatusKind.ASSIGNED:
+        if value.is_WHOLE():
             buf.write_i32(1)
-        if value == StatusKind.EN_ROUTE:
+            _UniffiFfiConverterTypePacketRecord.write(value.packet, buf)
+        if value.is_CHANGED():
             buf.write_i32(2)
-        if value == StatusKind.ON_SCENE:
+            _UniffiFfiConverterOptionalTypeFactsRecord.write(value.facts, buf)
+            _UniffiFfiConverterSequenceTypeGlanceRecord.write(value.glance, buf)
+            _UniffiFfiConverterUInt64.write(value.cautions_below, buf)
+            _UniffiFfiConverterSequenceTypeEntryKeyRecord.write(value.removed, buf)
+            _UniffiFfiConverterSequenceTypePlacedEntry.write(value.placed, buf)
+        if value.is_NOT_HERE():
             buf.write_i32(3)
-        if value == StatusKind.CLEAR:
-            buf.write_i32(4)
 
 
 
@@ -3078,7 +6001,7 @@ class HostKeyStoreImpl(HostKeyStore):
             _UniffiFfiConverterString.lower(name),
         )
         _uniffi_lift_return = _UniffiFfiConverterOptionalBytes.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostkeystore_load,
@@ -3096,7 +6019,7 @@ class HostKeyStoreImpl(HostKeyStore):
             _UniffiFfiConverterBytes.lower(value),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostkeystore_save,
@@ -3111,7 +6034,7 @@ class HostKeyStoreImpl(HostKeyStore):
             _UniffiFfiConverterString.lower(name),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostkeystore_erase,
@@ -3144,8 +6067,8 @@ class _UniffiTraitImplHostKeyStoreImpl:
                 uniffi_call_status_ptr.contents,
                 make_call,
                 write_return_value,
-                FfiError,
-                _UniffiFfiConverterTypeFfiError.lower,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
         )
 
     @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_HOST_KEY_STORE_METHOD1
@@ -3166,8 +6089,8 @@ class _UniffiTraitImplHostKeyStoreImpl:
                 uniffi_call_status_ptr.contents,
                 make_call,
                 write_return_value,
-                FfiError,
-                _UniffiFfiConverterTypeFfiError.lower,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
         )
 
     @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_HOST_KEY_STORE_METHOD2
@@ -3187,8 +6110,8 @@ class _UniffiTraitImplHostKeyStoreImpl:
                 uniffi_call_status_ptr.contents,
                 make_call,
                 write_return_value,
-                FfiError,
-                _UniffiFfiConverterTypeFfiError.lower,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
         )
 
     @_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_HOST_KEY_STORE
@@ -3457,7 +6380,7 @@ class HostSignerImpl(HostSigner):
             _UniffiFfiConverterBytes.lower(message),
         )
         _uniffi_lift_return = _UniffiFfiConverterBytes.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_hostsigner_sign,
@@ -3509,8 +6432,8 @@ class _UniffiTraitImplHostSignerImpl:
                 uniffi_call_status_ptr.contents,
                 make_call,
                 write_return_value,
-                FfiError,
-                _UniffiFfiConverterTypeFfiError.lower,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
         )
 
     @_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_HOST_SIGNER
@@ -3568,6 +6491,317 @@ class _UniffiFfiConverterTypeHostSigner:
 
     @classmethod
     def write(cls, value: HostSigner, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
+
+
+class LinkListener():
+    """
+    Hears of the link; otherwise as [`PacketListener`].
+"""
+    
+    def changed(self, link: LinkRecord) -> None:
+        raise NotImplementedError
+
+class LinkListenerImpl(LinkListener):
+    """
+    Hears of the link; otherwise as [`PacketListener`].
+"""
+    
+    _handle: ctypes.c_uint64
+    
+    def __init__(self, *args, **kwargs):
+        raise ValueError("This class has no default constructor")
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_free_linklistener, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_linklistener, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+    def changed(self, link: LinkRecord) -> None:
+        
+        _UniffiFfiConverterTypeLinkRecord.check_lower(link)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeLinkRecord.lower(link),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_linklistener_changed,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+
+
+
+
+# Put all the bits inside a class to keep the top-level namespace clean
+class _UniffiTraitImplLinkListenerImpl:
+    # For each method, generate a callback function to pass to Rust
+
+    @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LINK_LISTENER_METHOD0
+    def changed(
+            uniffi_handle,
+            link,
+            uniffi_out_return,
+            uniffi_call_status_ptr,
+        ):
+        uniffi_obj = _UniffiFfiConverterTypeLinkListener._handle_map.get(uniffi_handle)
+        def make_call():
+            uniffi_args = (_UniffiFfiConverterTypeLinkRecord.lift(link), )
+            uniffi_method = uniffi_obj.changed
+            return uniffi_method(*uniffi_args)
+        write_return_value = lambda v: None
+        _uniffi_trait_interface_call_with_error(
+                uniffi_call_status_ptr.contents,
+                make_call,
+                write_return_value,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
+        )
+
+    @_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LINK_LISTENER
+    def _uniffi_free(uniffi_handle):
+        _UniffiFfiConverterTypeLinkListener._handle_map.remove(uniffi_handle)
+
+    @_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LINK_LISTENER
+    def _uniffi_clone(uniffi_handle):
+        return _UniffiFfiConverterTypeLinkListener._handle_map.clone(uniffi_handle)
+
+    # Generate the FFI VTable.  This has a field for each callback interface method.
+    _uniffi_vtable = _UniffiVTableCallbackInterfaceForerunnerMobileCoreLinkListener(
+        _uniffi_free,
+        _uniffi_clone,
+        changed,
+    )
+    # Send Rust a pointer to the VTable.  Note: this means we need to keep the struct alive forever,
+    # or else bad things will happen when Rust tries to access it.
+    _UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_linklistener(ctypes.byref(_uniffi_vtable))
+
+class _UniffiFfiConverterTypeLinkListener:
+    _handle_map = _UniffiHandleMap()
+
+    @staticmethod
+    def lift(value: int):
+        if (value & 1) == 0:
+            # Rust-generated handle, construct a new class that uses the handle to implement the
+            # interface
+            return LinkListenerImpl._uniffi_make_instance(value)
+        else:
+            # Python-generated handle, get the object from the handle map
+            return _UniffiFfiConverterTypeLinkListener._handle_map.remove(value)
+
+    @staticmethod
+    def check_lower(value: LinkListener):
+        if not isinstance(value, LinkListener):
+            raise TypeError("Expected LinkListener subclass, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: LinkListener):
+         if isinstance(value, LinkListenerImpl):
+            # Rust-implementated object.  Clone the handle and return it
+            return value._uniffi_clone_handle()
+         else:
+            # Python-implementated object, generate a new vtable handle and return that.
+            return _UniffiFfiConverterTypeLinkListener._handle_map.insert(value)
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer):
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: LinkListener, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
+
+
+class ListListener():
+    """
+    Hears of the list of packets; otherwise as [`PacketListener`].
+"""
+    
+    def changed(self, update: ListUpdate) -> None:
+        raise NotImplementedError
+    def failed(self, error: ForerunnerError) -> None:
+        raise NotImplementedError
+
+class ListListenerImpl(ListListener):
+    """
+    Hears of the list of packets; otherwise as [`PacketListener`].
+"""
+    
+    _handle: ctypes.c_uint64
+    
+    def __init__(self, *args, **kwargs):
+        raise ValueError("This class has no default constructor")
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_free_listlistener, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_listlistener, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+    def changed(self, update: ListUpdate) -> None:
+        
+        _UniffiFfiConverterTypeListUpdate.check_lower(update)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeListUpdate.lower(update),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_changed,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def failed(self, error: ForerunnerError) -> None:
+        
+        _UniffiFfiConverterTypeForerunnerError.check_lower(error)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeForerunnerError.lower(error),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_listlistener_failed,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+
+
+
+
+# Put all the bits inside a class to keep the top-level namespace clean
+class _UniffiTraitImplListListenerImpl:
+    # For each method, generate a callback function to pass to Rust
+
+    @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD0
+    def changed(
+            uniffi_handle,
+            update,
+            uniffi_out_return,
+            uniffi_call_status_ptr,
+        ):
+        uniffi_obj = _UniffiFfiConverterTypeListListener._handle_map.get(uniffi_handle)
+        def make_call():
+            uniffi_args = (_UniffiFfiConverterTypeListUpdate.lift(update), )
+            uniffi_method = uniffi_obj.changed
+            return uniffi_method(*uniffi_args)
+        write_return_value = lambda v: None
+        _uniffi_trait_interface_call_with_error(
+                uniffi_call_status_ptr.contents,
+                make_call,
+                write_return_value,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
+        )
+
+    @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_LIST_LISTENER_METHOD1
+    def failed(
+            uniffi_handle,
+            error,
+            uniffi_out_return,
+            uniffi_call_status_ptr,
+        ):
+        uniffi_obj = _UniffiFfiConverterTypeListListener._handle_map.get(uniffi_handle)
+        def make_call():
+            uniffi_args = (_UniffiFfiConverterTypeForerunnerError.lift(error), )
+            uniffi_method = uniffi_obj.failed
+            return uniffi_method(*uniffi_args)
+        write_return_value = lambda v: None
+        _uniffi_trait_interface_call_with_error(
+                uniffi_call_status_ptr.contents,
+                make_call,
+                write_return_value,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
+        )
+
+    @_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_LIST_LISTENER
+    def _uniffi_free(uniffi_handle):
+        _UniffiFfiConverterTypeListListener._handle_map.remove(uniffi_handle)
+
+    @_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_LIST_LISTENER
+    def _uniffi_clone(uniffi_handle):
+        return _UniffiFfiConverterTypeListListener._handle_map.clone(uniffi_handle)
+
+    # Generate the FFI VTable.  This has a field for each callback interface method.
+    _uniffi_vtable = _UniffiVTableCallbackInterfaceForerunnerMobileCoreListListener(
+        _uniffi_free,
+        _uniffi_clone,
+        changed,
+        failed,
+    )
+    # Send Rust a pointer to the VTable.  Note: this means we need to keep the struct alive forever,
+    # or else bad things will happen when Rust tries to access it.
+    _UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_listlistener(ctypes.byref(_uniffi_vtable))
+
+class _UniffiFfiConverterTypeListListener:
+    _handle_map = _UniffiHandleMap()
+
+    @staticmethod
+    def lift(value: int):
+        if (value & 1) == 0:
+            # Rust-generated handle, construct a new class that uses the handle to implement the
+            # interface
+            return ListListenerImpl._uniffi_make_instance(value)
+        else:
+            # Python-generated handle, get the object from the handle map
+            return _UniffiFfiConverterTypeListListener._handle_map.remove(value)
+
+    @staticmethod
+    def check_lower(value: ListListener):
+        if not isinstance(value, ListListener):
+            raise TypeError("Expected ListListener subclass, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: ListListener):
+         if isinstance(value, ListListenerImpl):
+            # Rust-implementated object.  Clone the handle and return it
+            return value._uniffi_clone_handle()
+         else:
+            # Python-implementated object, generate a new vtable handle and return that.
+            return _UniffiFfiConverterTypeListListener._handle_map.insert(value)
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer):
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: ListListener, buf: _UniffiRustBuffer):
         buf.write_u64(cls.lower(value))
 
 class _UniffiFfiConverterOptionalTypeContentRecord(_UniffiConverterRustBuffer):
@@ -3643,29 +6877,6 @@ class _UniffiFfiConverterOptionalTypePacketRecord(_UniffiConverterRustBuffer):
         else:
             raise InternalError("Unexpected flag byte for optional type")
 
-class _UniffiFfiConverterSequenceTypeSummaryRecord(_UniffiConverterRustBuffer):
-    @classmethod
-    def check_lower(cls, value):
-        for item in value:
-            _UniffiFfiConverterTypeSummaryRecord.check_lower(item)
-
-    @classmethod
-    def write(cls, value, buf):
-        items = len(value)
-        buf.write_i32(items)
-        for item in value:
-            _UniffiFfiConverterTypeSummaryRecord.write(item, buf)
-
-    @classmethod
-    def read(cls, buf):
-        count = buf.read_i32()
-        if count < 0:
-            raise InternalError("Unexpected negative sequence length")
-
-        return [
-            _UniffiFfiConverterTypeSummaryRecord.read(buf) for i in range(count)
-        ]
-
 class _UniffiFfiConverterOptionalTypeShiftRecord(_UniffiConverterRustBuffer):
     @classmethod
     def check_lower(cls, value):
@@ -3690,6 +6901,275 @@ class _UniffiFfiConverterOptionalTypeShiftRecord(_UniffiConverterRustBuffer):
             return _UniffiFfiConverterTypeShiftRecord.read(buf)
         else:
             raise InternalError("Unexpected flag byte for optional type")
+
+
+class SubscriptionProtocol(typing.Protocol):
+    """
+    Lives until it is cancelled or dropped.
+"""
+    
+    def cancel(self, ) -> None:
+        """
+        When this returns no call of the listener begins any more; one that has begun may
+        still run. Doing it again does nothing.
+"""
+        raise NotImplementedError
+
+class Subscription(SubscriptionProtocol):
+    """
+    Lives until it is cancelled or dropped.
+"""
+    
+    _handle: ctypes.c_uint64
+    
+    def __init__(self, *args, **kwargs):
+        raise ValueError("This class has no default constructor")
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_free_subscription, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_subscription, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+    def cancel(self, ) -> None:
+        """
+        When this returns no call of the listener begins any more; one that has begun may
+        still run. Doing it again does nothing.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_subscription_cancel,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+
+
+
+
+
+class _UniffiFfiConverterTypeSubscription:
+    @staticmethod
+    def lift(value: int) -> Subscription:
+        return Subscription._uniffi_make_instance(value)
+
+    @staticmethod
+    def check_lower(value: Subscription):
+        if not isinstance(value, Subscription):
+            raise TypeError("Expected Subscription instance, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: Subscription) -> ctypes.c_uint64:
+        return value._uniffi_clone_handle()
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer) -> Subscription:
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: Subscription, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
+
+
+class PacketListener():
+    """
+    Hears of one packet. Called on a thread of the device's, one call at a time; it may
+    call the device. When it throws, the subscription ends.
+"""
+    
+    def changed(self, update: PacketUpdate) -> None:
+        raise NotImplementedError
+    def failed(self, error: ForerunnerError) -> None:
+        """
+        The last call: the store could not be read.
+"""
+        raise NotImplementedError
+
+class PacketListenerImpl(PacketListener):
+    """
+    Hears of one packet. Called on a thread of the device's, one call at a time; it may
+    call the device. When it throws, the subscription ends.
+"""
+    
+    _handle: ctypes.c_uint64
+    
+    def __init__(self, *args, **kwargs):
+        raise ValueError("This class has no default constructor")
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_free_packetlistener, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_forerunner_mobile_core_fn_clone_packetlistener, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+    def changed(self, update: PacketUpdate) -> None:
+        
+        _UniffiFfiConverterTypePacketUpdate.check_lower(update)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypePacketUpdate.lower(update),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_changed,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def failed(self, error: ForerunnerError) -> None:
+        """
+        The last call: the store could not be read.
+"""
+        
+        _UniffiFfiConverterTypeForerunnerError.check_lower(error)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeForerunnerError.lower(error),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_packetlistener_failed,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+
+
+
+
+# Put all the bits inside a class to keep the top-level namespace clean
+class _UniffiTraitImplPacketListenerImpl:
+    # For each method, generate a callback function to pass to Rust
+
+    @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD0
+    def changed(
+            uniffi_handle,
+            update,
+            uniffi_out_return,
+            uniffi_call_status_ptr,
+        ):
+        uniffi_obj = _UniffiFfiConverterTypePacketListener._handle_map.get(uniffi_handle)
+        def make_call():
+            uniffi_args = (_UniffiFfiConverterTypePacketUpdate.lift(update), )
+            uniffi_method = uniffi_obj.changed
+            return uniffi_method(*uniffi_args)
+        write_return_value = lambda v: None
+        _uniffi_trait_interface_call_with_error(
+                uniffi_call_status_ptr.contents,
+                make_call,
+                write_return_value,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
+        )
+
+    @_UNIFFI_CALLBACK_INTERFACE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER_METHOD1
+    def failed(
+            uniffi_handle,
+            error,
+            uniffi_out_return,
+            uniffi_call_status_ptr,
+        ):
+        uniffi_obj = _UniffiFfiConverterTypePacketListener._handle_map.get(uniffi_handle)
+        def make_call():
+            uniffi_args = (_UniffiFfiConverterTypeForerunnerError.lift(error), )
+            uniffi_method = uniffi_obj.failed
+            return uniffi_method(*uniffi_args)
+        write_return_value = lambda v: None
+        _uniffi_trait_interface_call_with_error(
+                uniffi_call_status_ptr.contents,
+                make_call,
+                write_return_value,
+                ForerunnerError,
+                _UniffiFfiConverterTypeForerunnerError.lower,
+        )
+
+    @_UNIFFI_CALLBACK_INTERFACE_FREE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER
+    def _uniffi_free(uniffi_handle):
+        _UniffiFfiConverterTypePacketListener._handle_map.remove(uniffi_handle)
+
+    @_UNIFFI_CALLBACK_INTERFACE_CLONE_FORERUNNER_MOBILE_CORE_PACKET_LISTENER
+    def _uniffi_clone(uniffi_handle):
+        return _UniffiFfiConverterTypePacketListener._handle_map.clone(uniffi_handle)
+
+    # Generate the FFI VTable.  This has a field for each callback interface method.
+    _uniffi_vtable = _UniffiVTableCallbackInterfaceForerunnerMobileCorePacketListener(
+        _uniffi_free,
+        _uniffi_clone,
+        changed,
+        failed,
+    )
+    # Send Rust a pointer to the VTable.  Note: this means we need to keep the struct alive forever,
+    # or else bad things will happen when Rust tries to access it.
+    _UniffiLib.uniffi_forerunner_mobile_core_fn_init_callback_vtable_packetlistener(ctypes.byref(_uniffi_vtable))
+
+class _UniffiFfiConverterTypePacketListener:
+    _handle_map = _UniffiHandleMap()
+
+    @staticmethod
+    def lift(value: int):
+        if (value & 1) == 0:
+            # Rust-generated handle, construct a new class that uses the handle to implement the
+            # interface
+            return PacketListenerImpl._uniffi_make_instance(value)
+        else:
+            # Python-generated handle, get the object from the handle map
+            return _UniffiFfiConverterTypePacketListener._handle_map.remove(value)
+
+    @staticmethod
+    def check_lower(value: PacketListener):
+        if not isinstance(value, PacketListener):
+            raise TypeError("Expected PacketListener subclass, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: PacketListener):
+         if isinstance(value, PacketListenerImpl):
+            # Rust-implementated object.  Clone the handle and return it
+            return value._uniffi_clone_handle()
+         else:
+            # Python-implementated object, generate a new vtable handle and return that.
+            return _UniffiFfiConverterTypePacketListener._handle_map.insert(value)
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer):
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: PacketListener, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
 
 
 class OfficerProtocol(typing.Protocol):
@@ -3721,6 +7201,13 @@ class OfficerProtocol(typing.Protocol):
     def attachment(self, blob: str) -> typing.Optional[ContentRecord]:
         """
         What is here of an attachment, or of a thumbnail.
+"""
+        raise NotImplementedError
+    def cancel(self, ) -> None:
+        """
+        Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+        `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+        task does not reach this library, so this is how it is told.
 """
         raise NotImplementedError
     def correct(self, call: str,compartment: str,entry: str,text: typing.Optional[str]) -> str:
@@ -3756,6 +7243,8 @@ class OfficerProtocol(typing.Protocol):
 """
         raise NotImplementedError
     def link(self, ) -> LinkRecord:
+        raise NotImplementedError
+    def metrics(self, ) -> MetricsRecord:
         raise NotImplementedError
     def network_changed(self, ) -> None:
         raise NotImplementedError
@@ -3804,10 +7293,38 @@ class OfficerProtocol(typing.Protocol):
         raise NotImplementedError
     def stop(self, ) -> None:
         raise NotImplementedError
+    def subscribe_link(self, listener: LinkListener) -> Subscription:
+        """
+        Tells `listener` of the link, as [`Officer::link`] gives it.
+"""
+        raise NotImplementedError
+    def subscribe_packet(self, call: str,listener: PacketListener) -> Subscription:
+        """
+        Tells `listener` of one packet, whether it is on this device yet or not: as it is
+        now, and then what changes. At most ten times a second; what comes in between is merged.
+"""
+        raise NotImplementedError
+    def subscribe_packets(self, listener: ListListener) -> Subscription:
+        """
+        Tells `listener` of the list of packets, as [`Officer::packets`] gives it.
+"""
+        raise NotImplementedError
+    def sync_once(self, budget: SyncBudget) -> SyncReport:
+        """
+        Exchanges what waits with the center, within `budget`; dials by itself, or uses the
+        session that [`Officer::start`] keeps. Blocks for `ms_max` at the most.
+"""
+        raise NotImplementedError
     def wait_for_change(self, timeout_ms: int) -> bool:
         """
         Waits until something stored has changed since the last call of this kind; `false`
         when nothing did in time.
+"""
+        raise NotImplementedError
+    def woken_by(self, payload: str) -> WokenRecord:
+        """
+        Reads the payload of a push, which says at most which call to sync first. One that
+        cannot be read is taken for one that names no call.
 """
         raise NotImplementedError
 
@@ -3847,7 +7364,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterOptionalTypeHostLogger.lower(logger),
         )
         _uniffi_lift_return = _UniffiFfiConverterTypeOfficer.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_constructor_officer_open,
@@ -3886,7 +7403,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(caution),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_acknowledge,
@@ -3904,7 +7421,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(text),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_caution,
@@ -3925,7 +7442,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(text),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_note,
@@ -3956,7 +7473,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterOptionalString.lower(reason),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_add_query,
@@ -3984,7 +7501,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(name),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attach,
@@ -4002,10 +7519,27 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(blob),
         )
         _uniffi_lift_return = _UniffiFfiConverterOptionalTypeContentRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def cancel(self, ) -> None:
+        """
+        Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+        `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+        task does not reach this library, so this is how it is told.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -4029,7 +7563,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterOptionalString.lower(text),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_correct,
@@ -4047,7 +7581,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(ticket),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_enrol,
@@ -4065,7 +7599,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(blob),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_fetch,
@@ -4083,7 +7617,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(words),
         )
         _uniffi_lift_return = _UniffiFfiConverterSequenceTypeFoundRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find,
@@ -4113,7 +7647,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(call),
         )
         _uniffi_lift_return = _UniffiFfiConverterSequenceTypeFoundRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_known_about,
@@ -4144,6 +7678,18 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def metrics(self, ) -> MetricsRecord:
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeMetricsRecord.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_metrics,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -4183,7 +7729,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterOptionalString.lower(note),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_open_packet,
@@ -4195,7 +7741,7 @@ class Officer(OfficerProtocol):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = _UniffiFfiConverterUInt64.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_outbox_len,
@@ -4210,7 +7756,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(call),
         )
         _uniffi_lift_return = _UniffiFfiConverterOptionalTypePacketRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_packet,
@@ -4222,7 +7768,7 @@ class Officer(OfficerProtocol):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = _UniffiFfiConverterSequenceTypeSummaryRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_packets,
@@ -4237,7 +7783,7 @@ class Officer(OfficerProtocol):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_pause,
@@ -4249,7 +7795,7 @@ class Officer(OfficerProtocol):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_resume,
@@ -4297,7 +7843,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterTypeStatusKind.lower(status),
         )
         _uniffi_lift_return = _UniffiFfiConverterString.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_status,
@@ -4327,7 +7873,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(call),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shown,
@@ -4339,7 +7885,7 @@ class Officer(OfficerProtocol):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off,
@@ -4357,7 +7903,7 @@ class Officer(OfficerProtocol):
             _UniffiFfiConverterString.lower(unit),
         )
         _uniffi_lift_return = _UniffiFfiConverterTypeShiftRecord.lift
-        _uniffi_error_converter = _UniffiFfiConverterTypeFfiError
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_on,
@@ -4391,6 +7937,83 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def subscribe_link(self, listener: LinkListener) -> Subscription:
+        """
+        Tells `listener` of the link, as [`Officer::link`] gives it.
+"""
+        
+        _UniffiFfiConverterTypeLinkListener.check_lower(listener)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeLinkListener.lower(listener),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeSubscription.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_link,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def subscribe_packet(self, call: str,listener: PacketListener) -> Subscription:
+        """
+        Tells `listener` of one packet, whether it is on this device yet or not: as it is
+        now, and then what changes. At most ten times a second; what comes in between is merged.
+"""
+        
+        _UniffiFfiConverterString.check_lower(call)
+
+        _UniffiFfiConverterTypePacketListener.check_lower(listener)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(call),
+            _UniffiFfiConverterTypePacketListener.lower(listener),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeSubscription.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packet,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def subscribe_packets(self, listener: ListListener) -> Subscription:
+        """
+        Tells `listener` of the list of packets, as [`Officer::packets`] gives it.
+"""
+        
+        _UniffiFfiConverterTypeListListener.check_lower(listener)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeListListener.lower(listener),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeSubscription.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_subscribe_packets,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def sync_once(self, budget: SyncBudget) -> SyncReport:
+        """
+        Exchanges what waits with the center, within `budget`; dials by itself, or uses the
+        session that [`Officer::start`] keeps. Blocks for `ms_max` at the most.
+"""
+        
+        _UniffiFfiConverterTypeSyncBudget.check_lower(budget)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeSyncBudget.lower(budget),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeSyncReport.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def wait_for_change(self, timeout_ms: int) -> bool:
         """
         Waits until something stored has changed since the last call of this kind; `false`
@@ -4407,6 +8030,25 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_wait_for_change,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def woken_by(self, payload: str) -> WokenRecord:
+        """
+        Reads the payload of a push, which says at most which call to sync first. One that
+        cannot be read is taken for one that names no call.
+"""
+        
+        _UniffiFfiConverterString.check_lower(payload)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(payload),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeWokenRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_woken_by,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -4518,21 +8160,39 @@ class _UniffiFfiConverterOptionalTypeHostLogger(_UniffiConverterRustBuffer):
 __all__ = [
     "InternalError",
     "AttachmentStateRecord",
-    "MineRecord",
-    "FfiError",
-    "LinkRecord",
+    "ConfidenceKind",
+    "TopicKind",
+    "OutcomeKind",
     "QueryKind",
     "StatusKind",
+    "MentionKind",
+    "LinkKind",
+    "Said",
+    "MineRecord",
+    "SyncEnd",
+    "ForerunnerError",
+    "LinkRecord",
+    "ListUpdate",
+    "PacketUpdate",
     "AttachmentRecord",
     "ContentRecord",
+    "EntryKeyRecord",
+    "FactsRecord",
+    "FindingRecord",
     "ShownToRecord",
     "EntryRecord",
     "FoundRecord",
     "GlanceRecord",
+    "MetricsRecord",
     "PacketRecord",
+    "PlacedEntry",
+    "SummaryRecord",
+    "PlacedSummary",
     "PurposeRecord",
     "ShiftRecord",
-    "SummaryRecord",
+    "SyncBudget",
+    "SyncReport",
+    "WokenRecord",
     "HostClockImpl",
     "HostClock",
     "HostKeyStoreImpl",
@@ -4541,6 +8201,14 @@ __all__ = [
     "HostLogger",
     "HostSignerImpl",
     "HostSigner",
+    "LinkListenerImpl",
+    "LinkListener",
+    "ListListenerImpl",
+    "ListListener",
+    "Subscription",
+    "SubscriptionProtocol",
+    "PacketListenerImpl",
+    "PacketListener",
     "Officer",
     "OfficerProtocol",
 ]

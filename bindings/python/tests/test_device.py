@@ -11,6 +11,7 @@ import unittest
 import urllib.request
 
 import forerunner
+from forerunner import Said, streams
 
 WAIT_S = 20
 
@@ -46,13 +47,15 @@ class Keys(forerunner.HostKeyStore):
 
 
 class Center:
-    """`forerunner serve`, a process of its own."""
+    """`forerunner serve`, or what is asked for, as a process of its own."""
 
-    def __init__(self, folder):
-        config = folder / "center.toml"
-        config.write_text(CONFIG)
+    def __init__(self, folder, arguments=None):
+        if arguments is None:
+            config = folder / "center.toml"
+            config.write_text(CONFIG)
+            arguments = ["serve", "--config", config]
         ready = folder / "ready.json"
-        command = [os.environ["FORERUNNER_BIN"], "serve", "--config", config, "--ready-file", ready]
+        command = [os.environ["FORERUNNER_BIN"], *arguments, "--ready-file", ready]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + WAIT_S
         while not ready.exists():
@@ -104,8 +107,7 @@ class Device(unittest.TestCase):
     def notes(self, officer, call):
         packet = officer.packet(call)
         entries = packet.entries if packet else []
-        fields = [(json.loads(entry.fields), entry) for entry in entries]
-        return {field["text"]: entry for field, entry in fields if field["kind"] == "note"}
+        return {entry.said.text: entry for entry in entries if isinstance(entry.said, Said.NOTE)}
 
     def test_a_note_written_with_no_link_crosses_when_there_is_one(self):
         officer = forerunner.Officer.open(str(self.path / "device"), Keys(), None, None, None)
@@ -119,7 +121,7 @@ class Device(unittest.TestCase):
         call = self.center.post("/v1/calls", report)["id"]
 
         packet = self.until(officer, lambda packet: packet and packet.facts, lambda: officer.packet(call))
-        self.assertEqual(json.loads(packet.facts)["nature"], "ALARM")
+        self.assertEqual(packet.facts.nature, "ALARM")
 
         officer.set_link(False)
         self.until(officer, lambda link: isinstance(link, forerunner.LinkRecord.OFFLINE), officer.link)
@@ -157,9 +159,77 @@ class Device(unittest.TestCase):
         self.assertEqual(officer.attachment(entry.attachment.blob).content, b"a letter")
         self.assertIsNone(officer.attachment("0" * 64))
 
+    def on_duty(self, folder="device"):
+        officer = forerunner.Officer.open(str(self.path / folder), Keys())
+        ticket = self.center.post("/v1/enrolment-codes", {"agency": "pd", "label": "Phone"})["ticket"]
+        officer.enrol(ticket)
+        officer.sign_on("101", "1A1")
+        self.addCleanup(officer.stop)
+        return officer
+
+    def report(self, number):
+        report = {"agency": "pd", "number": number, "nature": "ALARM", "location": "1 A ST", "units": ["1A1"]}
+        return self.center.post("/v1/calls", report)["id"]
+
+    def first(self, stream, wanted):
+        deadline = time.monotonic() + WAIT_S
+        with stream:
+            while True:
+                state = stream.get(max(0, deadline - time.monotonic()))
+                if wanted(state):
+                    return state
+
+    def test_streams_begin_with_what_is_and_end_when_closed(self):
+        officer = self.on_duty()
+        officer.start()
+        self.first(streams.link(officer), lambda link: isinstance(link, forerunner.LinkRecord.ONLINE))
+        call = self.report("P-3")
+        self.first(streams.packets(officer), lambda calls: any(line.call == call for line in calls))
+        officer.set_link(False)
+        stream = streams.packet(officer, call)
+        for number in range(20):
+            officer.add_note(call, str(number))
+        packet = self.first(
+            stream,
+            lambda packet: packet
+            and any(isinstance(e.said, Said.NOTE) and e.said.text == "19" for e in packet.entries),
+        )
+        self.assertEqual(packet, officer.packet(call))
+        stream.close()
+        self.assertEqual(list(stream), [])
+
+    def test_one_contact_brings_what_waits_and_a_push_says_what(self):
+        officer = self.on_duty()
+        call = self.report("P-4")
+        woken = officer.woken_by(f"forerunner:1:{call}")
+        self.assertEqual((woken.call, woken.is_here), (call, False))
+        report = officer.sync_once(forerunner.SyncBudget(ms_max=20_000, bytes_max=1_000_000))
+        self.assertIsInstance(report.end, forerunner.SyncEnd.CAUGHT_UP)
+        self.assertEqual(officer.packet(call).facts.nature, "ALARM")
+        self.assertGreater(officer.metrics().bytes_received, 0)
+        self.assertIsNotNone(officer.metrics().age_ms)
+
+    def test_each_error_is_of_its_type_and_says_nothing_that_was_typed(self):
+        officer = forerunner.Officer.open(str(self.path / "errors"), Keys())
+        error, none = forerunner.ForerunnerError, "8000000100000000"
+        cases = [
+            (error.SignOnFirst, lambda: officer.add_note(none, "SECRET")),
+            (error.NotEnrolled, lambda: officer.sign_on("SECRET", "1A1")),
+            (error.Invalid, lambda: officer.packet("SECRET")),
+            (error.Invalid, lambda: officer.enrol("SECRET")),
+        ]
+        for kind, call in cases:
+            with self.assertRaises(kind) as raised:
+                call()
+            self.assertNotIn("SECRET", str(raised.exception))
+        officer.pause()
+        with self.assertRaises(error.Paused):
+            officer.packets()
+        officer.resume()
+
     def test_a_bad_ticket_is_a_typed_error(self):
         officer = forerunner.Officer.open(str(self.path / "other"), Keys(), None, None, None)
-        with self.assertRaises(forerunner.FfiError):
+        with self.assertRaises(forerunner.ForerunnerError.Invalid):
             officer.enrol("not a ticket")
         self.assertFalse(officer.is_enrolled())
 

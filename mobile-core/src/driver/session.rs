@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::attachments::Told;
 use super::{End, LinkState};
 use crate::Core;
-use crate::core::{Enrolled, Gate};
+use crate::core::{Enrolled, Gate, Progress};
 use crate::host::LogLevel;
 use crate::net::{CONNECT_MS_MAX, Heard, Link, Method, NetError, ask, open};
 use crate::store::{ShownRow, Store};
@@ -87,6 +87,7 @@ async fn dial(core: &Core) -> Result<Session<'_>, End> {
     let enrolled = core
         .enrolled()
         .ok_or_else(|| failed("this device is not enrolled"))?;
+    count(&core.0.counters.dials, 1);
     // Anew from the store: so a commit that failed has no consequence here.
     let loaded = core.0.store.run(Store::load).await;
     let loaded = loaded.map_err(failed)?;
@@ -144,6 +145,7 @@ impl Session<'_> {
                         let counters = &self.core.0.counters;
                         count(&counters.frames_sent, 1);
                         count(&counters.bytes_sent, frame.len());
+                        self.progress(|progress| progress.messages += 1);
                         room.send(frame);
                         continue;
                     }
@@ -180,7 +182,12 @@ impl Session<'_> {
                 _ = gate.changed() => return Err("the network or the shift has changed".into()),
                 () = stop.cancelled() => return Err("stopped".into()),
             }
+            count(&self.core.0.counters.wake_ups, 1);
         }
+    }
+
+    fn progress(&self, change: impl FnOnce(&mut Progress)) {
+        self.core.0.progress.send_modify(change);
     }
 
     /// Takes what was received so far, and commits it as one.
@@ -198,6 +205,7 @@ impl Session<'_> {
                     let counters = &self.core.0.counters;
                     count(&counters.frames_received, 1);
                     count(&counters.bytes_received, bytes.len());
+                    self.progress(|progress| progress.messages += 1);
                     match self.device.message(&bytes, now_ms) {
                         Ok(effects) => {
                             operations.extend(effects.store);
@@ -230,6 +238,7 @@ impl Session<'_> {
             return Ok(());
         }
         self.attachments.hear(&operations);
+        let is_told_all = is_told_all(&operations);
         let is_reset =
             |operation: &Operation| matches!(operation, Operation::Welcome { anew: true, .. });
         let resets = operations
@@ -259,6 +268,9 @@ impl Session<'_> {
             self.core.0.work.notify_one();
         }
         self.core.bump();
+        self.progress(|progress| {
+            progress.is_told_all = is_told_all.unwrap_or(progress.is_told_all);
+        });
         if applied.comes_anew {
             return Err("a document has to come anew".into());
         }
@@ -274,6 +286,7 @@ impl Session<'_> {
                 .0
                 .link
                 .send_replace(LinkState::Online { since_ms });
+            self.progress(|progress| progress.welcomed = true);
             self.hand_in_sealed();
             self.renew();
             self.take_work().await?;
@@ -369,6 +382,18 @@ impl Session<'_> {
             }
         });
     }
+}
+
+/// What the center says of what is left: `None` where it says nothing of it.
+fn is_told_all(operations: &[Operation]) -> Option<bool> {
+    operations
+        .iter()
+        .rev()
+        .find_map(|operation| match operation {
+            Operation::Position { .. } => Some(true),
+            Operation::Grant(_) | Operation::Changes { .. } => Some(false),
+            _ => None,
+        })
 }
 
 async fn hand_in(core: &Core, enrolled: &Enrolled, hash: ChangeHash) -> Result<(), NetError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod center;
+mod contact;
 
 use std::sync::Arc;
 use std::time::Duration;

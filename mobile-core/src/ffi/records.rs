@@ -1,7 +1,8 @@
 //! Flat records of what a screen shows.
 
+use super::{FactsRecord, Said};
 use packet::glance::{Fresh, Glance, Line};
-use packet::{Entry, QueryWhat, UnitState};
+use packet::{QueryWhat, UnitState};
 
 use crate::{
     AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, LinkState, MineState,
@@ -44,8 +45,8 @@ impl From<Shift> for ShiftRecord {
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct SummaryRecord {
     pub call: String,
-    /// The current facts' fields as JSON; `None` until they have come.
-    pub facts: Option<String>,
+    /// The current facts; `None` until they have come.
+    pub facts: Option<FactsRecord>,
     pub cautions: u64,
     pub unacknowledged: u64,
     pub unsent: u64,
@@ -57,7 +58,7 @@ impl From<PacketSummary> for SummaryRecord {
     fn from(summary: PacketSummary) -> Self {
         Self {
             call: summary.call.to_string(),
-            facts: summary.facts.map(|facts| fields(&Entry::Facts(facts))),
+            facts: summary.facts.map(Into::into),
             cautions: summary.cautions as u64,
             unacknowledged: summary.unacknowledged as u64,
             unsent: summary.unsent as u64,
@@ -71,7 +72,7 @@ impl From<PacketSummary> for SummaryRecord {
 pub struct PacketRecord {
     pub call: String,
     /// As in [`SummaryRecord`].
-    pub facts: Option<String>,
+    pub facts: Option<FactsRecord>,
     /// What it opens on, the most important first: at most five lines.
     pub glance: Vec<GlanceRecord>,
     /// Cautions that have no line.
@@ -85,7 +86,7 @@ impl PacketRecord {
             glance: glance.lines.into_iter().map(Into::into).collect(),
             cautions_below: glance.cautions_below as u64,
             call: packet.call.to_string(),
-            facts: packet.facts.map(|facts| fields(&Entry::Facts(facts))),
+            facts: packet.facts.map(Into::into),
             entries: packet.entries.into_iter().map(Into::into).collect(),
         }
     }
@@ -140,8 +141,7 @@ impl From<Line> for GlanceRecord {
 pub struct EntryRecord {
     pub id: String,
     pub compartment: String,
-    /// The entry's fields as JSON, `kind` among them.
-    pub fields: String,
+    pub said: Said,
     pub author_ms: i64,
     /// The author's clock less the center's.
     pub clock_off_ms: Option<i64>,
@@ -158,9 +158,9 @@ impl From<EntryView> for EntryRecord {
         Self {
             id: entry.id.to_string(),
             compartment: entry.document.compartment.name().to_owned(),
-            fields: fields(&entry.written.entry),
-            author_ms: entry.author_ms,
             clock_off_ms: entry.written.clock_off_ms,
+            said: entry.written.entry.into(),
+            author_ms: entry.author_ms,
             received_ms: entry.received_ms,
             mine: entry.mine.map(Into::into),
             shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
@@ -176,7 +176,7 @@ pub struct FoundRecord {
     /// It is a beat's: known before there is a call.
     pub is_beat: bool,
     /// As in [`SummaryRecord`].
-    pub facts: Option<String>,
+    pub facts: Option<FactsRecord>,
     pub entry: EntryRecord,
 }
 
@@ -185,7 +185,7 @@ impl From<Found> for FoundRecord {
         Self {
             call: found.call.to_string(),
             is_beat: found.is_beat,
-            facts: found.facts.map(|facts| fields(&Entry::Facts(facts))),
+            facts: found.facts.map(Into::into),
             entry: found.entry.into(),
         }
     }
@@ -250,12 +250,6 @@ impl From<AttachmentContent> for ContentRecord {
     }
 }
 
-/// What was stored once was within its limits: there is always a form.
-fn fields(entry: &Entry) -> String {
-    let fields = entry.to_fields().unwrap_or_default();
-    serde_json::Value::Object(fields).to_string()
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum MineRecord {
     OnDevice,
@@ -303,7 +297,7 @@ impl From<LinkState> for LinkRecord {
     }
 }
 
-#[derive(Debug, Clone, Copy, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum QueryKind {
     Plate,
     Person,
@@ -325,7 +319,7 @@ impl From<QueryKind> for QueryWhat {
     }
 }
 
-#[derive(Debug, Clone, Copy, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum StatusKind {
     Assigned,
     EnRoute,

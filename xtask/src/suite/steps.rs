@@ -36,7 +36,28 @@ pub(crate) fn dependencies() -> Result<(), Failure> {
 
 /// The build has been made: no need to build again.
 pub(crate) fn bindings(release: &Path) -> Result<(), Failure> {
-    bindings::check_built_python(release)
+    bindings::check_built(release)
+}
+
+/// What an integrator's type checker says of the Python package and its tests.
+pub(crate) fn python_types() -> Result<(), Failure> {
+    let package = workspace::root().join("bindings/python");
+    let mut command = Command::new("node");
+    command.arg(requirements::tool("pyright/index.js"));
+    process::run(command.arg("--project").arg(&package).current_dir(package))
+}
+
+pub(crate) fn kotlin_tests(release: &Path) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut command = bindings::kotlin::tests(release)?;
+    command.env("FORERUNNER_BIN", forerunner(release));
+    let good = process::run_reading(&mut command, Stream::Out, |line| tally.read_junit(line))?;
+    tally.settle(good);
+    Ok(tally)
+}
+
+pub(crate) fn swift_checks() -> Result<(), Failure> {
+    bindings::swift::check()
 }
 
 pub(crate) fn rust_tests(release: &Path) -> Result<Tally, Failure> {
