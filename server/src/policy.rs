@@ -118,6 +118,18 @@ pub enum Act {
     SeeCads,
     NewEnrolmentCode,
     RevokeDevice,
+    /// All devices, who has them, and how they stand.
+    SeeDevices,
+    /// Have a device erase what it was given.
+    EraseDevice,
+    /// Give an officer the tries of the PIN back.
+    ReleaseDevice,
+    /// Say that a device is fixed in a vehicle.
+    MarkMounted,
+    /// Say how a device is, and be told what to do: by its certificate alone.
+    ReportStanding,
+    /// Hand in the receipt of an erasure.
+    ConfirmErasure,
     Backup,
     Restore,
     /// Put a question to an agency's source.
@@ -153,18 +165,20 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
-        ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
-        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
-        SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, ConfirmErasure,
+        EndPremise, Enrol, EraseDevice, ExplainTriage, FetchAttachment, GiveBack, HandInSealed,
+        LinkCalls, ListCalls, MarkMounted, NewEnrolmentCode, OpenSession, Readmit, Release,
+        ReleaseDevice, ReplaceHotList, ReportCall, ReportPlateReads, ReportStanding, Restore,
+        RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals, SeeBoard, SeeCads,
+        SeeDevices, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn,
+        Write,
     };
     match (role, act) {
         (_, SeeHealth | SeeApiDescription | Enrol)
         | (
             Role::Device | Role::Officer,
-            SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
+            SignOn | SignOff | OpenSession | HandInSealed | GiveBack | ReportStanding
+            | ConfirmErasure,
         )
         | (Role::Device, Readmit)
         | (Role::Operator, Backup | Restore | ExplainTriage)
@@ -185,8 +199,9 @@ pub fn decide(role: Role, act: Act) -> bool {
         | (
             Role::Analyst | Role::Supervisor | Role::Dispatch,
             AddHotListEntry | ClearHotListEntry | SeeHotLists | SetPremise | EndPremise
-            | SeePremises | LinkCalls,
+            | SeePremises | LinkCalls | SeeDevices,
         )
+        | (Role::Supervisor | Role::Dispatch, EraseDevice | ReleaseDevice | MarkMounted)
         | (Role::Supervisor, NewEnrolmentCode | RevokeDevice)
         | (Role::Dispatch, ReplaceHotList | ReportPlateReads | SeeCads)
         | (
@@ -392,6 +407,12 @@ mod tests {
             Act::SeeCads,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::SeeDevices,
+            Act::EraseDevice,
+            Act::ReleaseDevice,
+            Act::MarkMounted,
+            Act::ReportStanding,
+            Act::ConfirmErasure,
             Act::AskSource,
             Act::AddHotListEntry,
             Act::ClearHotListEntry,

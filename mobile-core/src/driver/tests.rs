@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod center;
+mod locking;
 
 use std::sync::Arc;
 use std::time::Duration;
