@@ -75,6 +75,10 @@ pub(crate) async fn run(args: DemoArgs, stop: CancellationToken) -> Ended {
         println!("  MDT page, unit {}  {}", mdt.unit, mdt.url);
     }
     println!(
+        "  MDT pages' PIN       {} (set and entered by the demo itself)",
+        mdts::DEMO_PIN
+    );
+    println!(
         "  API                  {console}/v1/openapi.json   token in {}",
         folder.token_file().display()
     );

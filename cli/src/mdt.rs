@@ -39,6 +39,14 @@ pub(crate) struct MdtArgs {
     /// Let the page's host cut the link by `POST /link` (for tests and demos).
     #[arg(long)]
     allow_link_switch: bool,
+    /// For demos: set this PIN and open with it by itself, and show it on the page.
+    #[arg(
+        long,
+        value_name = "PIN",
+        env = "FORERUNNER_DEMO_PIN",
+        hide_env_values = true
+    )]
+    demo_pin: Option<String>,
 }
 
 pub(crate) async fn run(args: MdtArgs, stop: CancellationToken) -> Ended {
@@ -58,6 +66,8 @@ pub(crate) async fn run(args: MdtArgs, stop: CancellationToken) -> Ended {
         unit: args.unit,
         label: args.label,
         allow_link_switch: args.allow_link_switch,
+        demo_pin: args.demo_pin,
+        pin_hash: mdt::PinHash::default(),
     };
     mdt::run(options, stop, |url| println!("{url}"))
         .await

@@ -89,6 +89,71 @@
   document.addEventListener("keydown", turnSoundOn, true);
   setInterval(sound, 1000);
 
+  // ---- the lock -------------------------------------------------------------------
+
+  const TOUCHED_EVERY_MS = 30000;
+  const title = document.title;
+  let toldTouchedMs = 0;
+  let wasLocked = null;
+
+  function isLocked() {
+    return document.getElementById("lock").dataset.locked !== "open";
+  }
+
+  // What an officer is in the middle of writing stays in its box, under the lock.
+  function isWriting() {
+    const boxes = document.querySelectorAll(".desk textarea, #open-fields textarea, #open-fields input:not([type=radio])");
+    return Array.from(boxes).some(function (box) { return box.value.trim() !== ""; });
+  }
+
+  // Regions are emptied by the program; what is no region goes here.
+  function onLock() {
+    const locked = isLocked();
+    document.querySelector(".desk").inert = locked;
+    document.querySelector(".top").inert = locked;
+    if (locked === wasLocked) return;
+    const opened = wasLocked === true && !locked;
+    wasLocked = locked;
+    document.title = locked ? "Locked" : title;
+    clearDigits();
+    if (locked) {
+      document.getElementById("said").textContent = "";
+      document.querySelectorAll("dialog[open]").forEach(function (dialog) { dialog.close(); });
+      const beat = document.querySelector(".beat");
+      if (beat) beat.replaceChildren();
+      const box = document.getElementById("digits");
+      if (box.offsetParent) box.focus();
+    } else if (opened && !isWriting()) {
+      location.reload();
+    }
+  }
+
+  function clearDigits() {
+    document.getElementById("digits").value = "";
+  }
+
+  function touched() {
+    const nowMs = Date.now();
+    if (isLocked() || nowMs - toldTouchedMs < TOUCHED_EVERY_MS) return;
+    toldTouchedMs = nowMs;
+    live.send({ touched: true });
+  }
+
+  document.addEventListener("click", function (event) {
+    const key = event.target.closest("[data-digit]");
+    if (!key) return;
+    const box = document.getElementById("digits");
+    box.value = key.dataset.digit ? (box.value + key.dataset.digit).slice(0, 12) : box.value.slice(0, -1);
+  });
+  document.addEventListener("htmx:afterRequest", function (event) {
+    if (event.target.id === "pad") clearDigits();
+  });
+  ["pointerdown", "keydown"].forEach(function (kind) {
+    document.addEventListener(kind, touched, true);
+  });
+  document.addEventListener("live:content", onLock);
+  document.addEventListener("DOMContentLoaded", onLock);
+
   // ---- the forms that open over the page ------------------------------------------
 
   document.addEventListener("click", function (event) {

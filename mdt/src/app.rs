@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
-use mobile_core::{BootClock, Core, LinkState};
+use mobile_core::{BootClock, Core, CoreError, LinkState};
 use packet::entry::ATTACHMENT_BYTES_MAX;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, guard};
+use crate::begin::Officer;
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{attachments, beat, clips, forms, live, pages};
+use crate::{attachments, beat, clips, forms, live, lock, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +30,11 @@ pub(crate) struct Inner {
     pub(crate) label: String,
     pub(crate) notice: String,
     pub(crate) why_not: watch::Receiver<String>,
+    /// Whose shift this program begins.
+    pub(crate) officer: Option<Officer>,
+    /// Whether it does: not after the officer ended it here.
+    pub(crate) wants_shift: watch::Sender<bool>,
+    pub(crate) demo_pin: Option<String>,
     /// Cancelled when the program ends: open pages close.
     pub(crate) shutdown: CancellationToken,
 }
@@ -92,6 +99,30 @@ impl App {
         self.inner.why_not.borrow().clone()
     }
 
+    pub(crate) fn wants_shift(&self) -> bool {
+        *self.inner.wants_shift.borrow()
+    }
+
+    pub(crate) fn want_shift(&self, wants: bool) {
+        self.inner.wants_shift.send_replace(wants);
+    }
+
+    /// Something that a sign-on waits for has come about.
+    pub(crate) fn look_at_shift(&self) {
+        self.inner.wants_shift.send_modify(|_| ());
+    }
+
+    /// Signs on whoever started this program, on a laptop whose shift is over.
+    pub(crate) async fn sign_on_again(&self) -> Result<(), CoreError> {
+        let officer = self.inner.officer.as_ref().ok_or(CoreError::SignOnFirst)?;
+        let signed_on = self.core().sign_on(&officer.badge, &officer.unit).await;
+        signed_on.map(drop)
+    }
+
+    pub(crate) fn demo_pin(&self) -> Option<&str> {
+        self.inner.demo_pin.as_deref()
+    }
+
     /// Rises with [`App::why_not`].
     pub(crate) fn standing(&self) -> watch::Receiver<String> {
         self.inner.why_not.clone()
@@ -123,6 +154,11 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
             "/calls/{call}/attachments/{blob}",
             get(attachments::content),
         )
+        .route("/lock", post(lock::lock))
+        .route("/lock/digits", post(lock::digits))
+        .route("/shift/renew", post(lock::renew))
+        .route("/shift/end", post(lock::end))
+        .route("/shift/begin", post(lock::begin))
         .route("/packets", post(forms::open_packet))
         .route("/beat", get(beat::page))
         .route("/beat/found", get(beat::found))
@@ -134,6 +170,16 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
     routes
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .merge(attachments)
+        .layer(middleware::from_fn_with_state(app.clone(), touched))
         .layer(middleware::from_fn_with_state(access, guard))
         .with_state(app)
+}
+
+/// What the officer sends or opens is a touch; what the page asks for by itself is none.
+async fn touched(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path != "/live" && !path.starts_with("/assets/") {
+        app.core().touch();
+    }
+    next.run(request).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mobile_core::identity::KeyStore;
-use mobile_core::{BootClock, Core, CoreError, Ticket};
+use mobile_core::{BootClock, Core, CoreError, LockState, LockedWhy, Ticket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,9 @@ pub(crate) struct Beginning {
     pub(crate) clock: Arc<dyn BootClock>,
     pub(crate) ticket: Option<Ticket>,
     pub(crate) officer: Option<Officer>,
+    /// Whether a shift is to be begun; changes too when what it waited for has come about.
+    pub(crate) wants_shift: watch::Receiver<bool>,
+    pub(crate) demo_pin: Option<String>,
     /// Why nobody is signed on, as a sentence; empty when somebody is.
     pub(crate) why_not: watch::Sender<String>,
 }
@@ -39,7 +42,12 @@ impl Beginning {
     /// Until `stop` is cancelled, since a shift ends and must begin again.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut backoff_ms = BACKOFF_MS_START;
+        let mut wants_shift = self.wants_shift.clone();
+        let mut locked = self.core.lock_state();
+        self.open_a_demo().await;
         loop {
+            wants_shift.mark_unchanged();
+            locked.mark_unchanged();
             let done = tokio::select! {
                 () = stop.cancelled() => return,
                 done = self.step() => done,
@@ -61,14 +69,32 @@ impl Beginning {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_millis(rest_ms)) => {}
+                _ = wants_shift.changed() => {}
+                _ = locked.changed() => {}
             }
+        }
+    }
+
+    /// A demo's laptop opens by itself when it starts, as if its officer had typed the PIN.
+    async fn open_a_demo(&self) {
+        if let Some(pin) = &self.demo_pin
+            && matches!(
+                *self.core.lock_state().borrow(),
+                LockState::Locked {
+                    why: LockedWhy::Started,
+                    ..
+                }
+            )
+            && let Err(error) = self.core.unlock(pin).await
+        {
+            tracing::warn!(%error, "the demo's PIN does not open this laptop");
         }
     }
 
     async fn step(&self) -> Result<(), CoreError> {
         // First of all: nothing more is written in the name of whoever was here before.
         if let Some(officer) = &self.officer
-            && self.core.shift().is_some()
+            && self.core.shift_left().is_some()
             && !self.is_whose_shift_is_open(officer)?
         {
             self.core.sign_off().await?;
@@ -77,6 +103,14 @@ impl Beginning {
             && let Some(ticket) = &self.ticket
         {
             self.core.enrol(ticket).await?;
+        }
+        let state = self.core.lock_state().borrow().clone();
+        match (state, &self.demo_pin) {
+            _ if !*self.wants_shift.borrow() => return self.nobody("The shift was ended here."),
+            (LockState::Open { has_pin: false }, Some(pin)) => self.core.set_pin(pin).await?,
+            (LockState::Open { has_pin: false }, None) => return self.nobody("Choose a PIN."),
+            (LockState::Open { has_pin: true }, _) => {}
+            _ => return self.nobody("This laptop is locked."),
         }
         let is_open = |shift: mobile_core::Shift| shift.expires_ms > self.center_now_ms();
         if !self.core.shift().is_some_and(is_open)
@@ -92,6 +126,11 @@ impl Beginning {
             Some(_) => String::new(),
             None => "Start this program with your badge and your unit.".into(),
         });
+        Ok(())
+    }
+
+    fn nobody(&self, why: &str) -> Result<(), CoreError> {
+        self.why_not.send_replace(why.into());
         Ok(())
     }
 

@@ -95,7 +95,20 @@ impl FormError {
             | Self::Core(CoreError::Entry(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::FileTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable(status) => *status,
-            Self::Core(CoreError::SignOnFirst | CoreError::NotEnrolled) => StatusCode::CONFLICT,
+            Self::Core(
+                CoreError::SignOnFirst
+                | CoreError::NotEnrolled
+                | CoreError::AttachmentsUnsent { .. },
+            ) => StatusCode::CONFLICT,
+            Self::Core(
+                CoreError::Locked
+                | CoreError::WrongPin { .. }
+                | CoreError::WrongCode { .. }
+                | CoreError::LockedOut
+                | CoreError::ShiftOver
+                | CoreError::NoPin,
+            ) => StatusCode::LOCKED,
+            Self::Core(CoreError::Pin(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Core(
                 CoreError::DiskFull | CoreError::OutboxFull | CoreError::AttachmentsFull,
             ) => StatusCode::INSUFFICIENT_STORAGE,
@@ -116,6 +129,19 @@ impl FormError {
                 "Too much waits to be sent: nothing more can be written until there is a link."
                     .into()
             }
+            // What stands over the page says the rest.
+            Self::Core(CoreError::Locked) => "This laptop is locked.".into(),
+            Self::Core(
+                error @ (CoreError::WrongPin { .. }
+                | CoreError::WrongCode { .. }
+                | CoreError::LockedOut
+                | CoreError::ShiftOver
+                | CoreError::NoPin
+                | CoreError::Pin(_)
+                | CoreError::AttachmentsUnsent { .. }
+                | CoreError::Unreachable(_)
+                | CoreError::Refused { .. }),
+            ) => crate::words::sentence(&error.to_string()),
             Self::Core(CoreError::NotHere) => Self::NoCall.to_string(),
             Self::Core(CoreError::Entry(EntryError::Field { field, wanted })) => {
                 format!("Not taken: {field} should have {wanted}.")
@@ -131,9 +157,24 @@ impl FormError {
 
 impl IntoResponse for FormError {
     fn into_response(self) -> Response {
+        let kept = match self {
+            // There was no text.
+            Self::Core(
+                CoreError::WrongPin { .. }
+                | CoreError::WrongCode { .. }
+                | CoreError::LockedOut
+                | CoreError::ShiftOver
+                | CoreError::NoPin
+                | CoreError::Pin(_)
+                | CoreError::AttachmentsUnsent { .. }
+                | CoreError::Unreachable(_)
+                | CoreError::Refused { .. },
+            ) => "",
+            _ => " Your text is still in its box.",
+        };
         let answer = AnswerView {
             taken: false,
-            text: format!("{} Your text is still in its box.", self.words()),
+            text: format!("{}{kept}", self.words()),
         };
         (self.status(), html(&answer)).into_response()
     }

@@ -26,6 +26,7 @@ mod clips;
 mod error;
 mod forms;
 mod live;
+mod lock;
 mod pages;
 mod present;
 mod serve;
@@ -41,7 +42,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mobile_core::identity::{FileKeyStore, KeyStore};
-use mobile_core::{BootClock, Core, CoreError, Options, SystemClock, Ticket, TracingLogger};
+use mobile_core::{
+    BootClock, Core, CoreError, LockRules, Options, SystemClock, Ticket, TracingLogger,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +55,7 @@ use begin::{Beginning, Officer};
 use words::Times;
 
 pub use error::MdtError;
+pub use mobile_core::PinHash;
 
 /// How one laptop's program is started.
 #[derive(Debug, Clone)]
@@ -70,6 +74,11 @@ pub struct MdtOptions {
     /// Lets whoever has the page's secret cut the laptop's link: `POST /link` with
     /// `{"up": bool}`. For tests and demos.
     pub allow_link_switch: bool,
+    /// For demos: the program sets this PIN and opens with it by itself, and the page shows
+    /// it. Without it the officer chooses one before the first sign-on.
+    pub demo_pin: Option<String>,
+    /// What it costs to try a PIN.
+    pub pin_hash: PinHash,
 }
 
 /// The laptop's program, until `shutdown` is cancelled.
@@ -93,13 +102,16 @@ pub async fn run(
         .map_err(MdtError::Ticket)?;
     let (listener, port) = listen(options.port).await?;
     let _alone = lock(&options.directory)?;
-    let device = open(&options.directory).await?;
+    let device = open(&options.directory, options.pin_hash).await?;
     let core = device.core.clone();
     if !core.is_enrolled() && ticket.is_none() {
         return Err(MdtError::NoTicket);
     }
     let access = Arc::new(Access::new(port)?);
     let (why_not, standing) = watch::channel("Signing on.".to_owned());
+    let wants_shift = watch::Sender::new(true);
+    let officer = options.officer.zip(options.unit);
+    let officer = officer.map(|(badge, unit)| Officer { badge, unit });
     let app = App::new(Inner {
         core: core.clone(),
         clock: device.clock.clone(),
@@ -107,6 +119,9 @@ pub async fn run(
         label: options.label,
         notice: device.notice,
         why_not: standing,
+        officer: officer.clone(),
+        wants_shift: wants_shift.clone(),
+        demo_pin: options.demo_pin.clone(),
         shutdown: shutdown.clone(),
     });
     let beginning = Beginning {
@@ -114,10 +129,9 @@ pub async fn run(
         keys: device.keys,
         clock: device.clock,
         ticket,
-        officer: options
-            .officer
-            .zip(options.unit)
-            .map(|(badge, unit)| Officer { badge, unit }),
+        officer,
+        wants_shift: wants_shift.subscribe(),
+        demo_pin: options.demo_pin,
         why_not,
     };
     let beginning = tokio::spawn(beginning.run(shutdown.clone()));
@@ -177,7 +191,7 @@ struct Device {
     notice: String,
 }
 
-async fn open(directory: &Path) -> Result<Device, MdtError> {
+async fn open(directory: &Path, hash: PinHash) -> Result<Device, MdtError> {
     let directory = directory.to_owned();
     let opening = tokio::task::spawn_blocking(move || {
         let keys =
@@ -187,14 +201,18 @@ async fn open(directory: &Path) -> Result<Device, MdtError> {
             })?;
         let keys: Arc<dyn KeyStore> = Arc::new(keys);
         let clock: Arc<dyn BootClock> = Arc::new(SystemClock::new());
-        let opened = Core::open(Options {
+        let options = Options {
             directory: directory.join("device"),
             keys: keys.clone(),
             signer: None,
             clock: clock.clone(),
             log: Arc::new(TracingLogger),
-        })
-        .map_err(MdtError::Open)?;
+        };
+        let rules = LockRules {
+            hash,
+            pin_first: true,
+        };
+        let opened = Core::open_under(options, rules).map_err(MdtError::Open)?;
         let notice = opened.set_aside.map_or_else(String::new, |path| {
             format!(
                 "An older store on this laptop could not be opened. It was set aside as {}; \

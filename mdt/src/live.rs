@@ -41,11 +41,13 @@ pub(crate) struct LiveQuery {
     call: Option<String>,
 }
 
-/// What a page says it shows.
-#[derive(Debug, Deserialize)]
+/// What a page says it shows, or that the officer touched it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct ShownMessage {
     shown: Vec<String>,
     through: String,
+    touched: bool,
 }
 
 pub(crate) async fn live(
@@ -109,6 +111,7 @@ impl LivePage {
         let mut changes = self.app.core().changes();
         let mut link = self.app.core().link();
         let mut standing = self.app.standing();
+        let mut locked = self.app.core().lock_state();
         let shutdown = self.app.shutdown().clone();
         let mut header = interval(Duration::from_millis(HEADER_EVERY_MS));
         header.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,6 +132,7 @@ impl LivePage {
                     changes.mark_unchanged();
                     link.mark_unchanged();
                     standing.mark_unchanged();
+                    locked.mark_unchanged();
                     self.send(header_due).await?;
                     (behind, header_due) = (false, false);
                     next = Instant::now() + Duration::from_millis(PACE_MS);
@@ -148,6 +152,11 @@ impl LivePage {
                 changed = standing.changed() => {
                     changed.map_err(|_| LiveEnd::Closed)?;
                     behind = true;
+                }
+                changed = locked.changed() => {
+                    changed.map_err(|_| LiveEnd::Closed)?;
+                    // What may not be seen any more goes at once.
+                    (behind, next) = (true, Instant::now());
                 }
                 _ = header.tick() => {
                     (behind, header_due) = (true, true);
@@ -176,8 +185,13 @@ impl LivePage {
             Message::Close(_) => return Err(LiveEnd::Closed),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => return Ok(()),
         };
-        let (Ok(said), Some(call)) = (serde_json::from_str::<ShownMessage>(&text), self.call)
-        else {
+        let Ok(said) = serde_json::from_str::<ShownMessage>(&text) else {
+            return Ok(());
+        };
+        if said.touched {
+            self.app.core().touch();
+        }
+        let Some(call) = self.call else {
             return Ok(());
         };
         let packet = here(self.app.core(), call).await?;

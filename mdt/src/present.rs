@@ -20,8 +20,9 @@ use mobile_core::{Core, CoreError, Packet};
 use packet::CallId;
 
 use crate::app::App;
+use crate::lock;
 use crate::view::{
-    AlertsView, BeatView, CallsView, DeskView, HeaderView, PacketView, PriorityView,
+    AlertsView, BeatView, CallsView, DeskView, HeaderView, LockView, PacketView, PriorityView,
 };
 use crate::words::Times;
 
@@ -80,6 +81,7 @@ impl Scene {
 /// The whole page as it is now. Nobody signed on sees nobody's calls.
 #[derive(Debug)]
 pub(crate) struct Look {
+    pub(crate) lock: LockView,
     pub(crate) header: HeaderView,
     pub(crate) alerts: AlertsView,
     pub(crate) calls: CallsView,
@@ -115,8 +117,13 @@ impl Look {
             None => None,
         };
         let told = app.digests().of(core, &scene, &summaries).await?;
-        let unsent = core.outbox_len().await?;
+        // What waits in a locked store, nobody can count.
+        let unsent = match core.outbox_len().await {
+            Err(CoreError::Locked) => 0,
+            unsent => unsent?,
+        };
         Ok(Self {
+            lock: lock::view(app),
             header: desk::header(app, &scene, unsent, told.refused),
             alerts: desk::alerts(&summaries, told.alerts, open),
             calls: desk::calls(&summaries, open),
@@ -136,6 +143,7 @@ impl Look {
 
     pub(crate) fn desk(self, is_missing: bool) -> DeskView {
         DeskView {
+            lock: self.lock,
             header: self.header,
             alerts: self.alerts,
             calls: self.calls,

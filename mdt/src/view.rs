@@ -12,7 +12,7 @@
 //!
 //! | page | socket | regions |
 //! |---|---|---|
-//! | `GET /` [`DeskView`] without a packet | `/live` | [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
+//! | `GET /` [`DeskView`] without a packet | `/live` | [`LockView`] `#lock`, [`HeaderView`] `#header`, [`AlertsView`] `#alerts`, [`CallsView`] `#calls` |
 //! | `GET /beat` [`DeskView`] with [`BeatView`] | `/live` | the same; `GET /beat/found?words=…` answers a search with [`FoundsView`] |
 //! | `GET /calls/{id}` [`DeskView`] with it | `/live?call={id}` | these, and [`SummaryView`] `#summary`, [`GlanceView`] `#glance`, [`KnownView`] `#known`, [`StatusView`] `#my-status`, [`CautionsView`] `#cautions`, [`FactsView`] `#facts`, [`FindingsView`] `#findings`, [`NotesView`] `#notes`, [`UnitsView`] `#units`, [`SourcesView`] `#sources`, [`ShownThroughView`] `#shown-through` |
 //!
@@ -23,7 +23,8 @@
 //!
 //! **What the page sends**, only while it is visible and each time that
 //! `#shown-through` changed:
-//! `{"shown": ["<document>", …], "through": "<ShownThroughView::through>"}`.
+//! `{"shown": ["<document>", …], "through": "<ShownThroughView::through>"}`. And when the
+//! officer touched it, at most twice a minute: `{"touched": true}`.
 //!
 //! **Forms** (`application/x-www-form-urlencoded`, answered with [`AnswerView`],
 //! with a 2xx status when taken; any other status keeps the text in the box).
@@ -31,6 +32,9 @@
 //!
 //! | route | fields |
 //! |---|---|
+//! | `POST /lock/digits` | `digits`: a PIN or a code, by what [`LockView`] says |
+//! | `POST /lock`, `/shift/renew`, `/shift/begin` | |
+//! | `POST /shift/end` | `anyway`: `yes` loses attachments that were not sent |
 //! | `POST /calls/{id}/notes` | `text` |
 //! | `POST /calls/{id}/queries` | `what`: `plate`, `person`, `phone`, `address` ([`QueriesView::CHOICES`]); `value`; `purpose`: a code of [`QueriesView::purposes`]; `reason`, which may be empty |
 //! | `POST /calls/{id}/status` | `status`: `en-route`, `on-scene`, `clear` ([`StatusView::CHOICES`]) |
@@ -47,6 +51,7 @@ mod beat;
 mod desk;
 mod entry;
 mod glance;
+mod lock;
 mod packet;
 
 pub use beat::{BeatNameView, BeatView, FoundView, FoundsView, KnownView};
@@ -55,6 +60,7 @@ pub use entry::{
     AttachmentView, ConfidenceView, CorrectionView, EntryProgress, EntryView, FindingView, SeenBy,
 };
 pub use glance::{GlanceView, LineView, Tone};
+pub use lock::{LockView, LockedAs};
 pub use packet::{
     CautionsView, FactsView, FindingsView, NotesView, PacketView, QueriesView, ShownThroughView,
     SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,

@@ -2,10 +2,14 @@
 
 mod attach;
 mod enrol;
+mod erase;
 mod find;
 mod follow;
+mod lock;
 mod push;
 mod read;
+mod read;
+mod standing;
 mod sync_once;
 mod write;
 
@@ -14,6 +18,7 @@ pub use find::FOUND_MAX;
 pub use follow::{
     Difference, EntryKey, LinkFollower, ListFollower, ListNews, PacketFollower, PacketNews,
 };
+pub use lock::Unlocked;
 pub use push::Woken;
 pub(crate) use sync_once::Progress;
 pub use sync_once::{Budget, Ended, Synced};
@@ -32,6 +37,9 @@ use tokio_util::sync::CancellationToken;
 use crate::driver::{self, LinkState};
 use crate::host::{BootClock, LogLevel, Logger};
 use crate::identity::{KeyStore, Signer, SoftwareSigner, client_config};
+use crate::lock::shift_clock::ShiftClock;
+use crate::lock::tries::Moment;
+use crate::lock::{LockRules, LockState};
 use crate::net::{Connector, TlsConnector};
 use crate::shift::{Enrolment, Shift};
 use crate::store::{Contact, Pen, Store};
@@ -101,9 +109,11 @@ pub(crate) struct Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gate {
     pub(crate) paused: bool,
+    /// The device is locked, or being erased: there is no session.
+    pub(crate) locked: bool,
     /// The host, or a test, has cut the network.
     pub(crate) cut: bool,
-    /// Rises with enrolment, sign-on and sign-off.
+    /// Rises with enrolment, sign-on, sign-off and unlocking.
     pub(crate) standing: u64,
 }
 
@@ -118,6 +128,18 @@ pub(crate) struct Enrolled {
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    directory: PathBuf,
+    rules: LockRules,
+    /// What opens the store; held by whoever locks, unlocks or erases.
+    custody: tokio::sync::Mutex<lock::Custody>,
+    lock_state: watch::Sender<LockState>,
+    shift_clock: Mutex<Option<ShiftClock>>,
+    /// When the officer was last there.
+    touched: Mutex<Moment>,
+    /// Something may have to be locked.
+    lock_due: Notify,
+    /// Held while a session runs.
+    pub(crate) in_session: tokio::sync::Mutex<()>,
     keys: Arc<dyn KeyStore>,
     signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn BootClock>,
@@ -164,6 +186,13 @@ fn replace<T>(value: &RwLock<T>, new: T) {
     *value.write().unwrap_or_else(PoisonError::into_inner) = new;
 }
 
+/// Goes on to its end though whoever waits for it may leave: half of a lock is none.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, CoreError>> + Send + 'static,
+) -> Result<T, CoreError> {
+    tokio::spawn(work).await.map_err(|e| keys_error(&e))?
+}
+
 fn keys_error(error: &dyn fmt::Display) -> CoreError {
     CoreError::Keys(error.to_string())
 }
@@ -178,12 +207,33 @@ impl Core {
         Self::open_with(options, Arc::new(TlsConnector::default()))
     }
 
+    /// As [`Core::open`], under these rules of locking.
+    ///
+    /// # Errors
+    /// As [`Core::open`].
+    pub fn open_under(options: Options, rules: LockRules) -> Result<Opened, CoreError> {
+        Self::open_all(options, rules, Arc::new(TlsConnector::default()))
+    }
+
     /// As [`Core::open`], over a network that a test gives.
     ///
     /// # Errors
     /// As [`Core::open`].
     #[doc(hidden)]
     pub fn open_with(options: Options, connector: Arc<dyn Connector>) -> Result<Opened, CoreError> {
+        Self::open_all(options, LockRules::default(), connector)
+    }
+
+    /// … and under these rules.
+    ///
+    /// # Errors
+    /// As [`Core::open`].
+    #[doc(hidden)]
+    pub fn open_all(
+        options: Options,
+        rules: LockRules,
+        connector: Arc<dyn Connector>,
+    ) -> Result<Opened, CoreError> {
         let Options {
             directory,
             keys,
@@ -195,20 +245,6 @@ impl Core {
             Some(signer) => signer,
             None => software_signer(keys.as_ref())?,
         };
-        let (store, set_aside) = Store::open(&directory, keys.clone(), clock.wall_ms())?;
-        if set_aside.is_some() {
-            log.log(
-                LogLevel::Warning,
-                "the store could not be opened and was set aside",
-            );
-        }
-        let mut orphans = store.sealed().all().map_err(StoreError::from)?;
-        let mut waiting = Vec::new();
-        for hash in &orphans {
-            waiting.push(store.is_waiting(*hash)?);
-        }
-        let mut waiting = waiting.into_iter();
-        orphans.retain(|_| !waiting.next().unwrap_or(false));
         let enrolled = match keys.load(ENROLMENT).map_err(|e| keys_error(&e))? {
             Some(kept) => {
                 let enrolment = Enrolment::from_json(&kept)
@@ -217,6 +253,27 @@ impl Core {
             }
             None => None,
         };
+        std::fs::create_dir_all(&directory).map_err(StoreError::from)?;
+        erase::finish(
+            &erase::Place {
+                directory: &directory,
+                keys: keys.as_ref(),
+                signer: signer.as_ref(),
+                enrolled: enrolled.as_deref(),
+            },
+            &mut |_| (),
+        )?;
+        let now = Moment {
+            boot_ms: clock.now_ms(),
+            wall_ms: clock.wall_ms(),
+        };
+        let begun = lock::begin(&directory, keys.as_ref(), now)?;
+        if begun.set_aside.is_some() {
+            log.log(
+                LogLevel::Warning,
+                "the store could not be opened and was set aside",
+            );
+        }
         let why = if enrolled.is_some() {
             "not connected yet"
         } else {
@@ -226,19 +283,29 @@ impl Core {
             since_ms: clock.wall_ms(),
             why: why.into(),
         };
+        let is_locked = !begun.state.is_open();
         let inner = Inner {
-            shift: RwLock::new(store.shift()?),
-            contact: RwLock::new(store.contact()?),
-            store,
+            shift: RwLock::new(begun.shift),
+            contact: RwLock::new(begun.contact),
+            store: begun.store,
+            directory,
+            rules,
+            custody: tokio::sync::Mutex::new(begun.custody),
+            lock_state: watch::Sender::new(begun.state),
+            shift_clock: Mutex::new(begun.shift_clock),
+            touched: Mutex::new(now),
+            lock_due: Notify::new(),
+            in_session: tokio::sync::Mutex::new(()),
             keys,
             signer,
             clock,
             log,
             connector,
             enrolled: RwLock::new(enrolled),
-            orphans: Mutex::new(orphans),
+            orphans: Mutex::new(begun.orphans),
             gate: watch::Sender::new(Gate {
                 paused: false,
+                locked: is_locked,
                 cut: false,
                 standing: 0,
             }),
@@ -252,7 +319,7 @@ impl Core {
         };
         Ok(Opened {
             core: Self(Arc::new(inner)),
-            set_aside,
+            set_aside: begun.set_aside,
         })
     }
 
@@ -263,7 +330,10 @@ impl Core {
             driving = self.0.driving.lock() => driving,
             () = stop.cancelled() => return,
         };
-        driver::run(self, &stop).await;
+        tokio::select! {
+            () = driver::run(self, &stop) => {}
+            () = self.tend_for_ever() => {}
+        }
     }
 
     /// [`Core::run`] as a task of its own; to be called within a Tokio runtime. Cancel what is returned to end it.

@@ -5,6 +5,7 @@
 //! short when the host says that the network has changed; not when the center itself
 //! said to come back later.
 
+mod locked;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,9 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::Core;
 use crate::core::Gate;
 use crate::host::LogLevel;
+use crate::{Core, CoreError};
 
 /// The first wait between two dials, and the longest, where the center is there and says no.
 const BACKOFF_MS_START: u64 = 250;
@@ -51,6 +52,8 @@ struct End {
     welcomed: bool,
     /// Nothing had answered at all.
     no_way: bool,
+    /// The center ended it, or refused it, for how the device stands.
+    standing: bool,
     /// The center says when to come back.
     retry_after_ms: Option<u64>,
 }
@@ -62,13 +65,20 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
         let Some(seen) = open_gate(core, &mut gate, stop).await else {
             break;
         };
+        if seen.locked {
+            locked::run(core, &mut gate, stop).await;
+            continue;
+        }
         // What came before this dial is answered by it.
         let _ = core.0.network.notified().now_or_never();
         tokio::select! {
-            () = core.renew_if_ended() => {}
+            () = before_a_session(core) => {}
             () = stop.cancelled() => break,
         }
-        let end = session::run(core, &mut gate, stop).await;
+        let end = {
+            let _session = core.0.in_session.lock().await;
+            session::run(core, &mut gate, stop).await
+        };
         failures.count(end.welcomed, end.no_way);
         core.0
             .log
@@ -79,12 +89,33 @@ pub(crate) async fn run(core: &Core, stop: &CancellationToken) {
             progress.welcomed = false;
             progress.is_told_all = false;
         });
+        if end.standing {
+            tokio::select! {
+                asked = core.ask_standing(0) => log_failed(core, "how it stands", asked),
+                () = stop.cancelled() => break,
+            }
+        }
         if stop.is_cancelled() {
             break;
         }
         wait(core, &mut gate, stop, seen, &failures, end.retry_after_ms).await;
     }
     set_offline(core, "stopped".into());
+}
+
+/// What is due at the center before it is asked for a session; most times nothing.
+async fn before_a_session(core: &Core) {
+    core.renew_if_ended().await;
+    if core.owes_receipts() {
+        core.hand_in_receipts().await;
+    }
+}
+
+fn log_failed(core: &Core, what: &str, done: Result<(), CoreError>) {
+    if let Err(error) = done {
+        let words = format!("the center was not asked {what}: {error}");
+        core.0.log.log(LogLevel::Info, &words);
+    }
 }
 
 /// The dials since the last session that came to nothing.
@@ -131,6 +162,7 @@ async fn open_gate(
             Gate { paused: true, .. } => "suspended",
             Gate { cut: true, .. } => "the network is cut off",
             _ if !core.is_enrolled() => "this device is not enrolled",
+            Gate { locked: true, .. } => return (!stop.is_cancelled()).then_some(now),
             _ => return (!stop.is_cancelled()).then_some(now),
         };
         set_offline(core, closed.into());

@@ -3,6 +3,7 @@
 
 use packet::EntryError;
 
+use crate::lock::PinError;
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,34 @@ pub enum CoreError {
     /// The center answered no.
     #[error("{reason}")]
     Refused { status: u16, reason: String },
+    /// The device is locked: [`crate::Core::unlock`] opens it.
+    #[error("the device is locked")]
+    Locked,
+    #[error("this is not the PIN: {tries_left} more tries before a supervisor is needed")]
+    WrongPin { tries_left: u8 },
+    /// Too many bad PINs: [`crate::LockState::LockedOut`] has what to read to a supervisor.
+    #[error("too many wrong PINs: a supervisor has to release this device")]
+    LockedOut,
+    #[error("this is not the code: {tries_left} more tries of a code")]
+    WrongCode { tries_left: u8 },
+    /// The PIN alone opens nothing any more.
+    #[error("the shift is over: sign on again")]
+    ShiftOver,
+    /// Another officer's shift is on this locked device, and only its end makes room.
+    #[error("another officer's shift is on this device: end it first")]
+    OtherOfficer,
+    #[error("choose a PIN first")]
+    PinFirst,
+    #[error("a PIN is set already: change it with the old one")]
+    PinIsSet,
+    /// Nothing would open the device again.
+    #[error("no PIN is set")]
+    NoPin,
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// Their content is on this device alone, and would be lost.
+    #[error("{count} attachments are not at the center yet: the end of the shift would lose them")]
+    AttachmentsUnsent { count: u64 },
     #[error("the device's keys cannot be used: {0}")]
     Keys(String),
     #[error("the store does not work: {0}")]
@@ -47,6 +76,7 @@ impl From<StoreError> for CoreError {
         match error {
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Paused => Self::Paused,
+            StoreError::Locked => Self::Locked,
             StoreError::OutboxFull => Self::OutboxFull,
             StoreError::AttachmentsFull => Self::AttachmentsFull,
             StoreError::NotHere => Self::NotHere,

@@ -58,6 +58,18 @@ pub enum FfiError {
     /// Between `pause` and `resume`: a call came too late, or too early. Resume, then again.
     #[error("the store is closed while the app is suspended")]
     Paused,
+    /// Ask for the PIN, then again.
+    #[error("the device is locked")]
+    Locked,
+    /// Not the PIN, or not the code: so many tries are left.
+    #[error("{reason}")]
+    Wrong { tries_left: u8, reason: String },
+    /// A supervisor has to release the device: [`Officer::lock_state`] has the challenge.
+    #[error("too many wrong PINs: a supervisor has to release this device")]
+    LockedOut,
+    /// Show the sign-on page: what is on the device stays.
+    #[error("the shift is over: sign on again")]
+    ShiftOver,
     /// `cancel` ended the call. Nothing is half done; calling again is safe.
     #[error("it was cancelled")]
     Cancelled,
@@ -90,13 +102,26 @@ impl From<CoreError> for FfiError {
             CoreError::SignOnFirst => Self::SignOnFirst,
             CoreError::NotEnrolled => Self::NotEnrolled,
             CoreError::Paused => Self::Paused,
+            CoreError::Locked => Self::Locked,
+            CoreError::WrongPin { tries_left } | CoreError::WrongCode { tries_left } => {
+                Self::Wrong { tries_left, reason }
+            }
+            CoreError::LockedOut => Self::LockedOut,
+            CoreError::ShiftOver => Self::ShiftOver,
             CoreError::DiskFull | CoreError::OutboxFull | CoreError::AttachmentsFull => {
                 Self::CannotWrite { reason }
             }
             CoreError::NotHere => Self::NotFound { reason },
-            CoreError::Entry(_) | CoreError::Ticket(_) => Self::Invalid { reason },
+            CoreError::Entry(_)
+            | CoreError::Ticket(_)
+            | CoreError::Pin(_)
+            | CoreError::PinFirst
+            | CoreError::PinIsSet
+            | CoreError::NoPin => Self::Invalid { reason },
             CoreError::Unreachable(_) => Self::Unreachable { reason },
-            CoreError::Refused { .. } => Self::Refused { reason },
+            CoreError::Refused { .. }
+            | CoreError::OtherOfficer
+            | CoreError::AttachmentsUnsent { .. } => Self::Refused { reason },
             CoreError::Keys(_) | CoreError::Store(_) => Self::Failed { reason },
         }
     }

@@ -11,6 +11,7 @@
 //!   unsent entry lies beside the store once more, sealed to the center.
 //! * `driver` keeps one session with the center alive, and commits what it says
 //!   before it says that it was delivered.
+//! * [`lock`] is what opens the store, and when it closes: PIN, shift, the officer's absence.
 //! * [`identity`] is the device's key, its certificate and the center it believes.
 //! * [`ffi`] is the same for other languages, without logic of its own.
 
@@ -20,6 +21,7 @@ mod error;
 pub mod ffi;
 mod host;
 pub mod identity;
+pub mod lock;
 mod net;
 mod shift;
 #[doc(hidden)]
@@ -30,11 +32,13 @@ mod view;
 
 pub use crate::core::{
     AttachmentContent, Budget, Core, Difference, Ended, EntryKey, FOUND_MAX, LinkFollower,
-    ListFollower, ListNews, Metrics, Opened, Options, PacketFollower, PacketNews, Synced, Woken,
+    ListFollower, ListNews, Metrics, Opened, Options, PacketFollower, PacketNews, Synced, Unlocked,
+    Woken,
 };
 pub use driver::LinkState;
 pub use error::CoreError;
 pub use host::{BootClock, LogLevel, Logger, SystemClock, TracingLogger};
+pub use lock::{LockRules, LockState, LockedWhy, PinHash, ShiftLeft};
 pub use shift::{Purpose, Shift};
 pub use store::{ATTACHMENTS_BYTES_MAX, OUTBOX_ENTRIES_MAX, StoreError};
 pub use ticket::Ticket;

@@ -14,6 +14,9 @@ pub struct Shift {
     /// What a query may be for, the usual one first. Empty: the center did not say.
     #[serde(default)]
     pub purposes: Vec<Purpose>,
+    /// Whose shift it is, as the center knows the officer.
+    #[serde(default)]
+    pub(crate) badge: String,
     /// The center's proof of the sign-on, in base64url.
     pub(crate) token: String,
 }
@@ -58,6 +61,8 @@ pub(crate) struct Enrolment {
     pub(crate) agency: String,
     /// When the certificate came, by this device's clock.
     pub(crate) certified_ms: i64,
+    /// The center says that the device is fixed in a vehicle.
+    pub(crate) mounted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +75,8 @@ struct Stored {
     sealing_key: String,
     agency: String,
     certified_ms: i64,
+    #[serde(default)]
+    mounted: bool,
 }
 
 impl Enrolment {
@@ -84,6 +91,7 @@ impl Enrolment {
             sealing_key: BASE64.encode(&self.sealing_key),
             agency: self.agency.clone(),
             certified_ms: self.certified_ms,
+            mounted: self.mounted,
         })
     }
 
@@ -102,6 +110,7 @@ impl Enrolment {
             sealing_key: BASE64.decode(stored.sealing_key.as_bytes()).ok()?,
             agency: stored.agency,
             certified_ms: stored.certified_ms,
+            mounted: stored.mounted,
         })
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! `synchronous=FULL`: a commit is durable when it returns, which is what the sync
 //! driver tells the center and the screen tells the officer. SQLCipher encrypts each
-//! page with a raw 32-byte key from the host's key store.
+//! page with a raw 32-byte key, which is here only while the store is open ([`crate::lock`]).
 //!
 //! A store that does not open is renamed aside and never deleted: it may hold
 //! unsent work. Its sealed copies lie in `sealed/`, beside the store ([`seal`]).
@@ -14,6 +14,7 @@
 mod apply;
 mod attachments;
 mod connection;
+mod erase;
 mod lineages;
 mod meta;
 mod read;
@@ -36,6 +37,8 @@ use lineages::Lineages;
 
 pub use attachments::ATTACHMENTS_BYTES_MAX;
 pub(crate) use attachments::{Blob, Content};
+pub(crate) use connection::{KEY_BYTES, KEY_NAME, StoreKey, new_key};
+pub(crate) use erase::erase_files;
 pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
@@ -55,6 +58,8 @@ pub enum StoreError {
     DiskFull,
     #[error("the store is closed while the app is suspended")]
     Paused,
+    #[error("the device is locked")]
+    Locked,
     #[error("the outbox holds {OUTBOX_ENTRIES_MAX} entries")]
     OutboxFull,
     #[error("the device holds {ATTACHMENTS_BYTES_MAX} bytes of attachments that cannot give way")]
@@ -107,13 +112,32 @@ struct Writer {
 struct Readers {
     idle: Vec<Connection>,
     open: usize,
-    paused: bool,
+    closed: Option<Closed>,
+}
+
+/// Why the store is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    /// The app is suspended; the key is still here.
+    Paused,
+    Locked,
+}
+
+impl From<Closed> for StoreError {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Paused => Self::Paused,
+            Closed::Locked => Self::Locked,
+        }
+    }
 }
 
 struct Inner {
+    directory: PathBuf,
     file: PathBuf,
-    keys: Arc<dyn KeyStore>,
     sealed: Sealed,
+    /// `None` while the device is locked.
+    key: Mutex<Option<StoreKey>>,
     writer: Mutex<Option<Writer>>,
     readers: Mutex<Readers>,
     reader_back: Condvar,
@@ -135,26 +159,64 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store {
-    /// Opens the store in `directory`, or makes it. Says where an older one was put
-    /// that did not open.
+    /// Opens the store in `directory`, or makes it, with the key as it lies open in the
+    /// host's key store. Says where an older one was put that did not open.
     pub(crate) fn open(
         directory: &Path,
         keys: Arc<dyn KeyStore>,
         now_ms: i64,
     ) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let opened = connection::open(directory, keys.as_ref(), now_ms)?;
+        let key = connection::plain_key(keys.as_ref())?;
+        let store = Self::locked(directory)?;
+        let set_aside = store.unlock(key, now_ms)?;
+        Ok((store, set_aside))
+    }
+
+    /// The store in `directory`, closed: what is sealed beside it can be handed in.
+    pub(crate) fn locked(directory: &Path) -> Result<Self, StoreError> {
         let inner = Inner {
-            file: opened.file,
-            keys,
+            directory: directory.to_owned(),
+            file: connection::file_in(directory),
             sealed: Sealed::open(directory)?,
-            writer: Mutex::new(Some(Writer {
-                connection: opened.connection,
-                lineages: Lineages::default(),
-            })),
-            readers: Mutex::default(),
+            key: Mutex::new(None),
+            writer: Mutex::new(None),
+            readers: Mutex::new(Readers {
+                closed: Some(Closed::Locked),
+                ..Readers::default()
+            }),
             reader_back: Condvar::new(),
         };
-        Ok((Self(Arc::new(inner)), opened.set_aside))
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Opens it, made where it is missing. Says where an older one was put that this key
+    /// does not open.
+    pub(crate) fn unlock(&self, key: StoreKey, now_ms: i64) -> Result<Option<PathBuf>, StoreError> {
+        let mut writer = lock(&self.0.writer);
+        if writer.is_some() {
+            return Ok(None);
+        }
+        let opened = connection::open(&self.0.directory, &key, now_ms)?;
+        *writer = Some(Writer {
+            connection: opened.connection,
+            lineages: Lineages::default(),
+        });
+        *lock(&self.0.key) = Some(key);
+        lock(&self.0.readers).closed = None;
+        Ok(opened.set_aside)
+    }
+
+    /// Ends what runs, writes the WAL back, closes every file and forgets the key.
+    pub(crate) fn lock(&self) -> Result<(), StoreError> {
+        let closed = self.close(Closed::Locked);
+        // Whatever the disk said: the key is not left behind.
+        *lock(&self.0.key) = None;
+        closed
+    }
+
+    /// What opens it, while it is open.
+    pub(crate) fn key(&self) -> Option<StoreKey> {
+        lock(&self.0.key).clone()
     }
 
     /// Work on the store, off the async threads.
@@ -178,7 +240,7 @@ impl Store {
         work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Lineages) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut guard = lock(&self.0.writer);
-        let writer = guard.as_mut().ok_or(StoreError::Paused)?;
+        let writer = guard.as_mut().ok_or_else(|| self.why_closed())?;
         let result = (|| {
             let transaction = writer
                 .connection
@@ -210,14 +272,15 @@ impl Store {
     fn take_reader(&self) -> Result<Connection, StoreError> {
         let mut readers = lock(&self.0.readers);
         loop {
-            if readers.paused {
-                return Err(StoreError::Paused);
+            if let Some(closed) = readers.closed {
+                return Err(closed.into());
             }
             if let Some(connection) = readers.idle.pop() {
                 return Ok(connection);
             }
             if readers.open < READERS_MAX {
-                let connection = connection::reopen(&self.0.file, self.0.keys.as_ref())?;
+                let key = self.key().ok_or(StoreError::Locked)?;
+                let connection = connection::reopen(&self.0.file, &key)?;
                 readers.open += 1;
                 return Ok(connection);
             }
@@ -231,7 +294,7 @@ impl Store {
 
     fn give_back(&self, connection: Connection) {
         let mut readers = lock(&self.0.readers);
-        if readers.paused {
+        if readers.closed.is_some() {
             readers.open -= 1;
         } else {
             readers.idle.push(connection);
@@ -239,11 +302,47 @@ impl Store {
         self.0.reader_back.notify_all();
     }
 
+    /// Nothing was ever granted to it or written in it.
+    pub(crate) fn is_unused(&self) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            Ok(tx.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM changes) AND NOT EXISTS (SELECT 1 FROM outbox)
+                    AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'shift')",
+                [],
+                |row| row.get(0),
+            )?)
+        })
+    }
+
+    /// How many attachments of this device's the center does not have whole: what the end of
+    /// a shift would lose.
+    pub(crate) fn unsent_attachments(&self) -> Result<u64, StoreError> {
+        self.read(|tx| {
+            let unsent = "SELECT count(*) FROM puts WHERE refused IS NULL";
+            Ok(tx
+                .query_row(unsent, [], |row| row.get::<_, i64>(0))?
+                .unsigned_abs())
+        })
+    }
+
+    fn why_closed(&self) -> StoreError {
+        lock(&self.0.readers)
+            .closed
+            .map_or(StoreError::Locked, Into::into)
+    }
+
     /// Ends what runs, writes the WAL back and closes every file: an app that is
     /// suspended while it holds a file lock is killed (iOS).
     pub(crate) fn pause(&self) -> Result<(), StoreError> {
+        self.close(Closed::Paused)
+    }
+
+    fn close(&self, why: Closed) -> Result<(), StoreError> {
         let mut readers = lock(&self.0.readers);
-        readers.paused = true;
+        // What is locked does not become paused: resuming must not open it.
+        if readers.closed != Some(Closed::Locked) {
+            readers.closed = Some(why);
+        }
         readers.open -= readers.idle.len();
         readers.idle.clear();
         while readers.open > 0 {
@@ -261,15 +360,17 @@ impl Store {
         Ok(())
     }
 
+    /// Opens again what was paused; what is locked stays so.
     pub(crate) fn resume(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.0.writer);
+        let Some(key) = self.key() else { return Ok(()) };
         if writer.is_none() {
             *writer = Some(Writer {
-                connection: connection::reopen(&self.0.file, self.0.keys.as_ref())?,
+                connection: connection::reopen(&self.0.file, &key)?,
                 lineages: Lineages::default(),
             });
         }
-        lock(&self.0.readers).paused = false;
+        lock(&self.0.readers).closed = None;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@
 //! * [`ids`]: who and what things are called.
 //! * [`entry`]: the kinds of entry, their fields and limits, who may write which.
 //! * [`address`]: one spelling for one place, by USPS Publication 28.
+//! * [`custody`]: the receipt of an erasure, and the code that releases a locked device.
 //! * [`change`]: one entry as the bytes of one Automerge change, and back, guarded.
 //! * [`document`]: what is known of a document's history, and the document itself.
 //! * [`glance`]: the few lines that a packet opens on.
@@ -25,6 +26,7 @@
 pub mod address;
 pub mod admission;
 pub mod change;
+pub mod custody;
 pub mod document;
 pub mod entry;
 pub mod glance;

@@ -5,8 +5,10 @@ mod arrivals;
 mod attachments;
 mod cads;
 mod calls;
+mod custody;
 mod devices;
 mod eido;
+pub(crate) mod fleet;
 mod health;
 mod hot_list;
 mod links;
@@ -17,6 +19,7 @@ mod session;
 
 pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
 pub(crate) use attachments::{body_of, disclose, served};
+pub(crate) use devices::new_ticket;
 pub use devices::ticket;
 pub(crate) use search::disclose as disclose_found;
 
@@ -65,7 +68,11 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/premises"),
     ("post", "/v1/premises/{id}/end"),
     ("post", "/v1/enrolment-codes"),
+    ("get", "/v1/devices"),
     ("delete", "/v1/devices/{device}"),
+    ("post", "/v1/devices/{device}/erase"),
+    ("post", "/v1/devices/{device}/release"),
+    ("put", "/v1/devices/{device}/mounted"),
     ("get", "/v1/metrics/before-arrival"),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
@@ -103,7 +110,11 @@ pub fn router(center: Arc<Center>) -> Router {
             get(attachments::thumbnail),
         )
         .route("/v1/enrolment-codes", post(devices::new_code))
+        .route("/v1/devices", get(fleet::all))
         .route("/v1/devices/{device}", delete(devices::revoke))
+        .route("/v1/devices/{device}/erase", post(fleet::erase))
+        .route("/v1/devices/{device}/release", post(fleet::release_one))
+        .route("/v1/devices/{device}/mounted", put(fleet::mounted))
         .route("/v1/metrics/before-arrival", get(arrivals::before_arrival))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
@@ -123,6 +134,8 @@ pub fn sync_router(center: Arc<Center>, stop: CancellationToken) -> Router {
             post(devices::sign_on).delete(devices::sign_off),
         )
         .route("/v1/sealed", post(devices::sealed))
+        .route("/v1/standing", post(custody::standing))
+        .route("/v1/erasures", post(custody::erasures))
         .route("/v1/sync", get(session::open))
         .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES_MAX))
         .with_state(session::Doors { center, stop })

@@ -16,6 +16,7 @@ pub mod assets;
 mod attachments;
 mod board;
 mod clips;
+mod devices;
 mod disclosure;
 mod forms;
 mod hot_list;
@@ -119,6 +120,9 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/hot-list", get(hot_list::page).post(hot_list::add))
         .route("/hot-list/{id}/clear", post(hot_list::clear))
         .route("/premises", get(premises::page))
+        .route("/devices", get(devices::page))
+        .route("/devices/codes", post(devices::new_code))
+        .route("/devices/{device}/{what}", post(devices::act))
         .route("/premises/{id}/end", post(premises::end))
         .route("/calls/{id}/clips", post(clips::ask))
         .route("/calls/{id}/links", post(links::link))

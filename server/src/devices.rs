@@ -1,4 +1,10 @@
 //! The devices: enrolled once with a one-time code, known by number and key.
+//!
+//! [`custody`] is what the center has them do with what they were given, and what they
+//! answer; [`list`] is all of them, as a supervisor looks at them.
+
+pub mod custody;
+pub mod list;
 
 use aws_lc_rs::{digest, rand};
 use data_encoding::BASE32_NOPAD;
@@ -20,6 +26,10 @@ pub struct Device {
     pub label: String,
     pub public_key: Vec<u8>,
     pub revoked: bool,
+    /// Fixed in a vehicle: it does not lock for want of use (AC-11).
+    pub mounted: bool,
+    /// An order to erase that it has not confirmed: it gets nothing else before.
+    pub erase_order: Option<i64>,
 }
 
 /// Makes a one-time code for a device of this agency. Only its hash is kept.
@@ -27,6 +37,19 @@ pub struct Device {
 /// # Errors
 /// When the store fails.
 pub fn new_code(ledger: &mut Ledger<'_>, agency: &str, label: &str) -> Result<String, LogError> {
+    new_code_for(ledger, agency, label, false)
+}
+
+/// … and says whether the device is fixed in a vehicle.
+///
+/// # Errors
+/// When the store fails.
+pub fn new_code_for(
+    ledger: &mut Ledger<'_>,
+    agency: &str,
+    label: &str,
+    mounted: bool,
+) -> Result<String, LogError> {
     let mut random = [0; 10];
     rand::fill(&mut random).map_err(|_| LogError::Store("no randomness".into()))?;
     let code = BASE32_NOPAD.encode(&random);
@@ -36,8 +59,8 @@ pub fn new_code(ledger: &mut Ledger<'_>, agency: &str, label: &str) -> Result<St
         [now_ms],
     )?;
     ledger.sql().execute(
-        "INSERT INTO enrolment_codes (code, agency, label, expires_ms) VALUES (?1, ?2, ?3, ?4)",
-        params![hash(&code), agency, label, now_ms + CODE_MS],
+        "INSERT INTO enrolment_codes (code, agency, label, expires_ms, mounted) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![hash(&code), agency, label, now_ms + CODE_MS, mounted],
     )?;
     Ok(code)
 }
@@ -53,15 +76,15 @@ fn hash(code: &str) -> Vec<u8> {
 /// # Errors
 /// When the code is unknown, spent or expired ([`LogError::Unknown`]), or the store fails.
 pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<Device, LogError> {
-    let spent: Option<(String, String)> = ledger
+    let spent: Option<(String, String, bool)> = ledger
         .sql()
         .query_row(
-            "DELETE FROM enrolment_codes WHERE code = ?1 AND expires_ms >= ?2 RETURNING agency, label",
+            "DELETE FROM enrolment_codes WHERE code = ?1 AND expires_ms >= ?2 RETURNING agency, label, mounted",
             params![hash(code), ledger.now_ms()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    let (agency, label) = spent.ok_or_else(|| LogError::Unknown {
+    let (agency, label, mounted) = spent.ok_or_else(|| LogError::Unknown {
         what: "enrolment code",
         id: "(not repeated here)".into(),
     })?;
@@ -76,6 +99,8 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
         label,
         public_key: public_key.to_vec(),
         revoked: false,
+        mounted,
+        erase_order: None,
     };
     insert(ledger, &device)?;
     Ok(device)
@@ -83,12 +108,13 @@ pub fn enrol(ledger: &mut Ledger<'_>, code: &str, public_key: &[u8]) -> Result<D
 
 fn insert(ledger: &Ledger<'_>, device: &Device) -> Result<(), LogError> {
     ledger.sql().execute(
-        "INSERT INTO devices (device, agency, label, public_key) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO devices (device, agency, label, public_key, mounted) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             device.number.0,
             device.agency,
             device.label,
-            device.public_key
+            device.public_key,
+            device.mounted
         ],
     )?;
     Ok(())
@@ -118,6 +144,8 @@ pub fn readmit(
         label: format!("{number} (enrolled after the backup)"),
         public_key: certificate.public_key.clone(),
         revoked: false,
+        mounted: false,
+        erase_order: None,
     };
     insert(ledger, &device)?;
     Ok(Some(device))
@@ -146,9 +174,21 @@ pub fn revoke(ledger: &mut Ledger<'_>, number: DeviceNumber) -> Result<(), LogEr
 /// When the store fails.
 pub fn find(connection: &Connection, number: DeviceNumber) -> Result<Option<Device>, LogError> {
     let device = connection
-        .prepare_cached("SELECT agency, label, public_key, revoked_ms IS NOT NULL FROM devices WHERE device = ?1")?
+        .prepare_cached(
+            "SELECT agency, label, public_key, revoked_ms IS NOT NULL, mounted,
+                    (SELECT min(number) FROM erase_orders WHERE device = ?1 AND confirmed_ms IS NULL)
+             FROM devices WHERE device = ?1",
+        )?
         .query_row([number.0], |row| {
-            Ok(Device { number, agency: row.get(0)?, label: row.get(1)?, public_key: row.get(2)?, revoked: row.get(3)? })
+            Ok(Device {
+                number,
+                agency: row.get(0)?,
+                label: row.get(1)?,
+                public_key: row.get(2)?,
+                revoked: row.get(3)?,
+                mounted: row.get(4)?,
+                erase_order: row.get(5)?,
+            })
         })
         .optional()?;
     Ok(device)

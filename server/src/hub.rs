@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use sync::frame::{ByeWhy, SeenFrame};
 use sync::limits::SEEN_QUEUE_MAX;
 use sync::relay::Granted;
+use tokio::sync::watch;
 
 pub use inbox::News;
 use inbox::{Bell, Inbox};
@@ -37,6 +38,8 @@ pub struct Place {
 pub struct Hub {
     state: Arc<Mutex<State>>,
     bell: Arc<Bell>,
+    /// Rises with every order to a device.
+    orders: Arc<watch::Sender<u64>>,
 }
 
 impl Hub {
@@ -186,6 +189,19 @@ impl Hub {
         for session in state.sessions_of_device(device) {
             session.inbox.close(ByeWhy::Standing, reason);
         }
+    }
+
+    /// There is an order for this device: its sessions end, and if it is locked, what it
+    /// asked is answered.
+    pub fn order(&self, device: DeviceNumber) {
+        self.close_device(device, "the center has an order for this device");
+        self.orders.send_modify(|orders| *orders += 1);
+    }
+
+    /// Changes whenever there is an order for any device.
+    #[must_use]
+    pub fn orders(&self) -> watch::Receiver<u64> {
+        self.orders.subscribe()
     }
 
     /// How many devices are connected, and how many calls units carry.

@@ -148,6 +148,18 @@ pub enum Act {
     SeeCads,
     NewEnrolmentCode,
     RevokeDevice,
+    /// All devices, who has them, and how they stand.
+    SeeDevices,
+    /// Have a device erase what it was given.
+    EraseDevice,
+    /// Give an officer the tries of the PIN back.
+    ReleaseDevice,
+    /// Say that a device is fixed in a vehicle.
+    MarkMounted,
+    /// Say how a device is, and be told what to do: by its certificate alone.
+    ReportStanding,
+    /// Hand in the receipt of an erasure.
+    ConfirmErasure,
     Backup,
     Restore,
     /// Put a question to an agency's source.
@@ -324,6 +336,15 @@ mod tests {
         ("NewEnrolmentCode", &[Role::Supervisor, Role::Dispatch]),
         ("RevokeDevice", &[Role::Supervisor, Role::Dispatch]),
         (
+            "SeeDevices",
+            &[Role::Analyst, Role::Supervisor, Role::Dispatch],
+        ),
+        ("EraseDevice", &[Role::Supervisor, Role::Dispatch]),
+        ("ReleaseDevice", &[Role::Supervisor, Role::Dispatch]),
+        ("MarkMounted", &[Role::Supervisor, Role::Dispatch]),
+        ("ReportStanding", &[Role::Device, Role::Officer]),
+        ("ConfirmErasure", &[Role::Device, Role::Officer]),
+        (
             "AskSource",
             &[
                 Role::Officer,
@@ -390,6 +411,12 @@ mod tests {
             Act::SeeCads,
             Act::NewEnrolmentCode,
             Act::RevokeDevice,
+            Act::SeeDevices,
+            Act::EraseDevice,
+            Act::ReleaseDevice,
+            Act::MarkMounted,
+            Act::ReportStanding,
+            Act::ConfirmErasure,
             Act::AskSource,
             Act::AddHotListEntry,
             Act::ClearHotListEntry,

@@ -53,6 +53,38 @@ pub fn sign_on(ledger: &mut Ledger<'_>, shift: &Shift) -> Result<[u8; 16], LogEr
     Ok(token)
 }
 
+/// Of which of its stores the device says that the shift is, and whether a PIN opens that.
+///
+/// # Errors
+/// When the store fails.
+pub fn keep_store(
+    ledger: &Ledger<'_>,
+    token: &[u8],
+    store: &str,
+    pin: bool,
+) -> Result<(), LogError> {
+    ledger.sql().execute(
+        "UPDATE shifts SET store = ?2, pin = ?3 WHERE token = ?1",
+        params![hash(token), store, pin],
+    )?;
+    Ok(())
+}
+
+/// Whether the center gave this token to this device, whatever became of the shift.
+///
+/// # Errors
+/// When the store fails.
+pub fn is_known(
+    connection: &Connection,
+    device: DeviceNumber,
+    token: &[u8],
+) -> Result<bool, LogError> {
+    let known = connection
+        .prepare_cached("SELECT 1 FROM shifts WHERE token = ?1 AND device = ?2")?
+        .exists(params![hash(token), device.0])?;
+    Ok(known)
+}
+
 /// Ends the device's shift.
 ///
 /// # Errors

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use mobile_core::identity::FileKeyStore;
 use mobile_core::{
-    BootClock, CancellationToken, Core, EntryView, LinkState, MineState, Options, Packet,
-    SystemClock, Ticket, TracingLogger,
+    BootClock, CancellationToken, Core, EntryView, LinkState, LockRules, MineState, Options,
+    Packet, PinHash, SystemClock, Ticket, TracingLogger,
 };
 use packet::{CallId, Entry, EntryId};
 use tempfile::TempDir;
@@ -59,16 +59,22 @@ impl TestDevice {
     /// Opens what is in this folder, or makes it, and keeps a session alive.
     #[must_use]
     pub fn open(folder: &Path) -> Self {
+        Self::open_under(folder, LockRules::default())
+    }
+
+    /// … under these rules of locking.
+    #[must_use]
+    pub fn open_under(folder: &Path, rules: LockRules) -> Self {
         let clock = Arc::new(SkewedClock::default());
         let keys = FileKeyStore::open(&folder.join("keys")).unwrap();
-        let opened = Core::open(Options {
+        let options = Options {
             directory: folder.to_owned(),
             keys: Arc::new(keys),
             signer: None,
             clock: clock.clone(),
             log: Arc::new(TracingLogger),
-        })
-        .unwrap();
+        };
+        let opened = Core::open_under(options, rules).unwrap();
         let driver = opened.core.start();
         Self {
             core: opened.core,
@@ -83,6 +89,22 @@ impl TestDevice {
     /// A new device, enrolled by a ticket of the API.
     pub async fn enrolled(api: &TestApi, label: &str) -> Self {
         Self::enrolled_by(api.ticket(label).await).await
+    }
+
+    /// A new device, enrolled, that nobody may sign on to without this PIN, which is cheap to
+    /// try.
+    pub async fn with_pin(api: &TestApi, pin: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let rules = LockRules {
+            hash: PinHash::CHEAP,
+            pin_first: true,
+        };
+        let mut device = Self::open_under(dir.path(), rules);
+        device.dir = Some(dir);
+        let ticket = api.ticket("with a PIN").await;
+        device.core.enrol(&ticket).await.unwrap();
+        device.core.set_pin(pin).await.unwrap();
+        device
     }
 
     /// A new device, enrolled by this ticket.

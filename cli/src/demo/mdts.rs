@@ -14,6 +14,8 @@ use super::city::Folder;
 /// How long a page may take to come up, and to end when told.
 const START_MS_MAX: u64 = 10_000;
 const END_MS_MAX: u64 = 5_000;
+/// Made up, set and entered by the demo itself; each page shows it when it is locked.
+pub(super) const DEMO_PIN: &str = "482916";
 
 #[derive(Debug)]
 pub(super) struct Page {
@@ -46,7 +48,7 @@ pub(super) async fn start(
             .ok_or("a made-up unit has no officer")?;
         let label = format!("MDT {}", number + 1);
         // Used once, at the first start; later ones are enrolled.
-        let ticket = ticket(center, agency.id, &label).await?;
+        let ticket = ticket(center, agency.id, &label, true).await?;
         let mut command = Command::new(std::env::current_exe().map_err(|e| e.to_string())?);
         command
             .arg("mdt")
@@ -61,6 +63,7 @@ pub(super) async fn start(
             ])
             .arg(folder.root().join(format!("mdt-{}", number + 1)))
             .env("FORERUNNER_TICKET", ticket)
+            .env("FORERUNNER_DEMO_PIN", DEMO_PIN)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
@@ -93,16 +96,17 @@ pub(super) async fn start(
     Ok(Pages { pages })
 }
 
-/// A one-time ticket for a device of this agency.
+/// A one-time ticket for a device of this agency, fixed in a vehicle or not.
 pub(super) async fn ticket(
     center: &Shared,
     agency: &'static str,
     label: &str,
+    mounted: bool,
 ) -> Result<String, String> {
     let label = label.to_owned();
     let code = center
         .log
-        .write(move |ledger| devices::new_code(ledger, agency, &label))
+        .write(move |ledger| devices::new_code_for(ledger, agency, &label, mounted))
         .await
         .map_err(|e| e.to_string())?;
     Ok(server::api::ticket(center, &code))

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mobile_core::identity::FileKeyStore;
-use mobile_core::{Core, Options, SystemClock, TracingLogger};
+use mobile_core::{Core, LockRules, LockState, LockedWhy, Options, SystemClock, TracingLogger};
 use packet::{Compartment, Entry, UnitState};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::city::Folder;
-use super::mdts::ticket;
+use super::mdts::{DEMO_PIN, ticket};
 
 /// How many there are: units of the second and third agency, and one of the first.
 const OFFICERS: [(usize, usize); 4] = [(0, 4), (1, 0), (1, 1), (2, 0)];
@@ -50,17 +50,22 @@ pub(super) async fn start(
         };
         let directory = folder.root().join(format!("officer-{}", number + 1));
         let keys = FileKeyStore::open(&directory.join("keys")).map_err(|e| e.to_string())?;
-        let opened = Core::open(Options {
+        let options = Options {
             directory,
             keys: Arc::new(keys),
             signer: None,
             clock: Arc::new(SystemClock::new()),
             log: Arc::new(TracingLogger),
-        })
-        .map_err(|e| format!("a simulated officer's device cannot start: {e}"))?;
+        };
+        let rules = LockRules {
+            pin_first: true,
+            ..LockRules::default()
+        };
+        let opened = Core::open_under(options, rules)
+            .map_err(|e| format!("a simulated officer's device cannot start: {e}"))?;
         let core = opened.core;
         if !core.is_enrolled() {
-            let ticket = ticket(center, agency.id, &format!("Phone {}", number + 1)).await?;
+            let ticket = ticket(center, agency.id, &format!("Phone {}", number + 1), false).await?;
             let ticket = ticket
                 .parse()
                 .map_err(|e: mobile_core::CoreError| e.to_string())?;
@@ -68,6 +73,9 @@ pub(super) async fn start(
                 .await
                 .map_err(|e| format!("a simulated officer's device cannot enrol: {e}"))?;
         }
+        open(&core)
+            .await
+            .map_err(|e| format!("a simulated officer's PIN does not open the phone: {e}"))?;
         core.sign_on(officer.badge, unit.id)
             .await
             .map_err(|e| format!("a simulated officer cannot sign on: {e}"))?;
@@ -76,6 +84,24 @@ pub(super) async fn start(
         officers.cores.push((core, running));
     }
     Ok(officers)
+}
+
+/// As its officer would, with the demo's PIN; a shift that was over has begun again by then.
+async fn open(core: &Core) -> Result<(), mobile_core::CoreError> {
+    let state = core.lock_state().borrow().clone();
+    match state {
+        LockState::Open { has_pin: false } => core.set_pin(DEMO_PIN).await,
+        LockState::Open { has_pin: true } => Ok(()),
+        // Of a demo that was started again after more than a shift.
+        LockState::Locked {
+            why: LockedWhy::ShiftOver,
+            ..
+        } => {
+            core.sign_off_anyway().await?;
+            core.set_pin(DEMO_PIN).await
+        }
+        _ => core.unlock(DEMO_PIN).await.map(drop),
+    }
 }
 
 impl Officers {
@@ -107,6 +133,7 @@ async fn patrol(core: Core, stop: CancellationToken) {
 const CALLS_MAX: usize = 4;
 
 async fn look(core: &Core) -> Result<(), mobile_core::CoreError> {
+    core.touch();
     for summary in core.packets().await?.into_iter().take(CALLS_MAX) {
         let Some(packet) = core.packet(summary.call).await? else {
             continue;

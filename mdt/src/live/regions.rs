@@ -44,6 +44,8 @@ impl Regions {
         if self.is_news("header", &without_time.render()?) || header_due {
             message.push_str(&look.header.render()?);
         }
+        // First of all: what may not be seen any more is covered before it goes.
+        self.add(&mut message, "lock", look.lock.render()?);
         self.add(&mut message, "alerts", look.alerts.render()?);
         self.add(&mut message, "calls", look.calls.render()?);
         match &look.packet {

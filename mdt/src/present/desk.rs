@@ -28,6 +28,15 @@ pub(super) fn header(app: &App, scene: &Scene, unsent: usize, refused: usize) ->
         officer: shift.map(|shift| shift.officer).unwrap_or_default(),
         device: app.label().to_owned(),
         notice: app.notice().to_owned(),
+        shift_ends: app
+            .core()
+            .shift_left()
+            .filter(|left| left.is_warned && app.core().shift().is_some())
+            .map(|left| match left.ms / 60_000 {
+                0 => "within a minute".into(),
+                1 => "in 1 minute".into(),
+                minutes => format!("in {minutes} minutes"),
+            }),
         connection,
         not_at_center: unsent,
         not_accepted: refused,

@@ -19,6 +19,8 @@ pub(super) fn options(directory: &Path, ticket: Option<String>) -> MdtOptions {
         unit: Some("4A12".into()),
         label: "Laptop 7".into(),
         allow_link_switch: false,
+        demo_pin: Some("482916".into()),
+        pin_hash: mobile_core::PinHash::CHEAP,
     }
 }
 

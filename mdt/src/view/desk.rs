@@ -3,11 +3,14 @@
 
 use askama::Template;
 
-use super::{BeatView, LINE_CHARS_MAX, PacketView, PriorityView, TEXT_CHARS_MAX};
+use super::{
+    BeatView, LINE_CHARS_MAX, LockView, LockedAs, PacketView, PriorityView, TEXT_CHARS_MAX,
+};
 
 #[derive(Debug, Clone, Template)]
 #[template(path = "desk.html")]
 pub struct DeskView {
+    pub lock: LockView,
     pub header: HeaderView,
     pub alerts: AlertsView,
     pub calls: CallsView,
@@ -28,6 +31,8 @@ pub struct HeaderView {
     pub device: String,
     /// What the officer should know of the laptop itself; mostly empty.
     pub notice: String,
+    /// When the shift ends, where that is soon.
+    pub shift_ends: Option<String>,
     pub connection: ConnectionView,
     /// Entries of mine that the center does not have yet.
     pub not_at_center: usize,
@@ -102,6 +107,7 @@ mod tests {
             officer: "<script>Diaz".into(),
             device: "Laptop 7".into(),
             notice: String::new(),
+            shift_ends: None,
             connection,
             not_at_center: 2,
             not_accepted: 1,
@@ -165,6 +171,12 @@ mod tests {
     #[test]
     fn a_desk_without_an_open_packet_lists_my_calls_and_offers_to_open_one() {
         let html = DeskView {
+            lock: LockView {
+                locked: LockedAs::Open,
+                title: String::new(),
+                words: String::new(),
+                demo_pin: None,
+            },
             header: header(not_signed_on()),
             alerts: AlertsView { alerts: vec![] },
             calls: CallsView {

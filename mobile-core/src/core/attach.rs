@@ -79,6 +79,7 @@ impl Core {
     /// When the store is closed ([`Core::pause`]) or cannot be read.
     pub async fn attachment(&self, blob: &str) -> Result<Option<AttachmentContent>, CoreError> {
         let blob = blob.to_owned();
+        self.must_be_open()?;
         let found = self.0.store.run(move |store| store.attachment(&blob));
         Ok(found.await?.map(|(here, content)| AttachmentContent {
             bytes_here: here.bytes,

@@ -7,8 +7,11 @@ use packet::{CenterId, DeviceNumber};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::lock::{PENDING, RELEASE_SECRET, save_json, store_name};
 use super::{Core, ENROLMENT, Enrolled, enrolled, keys_error, read, replace};
 use crate::identity::{client_config, signing_request};
+use crate::lock::shift_clock::SHIFT_MS_MAX;
+use crate::lock::{LockState, LockedWhy};
 use crate::net::{Method, ask};
 use crate::shift::{Enrolment, Purpose, Shift};
 use crate::{CoreError, LogLevel, Ticket};
@@ -25,11 +28,18 @@ struct EnrolAnswer {
     center_id: String,
     sealing_key: String,
     agency: String,
+    #[serde(default)]
+    mounted: bool,
+    /// In base64; an older center gives none.
+    release_secret: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct RenewAnswer {
     certificate: String,
+    #[serde(default)]
+    mounted: bool,
+    release_secret: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +49,10 @@ struct ShiftAnswer {
     unit: String,
     agency: String,
     expires_ms: i64,
+    /// How long it lasts from now: the two clocks need not agree.
+    lasts_ms: Option<i64>,
+    #[serde(default)]
+    mounted: bool,
     #[serde(default)]
     purposes: Vec<Purpose>,
 }
@@ -88,7 +102,9 @@ impl Core {
             sealing_key: base64(&answer.sealing_key)?,
             agency: answer.agency,
             certified_ms: self.0.clock.wall_ms(),
+            mounted: answer.mounted,
         };
+        self.keep_release_secret(answer.release_secret.as_deref())?;
         self.keep_enrolment(enrolment)?;
         self.0.gate.send_modify(|gate| gate.standing += 1);
         self.bump();
@@ -106,51 +122,111 @@ impl Core {
         Ok(())
     }
 
-    /// Who works with this device now.
+    /// What codes are answered by: known to this device and its center alone.
+    fn keep_release_secret(&self, secret: Option<&str>) -> Result<(), CoreError> {
+        let Some(secret) = secret else { return Ok(()) };
+        let secret = BASE64.decode(secret.as_bytes());
+        let secret = zeroize::Zeroizing::new(secret.map_err(|_| unfit("base64"))?);
+        let keys = &self.0.keys;
+        keys.save(RELEASE_SECRET, &secret)
+            .map_err(|e| keys_error(&e))
+    }
+
+    /// The center says whether the device is fixed in a vehicle.
+    pub(super) fn set_mounted(&self, mounted: bool) -> Result<(), CoreError> {
+        match self.enrolled() {
+            Some(enrolled) if enrolled.enrolment.mounted != mounted => {
+                self.keep_enrolment(Enrolment {
+                    mounted,
+                    ..enrolled.enrolment.clone()
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who works with this device now; nobody while it is locked.
     #[must_use]
     pub fn shift(&self) -> Option<Shift> {
         read(&self.0.shift)
     }
 
-    /// Begins a shift on this device, in place of the one that was.
+    /// Begins a shift on this device, in place of the one that was: the officer's own is
+    /// renewed, another's ends first, with all that it had here ([`Core::sign_off`]). Where
+    /// the device is locked, the PIN opens it afterwards.
     ///
     /// # Errors
-    /// When the center cannot be reached, or does not know the officer or the unit.
+    /// When the center cannot be reached, or does not know the officer or the unit;
+    /// [`CoreError::PinFirst`] where the rules want one; [`CoreError::OtherOfficer`] when the
+    /// device is locked by another.
     pub async fn sign_on(&self, officer: &str, unit: &str) -> Result<Shift, CoreError> {
         let enrolled = self.enrolled().ok_or(CoreError::NotEnrolled)?;
-        let body = json!({"officer": officer, "unit": unit});
+        let is_other = self
+            .badge()?
+            .is_some_and(|badge| !badge.is_empty() && badge != officer);
+        if is_other {
+            if !self.is_open() {
+                return Err(CoreError::OtherOfficer);
+            }
+            self.sign_off().await?;
+        }
+        let has_pin = self.0.custody.lock().await.under_pin.is_some();
+        if self.0.rules.pin_first && !has_pin {
+            return Err(CoreError::PinFirst);
+        }
+        let store = store_name(self.0.keys.as_ref())?;
+        let body = json!({"officer": officer, "unit": unit, "store": store, "pin": has_pin});
         let answer = self
             .ask_as(&enrolled, Method::POST, "/v1/shifts", &body)
             .await?;
         let answer: ShiftAnswer =
             serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
+        let lasts_ms = answer.lasts_ms.unwrap_or(SHIFT_MS_MAX);
         let shift = Shift {
             officer: answer.officer,
             unit: answer.unit,
             agency: answer.agency,
             expires_ms: answer.expires_ms,
             purposes: answer.purposes,
+            badge: officer.to_owned(),
             token: answer.token,
         };
-        self.set_shift(Some(shift.clone())).await?;
+        self.set_mounted(answer.mounted)?;
+        self.begin_shift(shift.clone(), lasts_ms).await?;
         Ok(shift)
     }
 
-    /// Ends the shift on this device; at the center too, if it can be reached. If not, the
-    /// shift ends there by itself.
+    /// The officer's own shift anew, for as long as the center gives one.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub async fn sign_off(&self) -> Result<(), CoreError> {
-        self.set_shift(None).await?;
-        if let Some(enrolled) = self.enrolled() {
-            let nothing = json!({});
-            let told = self.ask_as(&enrolled, Method::DELETE, "/v1/shifts", &nothing);
-            if let Err(error) = told.await {
-                let words = format!("the center does not know yet of the sign-off: {error}");
-                self.0.log.log(LogLevel::Info, &words);
-            }
+    /// As [`Core::sign_on`]; [`CoreError::SignOnFirst`].
+    pub async fn renew_shift(&self) -> Result<Shift, CoreError> {
+        let shift = self.shift().ok_or(CoreError::SignOnFirst)?;
+        self.sign_on(&shift.badge, &shift.unit).await
+    }
+
+    async fn begin_shift(&self, shift: Shift, lasts_ms: i64) -> Result<(), CoreError> {
+        let mut custody = self.0.custody.lock().await;
+        if self.is_open() {
+            self.begin_shift_clock(lasts_ms, &shift.badge)?;
+            self.touch();
+            return self.set_shift(shift).await;
         }
+        // First what is needed to open it, then the time to do so.
+        save_json(self.0.keys.as_ref(), PENDING, &shift)?;
+        self.begin_shift_clock(lasts_ms, &shift.badge)?;
+        custody.pending = Some(shift);
+        if custody.under_pin.is_none() {
+            let key = self.plain_key()?;
+            self.open_store(&mut custody, key).await?;
+            return Ok(());
+        }
+        self.0.lock_state.send_modify(|state| {
+            if let LockState::Locked { why, .. } = state {
+                *why = LockedWhy::Asked;
+            }
+        });
+        self.bump();
         Ok(())
     }
 
@@ -175,9 +251,11 @@ impl Core {
         let certificate = BASE64
             .decode(answer.certificate.as_bytes())
             .map_err(|_| unfit("base64"))?;
+        self.keep_release_secret(answer.release_secret.as_deref())?;
         self.keep_enrolment(Enrolment {
             certificate,
             certified_ms: now_ms,
+            mounted: answer.mounted,
             ..enrolled.enrolment.clone()
         })
     }
@@ -202,20 +280,20 @@ impl Core {
         }
     }
 
-    async fn set_shift(&self, shift: Option<Shift>) -> Result<(), CoreError> {
+    async fn set_shift(&self, shift: Shift) -> Result<(), CoreError> {
         let kept = shift.clone();
         self.0
             .store
-            .run(move |store| store.set_shift(kept.as_ref()))
+            .run(move |store| store.set_shift(Some(&kept)))
             .await?;
-        replace(&self.0.shift, shift);
+        replace(&self.0.shift, Some(shift));
         // The session speaks for the shift that it began with.
         self.0.gate.send_modify(|gate| gate.standing += 1);
         self.bump();
         Ok(())
     }
 
-    async fn ask_as(
+    pub(super) async fn ask_as(
         &self,
         enrolled: &Enrolled,
         method: Method,

@@ -75,6 +75,7 @@ impl Core {
 
     /// Of these calls: beats' packets first, the newest calls next.
     async fn packets_of(&self, wanted: fn(CallId) -> bool) -> Result<Vec<Packet>, CoreError> {
+        self.must_be_open()?;
         let read = move |store: &Store| {
             let mut calls: Vec<(CallId, i64)> = store
                 .packets()?

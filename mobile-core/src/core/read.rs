@@ -12,6 +12,7 @@ impl Core {
     /// # Errors
     /// When the store is closed ([`Core::pause`]) or cannot be read.
     pub async fn packets(&self) -> Result<Vec<PacketSummary>, CoreError> {
+        self.must_be_open()?;
         let unit = self.shift().map(|shift| shift.unit);
         let rows = self.0.store.run(Store::packets).await?;
         let mut packets: Vec<_> = rows
@@ -27,6 +28,7 @@ impl Core {
     /// # Errors
     /// When the store is closed ([`Core::pause`]) or cannot be read.
     pub async fn packet(&self, call: CallId) -> Result<Option<Packet>, CoreError> {
+        self.must_be_open()?;
         let read = move |store: &Store| {
             let rows = store.packet(call)?;
             let Some(rows) = rows else { return Ok(None) };
@@ -60,6 +62,8 @@ impl Core {
     /// # Errors
     /// When the store cannot be written.
     pub async fn shown(&self, call: CallId) -> Result<(), CoreError> {
+        // An empty car's screen shows nothing.
+        self.must_be_open()?;
         let at_ms = self.0.clock.wall_ms() - self.clock_off_ms().unwrap_or(0);
         if self
             .0

@@ -186,6 +186,7 @@ impl Core {
     }
 
     pub(super) fn signed_on(&self) -> Result<Shift, CoreError> {
+        self.must_be_open()?;
         self.shift().ok_or(CoreError::SignOnFirst)
     }
 

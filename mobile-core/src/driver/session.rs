@@ -10,7 +10,7 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use packet::{ChangeHash, DocumentId};
 use sync::device::{Device, Next, Store as Operation};
-use sync::frame::Bye;
+use sync::frame::{Bye, ByeWhy};
 use sync::limits::SILENCE_MS_MAX;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,6 +70,7 @@ pub(super) async fn run(
         why,
         welcomed: session.welcomed && bye.is_none(),
         no_way: false,
+        standing: bye.as_ref().is_some_and(|bye| bye.why == ByeWhy::Standing),
         retry_after_ms: bye.map(|bye| bye.retry_after_ms),
     }
 }
@@ -79,6 +80,7 @@ fn failed(why: impl ToString) -> End {
         why: why.to_string(),
         welcomed: false,
         no_way: false,
+        standing: false,
         retry_after_ms: None,
     }
 }
@@ -108,6 +110,13 @@ async fn dial(core: &Core) -> Result<Session<'_>, End> {
         .unwrap_or(Err(NetError::TimedOut))
         .map_err(|error| End {
             no_way: matches!(error, NetError::NoWay(_)),
+            standing: matches!(
+                error,
+                NetError::Refused {
+                    status: 401 | 403,
+                    ..
+                }
+            ),
             ..failed(error)
         })?;
     Ok(Session {
@@ -280,6 +289,7 @@ impl Session<'_> {
     async fn after_commit(&mut self) -> Result<(), String> {
         if !self.welcomed && self.device.is_welcomed() {
             self.welcomed = true;
+            self.core.anchor_shift();
             count(&self.core.0.counters.sessions, 1);
             let since_ms = self.core.0.clock.wall_ms();
             self.core
@@ -340,36 +350,11 @@ impl Session<'_> {
         told.await.map_err(|error| error.to_string())
     }
 
-    /// Sealed entries whose store is gone go to the center as they are. One may stand on
-    /// another that is handed in after it (a disk's clock is coarse), so what is refused is
-    /// handed in again for as long as that brings the center others.
     fn hand_in_sealed(&mut self) {
         let core = self.core.clone();
         let enrolled = self.enrolled.clone();
-        self.uploads.spawn(async move {
-            let mut left = crate::core::lock(&core.0.orphans).clone();
-            left.truncate(SEALED_UPLOADS_MAX);
-            loop {
-                let before = left.len();
-                let mut refused = Vec::new();
-                for hash in left {
-                    match hand_in(&core, &enrolled, hash).await {
-                        Ok(()) => {
-                            core.0.store.sealed().remove(&hash);
-                            crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
-                        }
-                        Err(NetError::Refused { .. }) => refused.push(hash),
-                        Err(_) => {}
-                    }
-                }
-                if refused.is_empty() || refused.len() == before {
-                    // What the center itself did not take stays on the disk until the next start.
-                    crate::core::lock(&core.0.orphans).retain(|orphan| !refused.contains(orphan));
-                    return;
-                }
-                left = refused;
-            }
-        });
+        self.uploads
+            .spawn(async move { hand_in_sealed(&core, &enrolled).await });
     }
 
     /// The next handshake takes the new certificate; this session goes on.
@@ -394,6 +379,34 @@ fn is_told_all(operations: &[Operation]) -> Option<bool> {
             Operation::Grant(_) | Operation::Changes { .. } => Some(false),
             _ => None,
         })
+}
+
+/// Sealed entries whose store is gone, or closed, go to the center as they are. One may stand
+/// on another that is handed in after it (a disk's clock is coarse), so what is refused is
+/// handed in again for as long as that brings the center others.
+pub(super) async fn hand_in_sealed(core: &Core, enrolled: &Enrolled) {
+    let mut left = crate::core::lock(&core.0.orphans).clone();
+    left.truncate(SEALED_UPLOADS_MAX);
+    loop {
+        let before = left.len();
+        let mut refused = Vec::new();
+        for hash in left {
+            match hand_in(core, enrolled, hash).await {
+                Ok(()) => {
+                    core.0.store.sealed().remove(&hash);
+                    crate::core::lock(&core.0.orphans).retain(|orphan| *orphan != hash);
+                }
+                Err(NetError::Refused { .. }) => refused.push(hash),
+                Err(_) => {}
+            }
+        }
+        if refused.is_empty() || refused.len() == before {
+            // What the center itself did not take stays on the disk until the next start.
+            crate::core::lock(&core.0.orphans).retain(|orphan| !refused.contains(orphan));
+            return;
+        }
+        left = refused;
+    }
 }
 
 async fn hand_in(core: &Core, enrolled: &Enrolled, hash: ChangeHash) -> Result<(), NetError> {

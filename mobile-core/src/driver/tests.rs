@@ -4,6 +4,7 @@
 
 mod center;
 mod contact;
+mod locking;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,7 +23,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let folder = directory.join("sealed");
         fs::create_dir_all(&folder)?;
         for entry in fs::read_dir(&folder)? {

@@ -388,7 +388,8 @@ fn a_store_of_a_newer_app_is_set_aside_and_not_changed() {
         .unwrap();
     bench.store.pause().unwrap();
     let (_, aside) = Store::open(bench.dir.path(), bench.keys.clone(), NOW_MS).unwrap();
-    let old = connection::reopen(&aside.unwrap().join("packets.db"), bench.keys.as_ref()).unwrap();
+    let key = connection::plain_key(bench.keys.as_ref()).unwrap();
+    let old = connection::reopen(&aside.unwrap().join("packets.db"), &key).unwrap();
     let version: u32 = old
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();

@@ -13,14 +13,14 @@ use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
 use super::session::{in_good_standing, may_renew};
-use super::{allow, caller, read_json};
+use super::{allow, caller, fleet, read_json};
 use crate::accept::Peer;
 use crate::audit::{self, Record};
 use crate::beats;
 use crate::calls;
 use crate::center::Center;
 use crate::clock;
-use crate::devices;
+use crate::devices::{self, custody};
 use crate::identity::{IssuedCertificate, public_key_of_request};
 use crate::log::{LogError, OfferedBy};
 use crate::policy::{Act, Actor, Role};
@@ -36,52 +36,78 @@ const CERTIFICATE_H: u32 = 72;
 struct CodeRequest {
     agency: String,
     label: String,
+    /// Fixed in a vehicle.
+    #[serde(default)]
+    mounted: bool,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct CodeView {
-    code: String,
+pub(crate) struct CodeView {
+    pub(crate) code: String,
     /// All that a device needs to enrol, on one line: JSON `{"center": "host:port", "ca":
     /// the center's certificate authority (DER in base64), "code"}`, in base64url. The
     /// device trusts nothing but that authority.
-    ticket: String,
+    pub(crate) ticket: String,
 }
 
-/// `POST /v1/enrolment-codes` with `{"agency", "label"}`: a one-time code for one device.
+/// `POST /v1/enrolment-codes` with `{"agency", "label", "mounted"}`: a one-time code for one
+/// device.
 pub(super) async fn new_code(
     State(center): State<Arc<Center>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CodeView>), Problem> {
-    allow(
-        &center,
-        &caller(&center, &headers),
-        Act::NewEnrolmentCode,
-        "",
-    )
-    .await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::NewEnrolmentCode, "").await?;
     let request: CodeRequest = read_json(&body)?;
+    let view = new_ticket(
+        &center,
+        &caller,
+        request.agency,
+        &request.label,
+        request.mounted,
+    );
+    Ok((StatusCode::CREATED, Json(view.await?)))
+}
+
+/// A code and its ticket for one new device.
+///
+/// # Errors
+/// What is wrong with the agency or the label.
+pub(crate) async fn new_ticket(
+    center: &Arc<Center>,
+    actor: &Actor,
+    agency: String,
+    label: &str,
+    mounted: bool,
+) -> Result<CodeView, Problem> {
     if !center
         .config
         .agencies
         .iter()
-        .any(|agency| agency.id == request.agency)
+        .any(|known| known.id == agency)
     {
         return Err(Problem::bad_field("agency", "one of the center's agencies"));
     }
-    if !(1..=40).contains(&request.label.trim().chars().count()) {
+    let label = label.trim().to_owned();
+    if !(1..=40).contains(&label.chars().count()) {
         return Err(Problem::bad_field("label", "1 to 40 characters"));
     }
+    let who = actor.name.clone();
     let code = center
         .log
         .write(move |ledger| {
-            let code = devices::new_code(ledger, &request.agency, request.label.trim())?;
-            audit::record(ledger, &record(Act::NewEnrolmentCode, request.label))?;
+            let code = devices::new_code_for(ledger, &agency, &label, mounted)?;
+            let record = Record {
+                who,
+                ..record(Act::NewEnrolmentCode, label)
+            };
+            audit::record(ledger, &record)?;
             Ok::<_, LogError>(code)
         })
         .await?;
-    let ticket = ticket(&center, &code);
-    Ok((StatusCode::CREATED, Json(CodeView { code, ticket })))
+    let ticket = ticket(center, &code);
+    Ok(CodeView { code, ticket })
 }
 
 /// A ticket for this code: see [`CodeView::ticket`].
@@ -117,24 +143,13 @@ pub(super) async fn revoke(
     headers: HeaderMap,
     Path(device): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    allow(
-        &center,
-        &caller(&center, &headers),
-        Act::RevokeDevice,
-        &device,
-    )
-    .await?;
+    let caller = caller(&center, &headers);
+    allow(&center, &caller, Act::RevokeDevice, &device).await?;
     let number = device
         .parse()
         .map(DeviceNumber)
         .map_err(|_| Problem::not_found())?;
-    center
-        .log
-        .write(move |ledger| {
-            devices::revoke(ledger, number)?;
-            audit::record(ledger, &record(Act::RevokeDevice, number.to_string()))
-        })
-        .await?;
+    fleet::revoke(&center, &caller, number).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -157,6 +172,10 @@ pub(super) struct EnrolledView {
     center_id: String,
     /// The center's sealing key, in base64.
     sealing_key: String,
+    /// Fixed in a vehicle: it does not lock for want of use.
+    mounted: bool,
+    /// In base64: what the codes are made of that release it from too many bad PINs.
+    release_secret: String,
 }
 
 /// `POST /v1/enrol` with `{"code", "request"}`: spends the code, gives a certificate.
@@ -187,6 +206,7 @@ pub(super) async fn enrol(
         })
         .await?;
     let issued = issue(&center, &csr, device.number, &device.agency)?;
+    let secret = certified(&center, device.number).await?;
     let view = EnrolledView {
         device: device.number.0,
         agency: device.agency,
@@ -194,6 +214,8 @@ pub(super) async fn enrol(
         certificate: BASE64.encode(&issued.der),
         center_id: HEXLOWER.encode(&center.keys.center_id()),
         sealing_key: BASE64.encode(&center.keys.sealing_public_key()),
+        mounted: device.mounted,
+        release_secret: BASE64.encode(&secret),
     };
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -210,6 +232,17 @@ fn issue(
         .map_err(|e| Problem::bad_field("request", e.to_string()))
 }
 
+/// Until when the certificate is good that was just issued is kept; the secret of the
+/// device's codes.
+async fn certified(center: &Center, device: DeviceNumber) -> Result<Vec<u8>, LogError> {
+    let until_ms = clock::now_ms() + i64::from(CERTIFICATE_H) * 60 * 60 * 1_000;
+    let writing = center.log.write(move |ledger| {
+        custody::certified(ledger, device, until_ms)?;
+        custody::release_secret(ledger, device)
+    });
+    writing.await
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RenewRequest {
@@ -219,6 +252,8 @@ struct RenewRequest {
 #[derive(Debug, Serialize)]
 pub(super) struct RenewedView {
     certificate: String,
+    mounted: bool,
+    release_secret: String,
 }
 
 /// `POST /v1/certificate` with `{"request"}`: a new certificate for the same key, also for a
@@ -241,8 +276,11 @@ pub(super) async fn renew(
             "the key that the device was enrolled with",
         ));
     }
+    let secret = certified(&center, device.number).await?;
     Ok(Json(RenewedView {
         certificate: BASE64.encode(&issued.der),
+        mounted: device.mounted,
+        release_secret: BASE64.encode(&secret),
     }))
 }
 
@@ -252,6 +290,10 @@ struct ShiftRequest {
     /// The officer's badge.
     officer: String,
     unit: String,
+    /// The name of the store that the shift is in: its receipt says that this one is gone.
+    store: Option<String>,
+    /// A PIN opens it.
+    pin: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -262,6 +304,10 @@ pub(super) struct ShiftView {
     unit: String,
     agency: String,
     expires_ms: i64,
+    /// How long that is from now: the device's clock may be wrong.
+    lasts_ms: i64,
+    /// The device is fixed in a vehicle.
+    mounted: bool,
     /// What a query may be for, the usual one first.
     purposes: Vec<PurposeView>,
 }
@@ -286,6 +332,10 @@ pub(super) async fn sign_on(
         &device.number.to_string(),
     )
     .await?;
+    if device.erase_order.is_some() {
+        let why = "The center has an order for this device: it erases first.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "Not allowed", why));
+    }
     let request: ShiftRequest = read_json(&body)?;
     let agency = center
         .config
@@ -319,10 +369,19 @@ pub(super) async fn sign_on(
         expires_ms: clock::now_ms() + SHIFT_MS,
     };
     let kept = shift.clone();
+    let (store, pin) = (request.store, request.pin);
+    if let Some(store) = &store
+        && !is_store_name(store)
+    {
+        return Err(Problem::bad_field("store", "32 hexadecimal digits"));
+    }
     let token = center
         .log
         .write(move |ledger| {
             let token = shifts::sign_on(ledger, &kept)?;
+            if let Some(store) = store {
+                shifts::keep_store(ledger, &token, &store, pin.unwrap_or(false))?;
+            }
             calls::adopt(ledger, kept.device, &kept.unit)?;
             beats::sign_on(ledger, &kept.unit)?;
             audit::record(
@@ -345,6 +404,8 @@ pub(super) async fn sign_on(
         unit: shift.unit,
         agency: shift.agency,
         expires_ms: shift.expires_ms,
+        lasts_ms: SHIFT_MS,
+        mounted: device.mounted,
         purposes: center
             .config
             .purposes
@@ -356,6 +417,10 @@ pub(super) async fn sign_on(
             .collect(),
     };
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+fn is_store_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `DELETE /v1/shifts`: ends the shift on this device.

@@ -53,13 +53,24 @@ pub(super) async fn open(
 ) -> Result<Response, Problem> {
     let (device, certificate) = in_good_standing(&doors.center, &peer).await?;
     let hello = hello(&headers)?;
+    if device.erase_order.is_some() {
+        return Err(refused("The center has an order for this device."));
+    }
     let (number, token) = (device.number, hello.shift.clone());
-    let shift = doors
+    let (shift, was_a_shift) = doors
         .center
         .log
         .readers()
-        .read(move |connection| shifts::find(connection, number, &token, clock::now_ms()))
+        .read(move |connection| {
+            let shift = shifts::find(connection, number, &token, clock::now_ms())?;
+            Ok((shift, shifts::is_known(connection, number, &token)?))
+        })
         .await?;
+    // A session without a shift takes all documents from the device. One whose officer has
+    // yet to sign on again keeps them, locked.
+    if shift.is_none() && was_a_shift {
+        return Err(refused("The officer's shift is over."));
+    }
     let role = if shift.is_some() {
         Role::Officer
     } else {
@@ -98,6 +109,11 @@ pub(super) async fn open(
         .into_response())
 }
 
+/// The device asks why ([`super::custody`]).
+fn refused(why: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "No session", why)
+}
+
 fn hello(headers: &HeaderMap) -> Result<Hello, Problem> {
     let wanted = |why: String| Problem::bad_field(HELLO_HEADER, why);
     let text = headers
@@ -125,11 +141,50 @@ pub(super) async fn may_renew(center: &Arc<Center>, peer: &Peer) -> Result<Devic
     Ok(device)
 }
 
+/// … or that is out of good standing, too: it may be told what to erase, and nothing else.
+pub(super) async fn known(center: &Arc<Center>, peer: &Peer) -> Result<Device, Problem> {
+    let (device, certificate) = called(center, peer).await?;
+    let device = device.filter(|device| {
+        let until_ms = certificate.not_after_ms.saturating_add(RENEWED_LATE_MS_MAX);
+        device.public_key == certificate.public_key && until_ms > clock::now_ms()
+    });
+    match device {
+        Some(device) => Ok(device),
+        None => Err(not_known(center, &certificate).await),
+    }
+}
+
+async fn not_known(center: &Arc<Center>, certificate: &DevicePeer) -> Problem {
+    let number = packet::DeviceNumber(certificate.device).to_string();
+    center
+        .denied(&Actor::of(Role::Anonymous), Act::OpenSession, number)
+        .await;
+    Problem::denied()
+}
+
 async fn standing(
     center: &Arc<Center>,
     peer: &Peer,
     late_ms_max: i64,
 ) -> Result<(Device, DevicePeer), Problem> {
+    let (device, certificate) = called(center, peer).await?;
+    match device {
+        Some(device)
+            if !device.revoked
+                && device.public_key == certificate.public_key
+                && certificate.not_after_ms.saturating_add(late_ms_max) > clock::now_ms() =>
+        {
+            Ok((device, certificate))
+        }
+        _ => Err(not_known(center, &certificate).await),
+    }
+}
+
+/// The device that the certificate names, as the center knows it.
+async fn called(
+    center: &Arc<Center>,
+    peer: &Peer,
+) -> Result<(Option<Device>, DevicePeer), Problem> {
     let Some(certificate) = peer.device.clone() else {
         center
             .denied(
@@ -154,25 +209,7 @@ async fn standing(
         None if decide(Role::Device, Act::Readmit) => readmit(center, &certificate).await?,
         known => known,
     };
-    match device {
-        Some(device)
-            if !device.revoked
-                && device.public_key == certificate.public_key
-                && certificate.not_after_ms.saturating_add(late_ms_max) > clock::now_ms() =>
-        {
-            Ok((device, certificate))
-        }
-        _ => {
-            center
-                .denied(
-                    &Actor::of(Role::Anonymous),
-                    Act::OpenSession,
-                    number.to_string(),
-                )
-                .await;
-            Err(Problem::denied())
-        }
-    }
+    Ok((device, certificate))
 }
 
 /// A restored center has forgotten whom it enrolled after the backup.

@@ -48,6 +48,7 @@
 
 mod arrivals;
 mod board;
+mod devices;
 mod entry;
 mod glance;
 mod life;
@@ -57,6 +58,7 @@ mod search;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
 pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
+pub use devices::{DeviceRowView, DevicesPage, DoneView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
     ReceiptView,

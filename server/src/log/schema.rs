@@ -498,6 +498,47 @@ CREATE TABLE eido_links (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX eido_links_by_other ON eido_links (other);
 ",
+    "
+-- Fixed in a vehicle: it does not lock for want of use.
+ALTER TABLE devices ADD COLUMN mounted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE enrolment_codes ADD COLUMN mounted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN certificate_until_ms INTEGER;
+-- Shared with the device: of it are the codes that give an officer the tries of the PIN back.
+ALTER TABLE devices ADD COLUMN release_secret BLOB;
+-- How often a supervisor has released it.
+ALTER TABLE devices ADD COLUMN releases INTEGER NOT NULL DEFAULT 0;
+-- How it last said that it is, without a session, and what was sealed on it.
+ALTER TABLE devices ADD COLUMN said TEXT;
+ALTER TABLE devices ADD COLUMN said_ms INTEGER;
+ALTER TABLE devices ADD COLUMN sealed INTEGER;
+-- Of which of the device's stores the shift is, and whether a PIN opens that.
+ALTER TABLE shifts ADD COLUMN store TEXT;
+ALTER TABLE shifts ADD COLUMN pin INTEGER;
+CREATE TABLE erase_orders (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    device INTEGER NOT NULL,
+    ordered_ms INTEGER NOT NULL,
+    ordered_by TEXT NOT NULL,
+    confirmed_ms INTEGER
+) STRICT;
+CREATE INDEX erase_orders_open ON erase_orders (device) WHERE confirmed_ms IS NULL;
+-- The devices' signed receipts, as they came.
+CREATE TABLE erasures (
+    device INTEGER NOT NULL,
+    store TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    erase_order INTEGER,
+    -- By the device's clock, less what it was off by.
+    at_ms INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    attachments_lost INTEGER,
+    statement TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (device, store)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erasures_by_time ON erasures (device, received_ms);
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and

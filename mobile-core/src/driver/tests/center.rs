@@ -41,6 +41,8 @@ use crate::net::{Connection, Connector, NetError};
 const CENTER: CenterId = CenterId([4; 16]);
 pub(super) const DEVICE: DeviceNumber = DeviceNumber(7);
 const NOW_MS: i64 = 1_790_000_000_000;
+pub(super) const RELEASE_SECRET: [u8; 32] = [5; 32];
+const SHIFT_MS: i64 = 12 * 60 * 60 * 1_000;
 
 struct Logged {
     document: DocumentId,
@@ -53,7 +55,14 @@ pub(super) struct State {
     documents: BTreeMap<DocumentId, Document>,
     log: Vec<Logged>,
     granted: Vec<DocumentId>,
-    device_key: Vec<u8>,
+    pub(super) device_key: Vec<u8>,
+    /// How devices said that they are.
+    pub(super) stood: Vec<String>,
+    pub(super) receipts: Vec<Value>,
+    pub(super) mounted: bool,
+    pub(super) releases: u64,
+    /// An order to erase.
+    pub(super) erase: Option<i64>,
     pub(super) sealed: Vec<Vec<u8>>,
     pub(super) shown: Vec<(DocumentId, u64)>,
     pub(super) shifts: Vec<Vec<u8>>,
@@ -240,11 +249,34 @@ impl Center {
                 let token = BASE64URL_NOPAD.encode(asked["unit"].as_str().unwrap().as_bytes());
                 respond(
                     StatusCode::OK,
-                    &json!({"token": token, "officer": "Diaz", "unit": asked["unit"], "agency": "cedarport-pd", "expires_ms": NOW_MS}),
+                    &json!({"token": token, "officer": "Diaz", "unit": asked["unit"], "agency": "cedarport-pd", "expires_ms": NOW_MS + SHIFT_MS, "lasts_ms": SHIFT_MS}),
                 )
             }
             "/v1/sealed" => {
                 self.state.lock().unwrap().sealed.push(body.to_vec());
+                self.wake();
+                respond(StatusCode::OK, &Value::Null)
+            }
+            "/v1/standing" => {
+                let asked: Value = serde_json::from_slice(&body).unwrap();
+                let mut state = self.state.lock().unwrap();
+                state.stood.push(asked["state"].as_str().unwrap().into());
+                let answer = json!({
+                    "mounted": state.mounted,
+                    "releases": state.releases,
+                    "erase": state.erase,
+                    "shift": null,
+                });
+                drop(state);
+                self.wake();
+                respond(StatusCode::OK, &answer)
+            }
+            "/v1/erasures" => {
+                let receipt: Value = serde_json::from_slice(&body).unwrap();
+                let mut state = self.state.lock().unwrap();
+                state.erase = None;
+                state.receipts.push(receipt);
+                drop(state);
                 self.wake();
                 respond(StatusCode::OK, &Value::Null)
             }
@@ -276,6 +308,7 @@ impl Center {
                 "center_id": HEXLOWER.encode(&CENTER.0),
                 "sealing_key": BASE64.encode(&self.sealing_key.0),
                 "agency": "cedarport-pd",
+                "release_secret": BASE64.encode(&RELEASE_SECRET),
             }),
         )
     }
