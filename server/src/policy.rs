@@ -133,6 +133,11 @@ pub enum Act {
     SeePremises,
     /// See which rule said what of a call, with its words.
     ExplainTriage,
+    /// Sign in at the console; what becomes of the session is recorded as this too.
+    SignInAtConsole,
+    SeePeople,
+    /// Make, disable, enable or release an account, and what it signs in with.
+    ChangePeople,
 }
 
 impl Act {
@@ -153,15 +158,17 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ChangePeople, ClearHotListEntry,
+        EndPremise, Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls,
+        ListCalls, NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
         ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
-        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
-        SignOn, Write,
+        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePeople, SeePremises, SetPremise,
+        SignInAtConsole, SignOff, SignOn, Write,
     };
     match (role, act) {
-        (_, SeeHealth | SeeApiDescription | Enrol)
+        (_, SeeHealth | SeeApiDescription | Enrol | SignInAtConsole)
+        | (Role::Supervisor | Role::Auditor, SeePeople)
+        | (Role::Supervisor | Role::Operator, ChangePeople)
         | (
             Role::Device | Role::Officer,
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
@@ -359,6 +366,9 @@ mod tests {
             "EndPremise",
             &[Role::Analyst, Role::Supervisor, Role::Dispatch],
         ),
+        ("SignInAtConsole", &Role::ALL),
+        ("SeePeople", &[Role::Supervisor, Role::Auditor]),
+        ("ChangePeople", &[Role::Supervisor, Role::Operator]),
         (
             "SeePremises",
             &[Role::Analyst, Role::Supervisor, Role::Dispatch],
@@ -401,6 +411,9 @@ mod tests {
             Act::SetPremise,
             Act::EndPremise,
             Act::SeePremises,
+            Act::SignInAtConsole,
+            Act::SeePeople,
+            Act::ChangePeople,
         ];
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Compartment::ALL.map(Act::Release));

@@ -12,6 +12,7 @@ use server::enrich::own::cameras::Camera;
 use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
+use server::people::config::SignInConfig;
 use sim::{Agency, Faults, Sources};
 
 use super::cannot;
@@ -138,6 +139,10 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         sync: loopback(folder.ports.sync),
         console: loopback(folder.ports.console),
         console_tls: false,
+        sign_in: SignInConfig {
+            demo: true,
+            ..SignInConfig::default()
+        },
         names: vec!["localhost".into(), "127.0.0.1".into()],
         triage: None,
         keep_closed_s,

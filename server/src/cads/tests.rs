@@ -52,6 +52,7 @@ impl Bench {
             sync: any,
             console: any,
             console_tls: false,
+            sign_in: crate::people::config::SignInConfig::default(),
             names: vec!["localhost".into()],
             triage: None,
             keep_closed_s: 1_800,
