@@ -13,6 +13,7 @@ mod line;
 mod listed;
 mod mdts;
 mod officers;
+mod person;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,9 +68,13 @@ pub(crate) async fn run(args: DemoArgs, stop: CancellationToken) -> Ended {
     // Whatever ends one part ends all.
     let stop = stop.child_token();
 
-    let console = format!("http://{}", running.console);
+    let api = format!("http://{}", running.console);
+    // By its name: a passkey is bound to one, and cookies are not shared with the MDT pages.
+    let console = center.config.console_origin(running.console.port());
+    let sign_in = person::sign_in(&center, &console).await?;
     println!("Forerunner demo: everything in it is made up, but for the parts it runs on.");
-    println!("  Console (analysts)   {console}");
+    println!("  Console (analysts)   {sign_in}");
+    println!("                       signs you in, once; after that {console}");
     let mut officers = mdts::start(&center, &folder, args.mdts, &stop).await?;
     for mdt in &officers.pages {
         println!("  MDT page, unit {}  {}", mdt.unit, mdt.url);
@@ -79,7 +84,7 @@ pub(crate) async fn run(args: DemoArgs, stop: CancellationToken) -> Ended {
         mdts::DEMO_PIN
     );
     println!(
-        "  API                  {console}/v1/openapi.json   token in {}",
+        "  API                  {api}/v1/openapi.json   token in {}",
         folder.token_file().display()
     );
     println!("  Data                 {}", folder.root().display());
@@ -90,7 +95,8 @@ pub(crate) async fn run(args: DemoArgs, stop: CancellationToken) -> Ended {
             path,
             &serde_json::json!({
                 "console": console,
-                "api": console,
+                "sign_in": sign_in,
+                "api": api,
                 "sync": running.sync.to_string(),
                 "mdts": officers.pages.iter().map(|mdt| &mdt.url).collect::<Vec<_>>(),
                 "data": folder.root(),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod demo;
+mod init;
 mod mdt;
 mod pacer;
 mod replay;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Start a whole center with made-up agencies, calls, officers and two MDT pages.
     Demo(demo::DemoArgs),
+    /// Make a new center: its configuration, its keys, and the first supervisor's link.
+    Init(init::InitArgs),
     /// Run the center.
     Serve {
         /// The center's configuration.
@@ -66,7 +69,11 @@ async fn main() -> ExitCode {
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_) | Command::Triage(_)
+        Command::Demo(_)
+            | Command::Init(_)
+            | Command::Mdt(_)
+            | Command::Simulate(_)
+            | Command::Triage(_)
     ) {
         "error"
     } else {
@@ -81,6 +88,7 @@ async fn main() -> ExitCode {
     let stop = stop_on_signals();
     let ended = match cli.command {
         Command::Demo(args) => demo::run(args, stop).await,
+        Command::Init(args) => init::run(args).await,
         Command::Serve { config, ready_file } => {
             serve::run(&config, ready_file.as_deref(), stop).await
         }

@@ -14,15 +14,15 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> Ended {
     let config = Config::read(config).map_err(|e| e.to_string())?;
-    let (name, scheme) = (
-        config.name.clone(),
-        if config.console_tls { "https" } else { "http" },
-    );
+    let name = config.name.clone();
+    let scheme = if config.console_tls { "https" } else { "http" };
+    let origin = config.sign_in.origin.clone();
     let data = config.data.clone();
     let running = Center::start(config).await.map_err(|e| e.to_string())?;
-    let console = format!("{scheme}://{}", running.console);
+    let api = format!("{scheme}://{}", running.console);
+    let console = origin.unwrap_or_else(|| api.clone());
     println!(
-        "{name} is up. Console and API: {console}  Devices: {}",
+        "{name} is up. Console: {console}  API: {api}  Devices: {}",
         running.sync
     );
     if let Some(path) = ready_file {
@@ -30,7 +30,7 @@ pub(crate) async fn run(
             path,
             &serde_json::json!({
                 "console": console,
-                "api": console,
+                "api": api,
                 "sync": running.sync.to_string(),
                 "mdts": [],
                 "data": data,

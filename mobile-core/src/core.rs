@@ -8,7 +8,6 @@ mod follow;
 mod lock;
 mod push;
 mod read;
-mod read;
 mod standing;
 mod sync_once;
 mod write;

@@ -31,6 +31,7 @@ use crate::intake::CallReport;
 use crate::intake::eido::Eido;
 use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
+use crate::people::{self, People};
 use crate::plate_reads;
 use crate::policy::{Act, Actor, LivePolicies, PolicyFault};
 use crate::premises;
@@ -69,6 +70,8 @@ pub enum CenterError {
     Policies(#[from] PolicyFault),
     #[error(transparent)]
     Cads(#[from] CadError),
+    #[error("people cannot sign in: {0}")]
+    SignIn(String),
     #[error("{what} cannot listen on {address}: {reason}")]
     Listen {
         what: &'static str,
@@ -97,6 +100,8 @@ pub struct Center {
     pub token: String,
     /// Where devices connect.
     pub sync: SocketAddr,
+    /// By what people sign in.
+    pub people: People,
     /// What each dispatch system's words mean.
     pub cads: Cads,
     /// How this center's own components of EIDOs are named.
@@ -201,6 +206,8 @@ impl Center {
 
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
+        let people = People::new(&config.console_origin(console.port()), &config.name)
+            .map_err(CenterError::SignIn)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let (reports, collector) = receipts::reports();
         let ids = Ids::new(keys.center_id(), &config);
@@ -217,6 +224,7 @@ impl Center {
             book: arrivals::Book::default(),
             token,
             sync,
+            people,
             cads,
             policies,
             rules,
@@ -253,6 +261,7 @@ impl Center {
         // What ended while the center was down is withdrawn before anybody is told of it.
         end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
+        tasks.spawn(people::watch::run(center.clone(), stop.clone()));
         let rules = center.rules.clone();
         tasks.spawn(rules.watch(center.metrics.clone(), stop.clone()));
         let policies = center.policies.clone();

@@ -13,6 +13,7 @@ use crate::enrich::own::cameras::{CAMERAS_MAX, Camera};
 use crate::enrich::own::clips::VideoConfig;
 use crate::enrich::{self, SourceConfig};
 use crate::identity::KeyExchange;
+use crate::people::config::SignInConfig;
 use crate::plate_reads::PlateReadsConfig;
 use crate::policy::{CENTER, Certifications};
 
@@ -37,7 +38,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where devices connect: TLS 1.3 with client certificates.
     pub sync: SocketAddr,
-    /// The console and the API. Loopback only, until people can sign in.
+    /// The console and the API. Loopback only, unless TLS is on and `sign_in.origin` says
+    /// by which name people open it.
     pub console: SocketAddr,
     /// TLS on the console's port; plain HTTP is for a demo or a test on this machine.
     #[serde(default = "yes")]
@@ -67,6 +69,9 @@ pub struct Config {
     pub fips: bool,
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// How people sign in at the console.
+    #[serde(default)]
+    pub sign_in: SignInConfig,
     pub agencies: Vec<AgencyConfig>,
     /// The dispatch systems; one that needs no section of its own may be heard without.
     #[serde(default)]
@@ -192,6 +197,7 @@ impl Config {
             key_exchange: KeyExchange::default(),
             fips: false,
             limits: LimitsConfig::default(),
+            sign_in: SignInConfig::default(),
             agencies,
             cads: vec![],
             links: LinksConfig::default(),
@@ -201,6 +207,18 @@ impl Config {
             plate_reads: PlateReadsConfig::default(),
             cameras: vec![],
             video: None,
+        }
+    }
+
+    /// Where the console's pages come from, once it listens on this port.
+    #[must_use]
+    pub fn console_origin(&self, port: u16) -> String {
+        match &self.sign_in.origin {
+            Some(origin) => origin.clone(),
+            None => {
+                let scheme = if self.console_tls { "https" } else { "http" };
+                format!("{scheme}://localhost:{port}")
+            }
         }
     }
 
@@ -240,10 +258,31 @@ impl Config {
                 wanted: wanted.into(),
             })
         };
+        if let Err((wrong, wanted)) = self.sign_in.check() {
+            return field(&format!("sign_in.{wrong}"), &wanted);
+        }
         if !self.console.ip().is_loopback() {
+            if !self.console_tls {
+                return field(
+                    "console",
+                    "a loopback address (127.0.0.1:PORT), or console_tls = true: cookies cross in it",
+                );
+            }
+            if self.sign_in.origin.is_none() {
+                return field(
+                    "sign_in.origin",
+                    "by which name people open a console that is not on loopback, as https://rtcc.example.gov",
+                );
+            }
+        }
+        if let Some(name) = self.sign_in.name().filter(|_| self.console_tls)
+            && !self.names.iter().any(|known| known == name)
+        {
             return field(
-                "console",
-                "a loopback address (127.0.0.1:PORT): people cannot sign in yet, so nobody else may reach it",
+                "names",
+                &format!(
+                    "{name} too: the console's certificate is made for these, and sign_in.origin says so"
+                ),
             );
         }
         let LimitsConfig {

@@ -6,9 +6,9 @@
 //! ([`board`]); a packet's page looks at its own packet when something happened to it
 //! ([`live`]).
 //!
-//! Everyone at the loopback console is *the* analyst until people can sign in: each
-//! route is given that [`Actor`], asks [`crate::policy`] for it, and what a page was given
-//! is put on record ([`disclosure`]). Who may speak to the console at all: [`access`].
+//! People sign in ([`sign_in`]). Each route behind that is given its person as an
+//! [`Actor`](crate::policy::Actor), asks [`crate::policy`] for it, and what a page was given is put on record
+//! ([`disclosure`]). Who may speak to the console at all: [`access`].
 
 mod access;
 mod arrivals;
@@ -24,8 +24,10 @@ mod links;
 mod live;
 mod packet;
 mod pages;
+mod people;
 mod premises;
 mod search;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -34,10 +36,11 @@ mod words;
 use std::sync::Arc;
 
 use ::packet::entry::ATTACHMENT_BYTES_MAX;
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +50,6 @@ use crate::clock;
 use crate::log::LogError;
 use crate::policy::{Act, Actor, Role, Sight};
 
-/// Whoever sits at the console, as entries, receipts and the audit log name that person.
-const ANALYST_NAME: &str = "Analyst (RTCC)";
 /// Most pages that are kept up to date at a time.
 const PAGES_MAX: usize = 256;
 
@@ -97,7 +98,7 @@ impl Console {
 /// The pages, their sockets and their files. Has tasks of its own, so it is called
 /// within a runtime; they end with `stop`.
 pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
-    let schemes = access::Schemes::new(center.config.console_tls);
+    let gate = access::Gate::new(&center.config);
     let console = Arc::new(Console {
         center,
         stop,
@@ -110,7 +111,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
     let attachments = Router::new()
         .route("/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
-    let mut router = Router::new()
+    let pages = Router::new()
         .route("/", get(pages::board))
         .route("/before-arrival", get(arrivals::page))
         .route("/calls/{id}", get(pages::packet))
@@ -133,22 +134,26 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/search/notices/seen", post(search::all_seen))
         .route("/search/notices/{id}/seen", post(search::seen))
         .route("/calls/{id}/queries", post(forms::query))
+        .route("/people", get(people::page).post(people::add))
+        .route("/people/{id}/{act}", post(people::change))
+        .route(
+            "/people/{id}/passkeys/{number}/withdraw",
+            post(people::withdraw),
+        )
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))
-        .merge(attachments);
+        .merge(attachments)
+        // All of the above, and no asset, needs a person.
+        .route_layer(from_fn_with_state(console.clone(), access::signed_in));
+    let mut router = pages.merge(sign_in::router());
     for asset in assets::ASSETS {
         router = router.route(
             asset.path,
             get(move || async move { ([(CONTENT_TYPE, asset.content_type)], asset.body) }),
         );
     }
-    let analyst = Actor {
-        name: ANALYST_NAME.into(),
-        ..Actor::of(Role::Analyst)
-    };
     router
-        .layer(Extension(analyst))
-        .layer(axum::middleware::from_fn_with_state(schemes, access::guard))
+        .layer(from_fn_with_state(gate, access::guard))
         .with_state(console)
 }

@@ -35,6 +35,7 @@ pub mod intake;
 pub mod log;
 pub mod mentions;
 pub mod metrics;
+pub mod people;
 pub mod plate_reads;
 pub mod plot;
 pub mod policy;

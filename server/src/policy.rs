@@ -179,6 +179,11 @@ pub enum Act {
     ExplainPolicy,
     /// Say that a caution which was derived from a restricted record is shown, or is not.
     ReleaseCaution,
+    /// Sign in at the console; what becomes of the session is recorded as this too.
+    SignInAtConsole,
+    SeePeople,
+    /// Make, disable, enable or release an account, and what it signs in with.
+    ChangePeople,
 }
 
 impl Act {
@@ -376,6 +381,9 @@ mod tests {
             "EndPremise",
             &[Role::Analyst, Role::Supervisor, Role::Dispatch],
         ),
+        ("SignInAtConsole", &Role::ALL),
+        ("SeePeople", &[Role::Supervisor, Role::Auditor]),
+        ("ChangePeople", &[Role::Supervisor, Role::Operator]),
         (
             "SeePremises",
             &[Role::Analyst, Role::Supervisor, Role::Dispatch],
@@ -426,6 +434,9 @@ mod tests {
             Act::SetPremise,
             Act::EndPremise,
             Act::SeePremises,
+            Act::SignInAtConsole,
+            Act::SeePeople,
+            Act::ChangePeople,
         ];
         acts.extend(Compartment::ALL.map(Act::Show));
         acts.extend(Compartment::ALL.map(Act::Carry));

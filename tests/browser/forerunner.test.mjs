@@ -89,7 +89,7 @@ test('a note written with the link cut waits, crosses, and comes back as shown',
     const id = new URL(mdt.url()).pathname.split('/').pop();
     await analyst.goto(`${demo.ready.console}/calls/${id}`);
     await analyst.locator('#notes').getByText('back door is open').waitFor();
-    await mine.getByText(/shown to .*Analyst/).waitFor();
+    await mine.getByText(/shown to .*Morgan Ellis/).waitFor();
     await assertNotReloaded(mdt);
   }));
 

@@ -8,13 +8,14 @@
 // A test that fails leaves screenshots of all its pages in a temporary folder,
 // and with them what the demo printed; the error says where.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -34,11 +35,14 @@ const CHROMIUM_ARGS = [
   '--disable-sync',
 ];
 
-/** Runs `body` with a demo of its own (data, port) and a browser; stops both. */
+/**
+ * Runs `body` with a demo of its own (data, port) and a browser; stops both. Pages of the
+ * console are the demo's supervisor's, who has signed in by its link.
+ */
 export async function withDemo({ args = [] }, body) {
   const demo = await startDemo(args);
   try {
-    return await withBrowser((page) => body({ ready: demo.ready, demo, page }), demo.output);
+    return await withBrowser((page) => body({ ready: demo.ready, demo, page }), demo.output, demo.ready);
   } finally {
     await demo.stop();
   }
@@ -47,17 +51,22 @@ export async function withDemo({ args = [] }, body) {
 /**
  * Runs `body` with `page(url)`, which opens a page in a profile of its own, as
  * another person on another machine would. `output` tells what else to keep
- * when `body` fails.
+ * when `body` fails. `console` and `sign_in`: where pages are that need a session, and the
+ * link that gives one.
  */
-export async function withBrowser(body, output = () => '') {
+export async function withBrowser(body, output = () => '', { console: signedIn, sign_in: link } = {}) {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     headless: true,
     args: CHROMIUM_ARGS,
   });
   const pages = [];
+  // A link is good once: what it gave is each page's.
+  let session = null;
   const open = async (url) => {
-    const page = await browser.newPage();
+    const needsSession = link !== undefined && url.startsWith(signedIn);
+    if (needsSession) session ??= signIn(browser, link);
+    const page = await browser.newPage(needsSession ? { storageState: await session } : {});
     page.setDefaultTimeout(ACTION_MS_MAX);
     pages.push(page);
     await page.goto(url);
@@ -73,16 +82,85 @@ export async function withBrowser(body, output = () => '') {
   }
 }
 
-/** Starts `forerunner demo` and waits until it says that all is up. */
-export async function startDemo(args = []) {
-  const binary = process.env.FORERUNNER_BIN;
-  if (!binary) {
+async function signIn(browser, link) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(ACTION_MS_MAX);
+  await page.goto(link);
+  await page.click('#acknowledge');
+  await page.locator('#board').waitFor();
+  const state = await page.context().storageState();
+  await page.context().close();
+  return state;
+}
+
+/**
+ * A new center as `forerunner init` makes it, served on loopback without TLS (a browser
+ * takes no passkey where a certificate is not its system's). `link`: the first supervisor's.
+ */
+export async function startCenter(sections = '') {
+  const folder = await mkdtemp(join(tmpdir(), 'forerunner-center-'));
+  const [config, readyFile] = [join(folder, 'center.toml'), join(folder, 'ready.json')];
+  const remove = () => rm(folder, { recursive: true, force: true });
+  let process_ = null;
+  const stop = async () => {
+    if (process_) await process_.stop();
+    await remove();
+  };
+  try {
+    const free = await serve(() => {});
+    const port = new URL(free.url).port;
+    await free.close();
+    const { stdout } = await promisify(execFile)(binary(), [
+      'init', '--config', config, '--name', 'Three Rivers RTCC', '--agency', 'city-pd=City Police',
+      '--agency', 'so=County Sheriff', '--supervisor', 'Sam Lee',
+      '--console', `127.0.0.1:${port}`, '--sync', '127.0.0.1:0',
+    ]);
+    const link = stdout.match(/https:(\/\/localhost:\S+\/enrol#\S+)/)?.[1];
+    if (!link) throw new Error(`init made no link:\n${stdout}`);
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, `console_tls = false\n${text}${sections}`);
+    process_ = startGroup(binary(), ['serve', '--config', config, '--ready-file', readyFile]);
+    const ready = await readReadyFile(readyFile, process_);
+    return { ready, url: `http://localhost:${port}`, link: `http:${link}`, stop, output: process_.output };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function binary() {
+  const path = process.env.FORERUNNER_BIN;
+  if (!path) {
     throw new Error('FORERUNNER_BIN does not name the binary; `cargo xtask test browser` sets it');
   }
+  return path;
+}
+
+/**
+ * Gives a page Chromium's virtual authenticator: a passkey in the machine, opened by a
+ * finger that is always there. The one returned is told whether the finger fits.
+ */
+export async function withAuthenticator(page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('WebAuthn.enable');
+  const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2', transport: 'internal', hasResidentKey: true,
+      hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
+    },
+  });
+  return {
+    verifies: (isUserVerified) => devtools.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
+    passkeys: async () => (await devtools.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+  };
+}
+
+/** Starts `forerunner demo` and waits until it says that all is up. */
+export async function startDemo(args = []) {
   const folder = await mkdtemp(join(tmpdir(), 'forerunner-demo-'));
   const readyFile = join(folder, 'ready.json');
   const fixed = ['--data', join(folder, 'data'), '--fresh', '--port', '0', '--ready-file', readyFile];
-  const process_ = startGroup(binary, ['demo', ...fixed, ...args]);
+  const process_ = startGroup(binary(), ['demo', ...fixed, ...args]);
   const stop = async () => {
     await process_.stop();
     await rm(folder, { recursive: true, force: true });

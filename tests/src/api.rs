@@ -6,7 +6,7 @@ use mobile_core::Ticket;
 use packet::{CallId, DeviceNumber};
 use serde_json::{Value, json};
 
-use crate::AGENCY;
+use crate::{AGENCY, TestPasskey};
 
 /// What the center said.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct TestApi {
     /// `http://127.0.0.1:PORT`.
     pub base: String,
     pub token: String,
+    /// Of whoever is signed in at the console here.
+    cookie: Option<String>,
     client: reqwest::Client,
 }
 
@@ -54,7 +56,64 @@ impl TestApi {
         Self {
             base,
             token,
+            cookie: None,
             client,
+        }
+    }
+
+    /// With this session at the console: as the browser sends its cookie.
+    #[must_use]
+    pub fn signed_in(self, cookie: String) -> Self {
+        Self {
+            cookie: Some(cookie),
+            ..self
+        }
+    }
+
+    /// Enrols a passkey by a link's secret, as the page does, acknowledges the notice, and
+    /// is signed in from then on.
+    pub async fn enrol(self, secret: &str) -> Self {
+        let origin = self.base.clone();
+        let page = origin.replace("127.0.0.1", "localhost");
+        let mut passkey = TestPasskey::new(&page);
+        let post = async |path: &str, body: Value| {
+            let request = self.client.post(format!("{origin}{path}"));
+            let request = request.header("origin", &origin).json(&body);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            response
+        };
+        let asked: Value = post("/enrol/start", json!({ "link": secret }))
+            .await
+            .json()
+            .await
+            .unwrap();
+        let body = json!({
+            "link": secret,
+            "ceremony": asked["ceremony"],
+            "credential": passkey.create(&asked["options"]),
+        });
+        let entered = post("/enrol/finish", body).await;
+        let cookie = entered.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let api = self.signed_in(cookie);
+        let read = api.raw_form("/notice", "to=%2Fpeople").await.unwrap();
+        assert!(read.is_success(), "{read:?}");
+        api
+    }
+
+    /// A page of the console's, as its browser gets it.
+    ///
+    /// # Errors
+    /// When the center does not answer.
+    pub async fn page(&self, path: &str) -> Result<Answer, reqwest::Error> {
+        answer(self.as_browser(self.client.get(format!("{}{path}", self.base)))).await
+    }
+
+    fn as_browser(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
         }
     }
 
@@ -157,7 +216,7 @@ impl TestApi {
             .header("origin", &self.base)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form.to_owned());
-        answer(request).await
+        answer(self.as_browser(request)).await
     }
 
     /// Dispatch opens a call with these units on it.

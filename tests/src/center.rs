@@ -4,15 +4,41 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use packet::{CallId, Caution, DocumentId, Entry, Note};
 use server::center::{Center, Running};
 use server::config::Config;
 use server::log::{Appended, LogError};
+use server::people::Post;
+use server::people::accounts::{self, NewPerson};
+use server::people::sessions::{self, Browser};
 use server::receipts::{self, Holder, Receipt};
 use tempfile::TempDir;
 
 use crate::ledger::{LoggedEntry, entries_of};
-use crate::{TestApi, config_text, until};
+use crate::{AGENCY, TestApi, config_text, until};
+
+/// An analyst's session at the console, as the cookie that proves it.
+async fn sign_in(running: &Running) -> String {
+    let work = |ledger: &mut server::log::Ledger<'_>| {
+        let new = NewPerson {
+            agency: Some(AGENCY.into()),
+            name: "Analyst (RTCC)".into(),
+            post: Post::Analyst,
+            certifications: vec![],
+        };
+        let id = accounts::add(ledger, &new, "a test")?;
+        // What reqwest says of itself, and where from.
+        let address = Some(Ipv4Addr::LOCALHOST.into());
+        let browser = Browser::new(&HeaderMap::new(), address);
+        let (session, token) = sessions::begin(ledger, id, "a test", &browser, false)?;
+        let session = sessions::by_id(ledger.sql(), session)?.unwrap();
+        sessions::acknowledge(ledger, &session)?;
+        Ok::<_, LogError>(token)
+    };
+    let token = running.center.log.write(work).await.unwrap();
+    format!("__Host-forerunner={token}")
+}
 
 #[derive(Debug)]
 pub struct TestCenter {
@@ -54,7 +80,8 @@ impl TestCenter {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = start(&dir, (address, 0).into(), any, also).await;
         let base = format!("http://{}", running.console);
-        let api = TestApi::new(base, running.center.token.clone());
+        let cookie = sign_in(&running).await;
+        let api = TestApi::new(base, running.center.token.clone()).signed_in(cookie);
         let (sync, console) = (running.sync, running.console);
         Self {
             running: Some(running),

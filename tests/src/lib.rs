@@ -6,6 +6,7 @@
 //! * [`TestDevice`] is an officer's device as a host would run it.
 //! * [`HostileDevice`] has a certificate and speaks the protocol by hand.
 //! * [`TestApi`] is dispatch, or an analyst's browser.
+//! * [`TestPasskey`] is what that analyst signs in with.
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
 //! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
@@ -27,6 +28,7 @@ mod hostile;
 mod kernel_link;
 mod ledger;
 pub mod narratives;
+mod passkey;
 mod picture;
 mod postgres;
 pub mod power;
@@ -42,6 +44,7 @@ pub use device::{SkewedClock, TestDevice, note_texts, notes};
 pub use hostile::{Ended, HostileDevice, HostileSession, reseal};
 pub use kernel_link::KernelLink;
 pub use ledger::{LedgerCopy, LoggedEntry};
+pub use passkey::TestPasskey;
 pub use picture::{lying_png, noise_png};
 pub use postgres::Postgres;
 pub use served::{ServedCenter, forerunner_binary};

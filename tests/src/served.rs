@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use serde_json::Value;
+use server::config::Config;
+use server::people::found::found;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::config::config_text_of;
-use crate::{PATIENCE, TestApi, UNITS, until};
+use crate::{AGENCY, PATIENCE, TestApi, UNITS, until};
 
 /// The binary that users run: what `FORERUNNER_BIN` names, or what was built beside
 /// this test.
@@ -70,6 +72,8 @@ impl ServedCenter {
             std::fs::write(dir.path().join("center.toml"), text).unwrap();
         };
         configure(any, any);
+        let config = Config::read(&dir.path().join("center.toml")).unwrap();
+        let link = found(&config, AGENCY, "Supervisor (RTCC)").await.unwrap();
         let (child, ready) = serve(&binary, &dir).await;
         // What the system has given is kept from now on: devices come back there.
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
@@ -80,7 +84,7 @@ impl ServedCenter {
         Self {
             child: Some(child),
             binary,
-            api: TestApi::new(text("api"), text("token")),
+            api: TestApi::new(text("api"), text("token")).enrol(&link).await,
             dir,
         }
     }

@@ -117,8 +117,12 @@ async fn an_upload_that_breaks_in_the_middle_goes_on_there_and_is_not_shown_as_s
     let theirs = attachment(&mdt, call, |_| true).await;
     assert_eq!(of(&theirs).state, AttachmentState::OnItsWay);
     assert_eq!(of(&theirs).thumbnail, None);
-    let page = reqwest::get(format!("{}/calls/{call}", center.api.base)).await;
-    let page = page.unwrap().text().await.unwrap();
+    let page = center
+        .api
+        .page(&format!("/calls/{call}"))
+        .await
+        .unwrap()
+        .text;
     assert!(page.contains("on its way: not at the center yet"), "{page}");
 
     link.mend();

@@ -253,23 +253,16 @@ async fn a_search_finds_closed_packets_page_by_page_and_nobody_without_the_token
 async fn a_notice_outlives_the_center() {
     let mut center = TestCenter::start().await;
     let call = center.api.call("26-1", &[]).await;
-    let base = center.api.base.clone();
-    let page = |path: &str| format!("{base}{path}");
-    let client = reqwest::Client::new();
-    let saved = client
-        .post(page("/search/saved"))
-        .header("origin", &base)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body("name=zebras&words=zebra")
-        .send();
-    assert_eq!(saved.await.unwrap().status(), 204);
+    let saved = center
+        .api
+        .raw_form("/search/saved", "name=zebras&words=zebra");
+    assert_eq!(saved.await.unwrap().status, 204);
     center.note(call, "a zebra").await;
     // Stopped before it could be told, or after: it is told once.
     center.stop().await;
     center.start_again().await;
     let told = until("the notice is there", async || {
-        let html = client.get(page("/search")).send().await.ok()?;
-        let html = html.text().await.ok()?;
+        let html = center.api.page("/search").await.ok()?.text;
         html.contains("New for your saved searches").then_some(html)
     });
     let html = told.await;

@@ -12,6 +12,7 @@ use server::enrich::own::cameras::Camera;
 use server::enrich::own::clips::VideoConfig;
 use server::enrich::{Asks, Gives, SourceConfig};
 use server::intake::{CallReport, CallStatus};
+use server::people::config::SignInConfig;
 use server::policy::Certifications;
 use sim::{Agency, Faults, Sources};
 
@@ -138,6 +139,10 @@ pub(super) fn config(folder: &Folder, sources: &Sources, speed: Speed) -> Config
         sync: loopback(folder.ports.sync),
         console: loopback(folder.ports.console),
         keep_closed_s: Some(keep_closed_s),
+        sign_in: SignInConfig {
+            demo: true,
+            ..SignInConfig::default()
+        },
         beats: beats(),
         sources: vec![
             source(

@@ -41,6 +41,21 @@ pub const ASSETS: &[Asset] = &[
         body: include_str!("../../assets/console.js"),
     },
     Asset {
+        path: "/assets/passkey.js",
+        content_type: JAVASCRIPT,
+        body: include_str!("../../assets/passkey.js"),
+    },
+    Asset {
+        path: "/assets/session.js",
+        content_type: JAVASCRIPT,
+        body: include_str!("../../assets/session.js"),
+    },
+    Asset {
+        path: "/assets/sign-in.js",
+        content_type: JAVASCRIPT,
+        body: include_str!("../../assets/sign-in.js"),
+    },
+    Asset {
         path: "/assets/console.css",
         content_type: CSS,
         body: include_str!("../../assets/console.css"),

@@ -1,6 +1,7 @@
 //! The pages' sockets: each sends a region when it differs from what the page has.
 //!
-//! A socket ends when its page goes, when it is too slow, or when the center stops.
+//! A socket ends when its page goes, when it is too slow, when its session is locked or
+//! over, or when the center stops.
 
 mod board;
 mod packet;
@@ -20,7 +21,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::Console;
+use super::access::SignedIn;
+use super::{Console, access};
 use crate::api::{allow, allow_call};
 use crate::policy::{Act, Actor};
 use crate::problem::Problem;
@@ -59,6 +61,7 @@ enum Page {
 pub(super) async fn open(
     State(console): State<Arc<Console>>,
     Extension(actor): Extension<Actor>,
+    Extension(signed_in): Extension<SignedIn>,
     request: Result<Query<LiveRequest>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
@@ -96,6 +99,9 @@ pub(super) async fn open(
             actor: actor.clone(),
         };
         tokio::select! {
+            biased;
+            // Locked or over: from this moment on nothing more is said.
+            () = access::over(&console, signed_in.session) => {}
             () = run(&console, &mut line, page) => {}
             () = console.stop.cancelled() => {}
             // The page comes back, and it is decided about anew what it is given.

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod search;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,15 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::view::TEXT_CHARS_MAX;
+use crate::accept::Peer;
 use crate::center::{Center, Running};
 use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
 use crate::intake::{CallReport, CallStatus, UnitReport};
 use crate::log::{Happening, LogError};
+use crate::people::Post;
+use crate::people::accounts::{self, NewPerson};
+use crate::people::sessions::{self, Browser, Session};
 use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
 
@@ -33,12 +38,15 @@ const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 /// A page that never hears of it fails the test instead of holding it for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Who is signed in.
+const ANALYST_NAME: &str = "Analyst (RTCC)";
 const HOSTILE: &str = "<script>alert(1)</script>";
 
 /// A center without sources, and its console.
 struct Bench {
     running: Running,
     pages: Router,
+    cookie: String,
     _folder: tempfile::TempDir,
 }
 
@@ -62,9 +70,11 @@ impl Bench {
         .await
         .unwrap();
         let pages = super::router(running.center.clone(), running.stopping());
+        let (_, token) = signed_in(&running.center, ANALYST_NAME, Post::Analyst).await;
         Self {
             running,
             pages,
+            cookie: cookie(&token),
             _folder: folder,
         }
     }
@@ -111,7 +121,15 @@ impl Bench {
         enrolled.await.unwrap()
     }
 
-    async fn request(&self, request: Request<Body>) -> Response {
+    /// As the analyst's browser, unless it says by a cookie of its own that it is another.
+    async fn request(&self, mut request: Request<Body>) -> Response {
+        let headers = request.headers_mut();
+        if !headers.contains_key(header::COOKIE) {
+            headers.insert(header::COOKIE, self.cookie.parse().unwrap());
+        }
+        if request.extensions().get::<Peer>().is_none() {
+            request.extensions_mut().insert(peer([127, 0, 0, 1]));
+        }
         self.pages.clone().oneshot(request).await.unwrap()
     }
 
@@ -132,7 +150,9 @@ impl Bench {
         let address = self.running.console;
         let uri = format!("ws://{address}/live?{query}").parse().unwrap();
         let own = format!("http://{address}");
-        let request = ClientRequestBuilder::new(uri).with_header("Origin", origin.unwrap_or(&own));
+        let request = ClientRequestBuilder::new(uri)
+            .with_header("Origin", origin.unwrap_or(&own))
+            .with_header("Cookie", &self.cookie);
         let stream = TcpStream::connect(address).await.unwrap();
         Ok(client_async(request, stream).await?.0)
     }
@@ -141,9 +161,8 @@ impl Bench {
         let read = self.center().log.readers().read(move |connection| {
             let mut statement = connection
                 .prepare("SELECT object, detail FROM audit WHERE act = ?1 AND who = ?2")?;
-            let rows = statement.query_map([act, super::ANALYST_NAME], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+            let rows =
+                statement.query_map([act, ANALYST_NAME], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         });
         read.await.unwrap()
@@ -167,6 +186,39 @@ fn a_call(number: &str, nature: &str, narrative: &str) -> CallReport {
         units: vec!["4A12".into()],
         status: CallStatus::Open,
     }
+}
+
+/// Where a request comes from.
+fn peer(address: [u8; 4]) -> Peer {
+    Peer {
+        address: (address, 50_000).into(),
+        since: std::time::Instant::now(),
+        device: None,
+    }
+}
+
+fn cookie(token: &str) -> String {
+    format!("__Host-forerunner={token}")
+}
+
+/// A person of the police, with a session in which the notice is acknowledged.
+async fn signed_in(center: &Center, name: &str, post: Post) -> (Session, String) {
+    let new = NewPerson {
+        agency: Some("pd".into()),
+        name: name.into(),
+        post,
+        certifications: vec![],
+    };
+    let begun = center.log.write(move |ledger| {
+        let id = accounts::add(ledger, &new, "a test")?;
+        let address = Some([127, 0, 0, 1].into());
+        let browser = Browser::new(&HeaderMap::new(), address);
+        let (session, token) = sessions::begin(ledger, id, "a test", &browser, false)?;
+        let session = sessions::by_id(ledger.sql(), session)?.unwrap();
+        sessions::acknowledge(ledger, &session)?;
+        Ok::<_, LogError>((session, token))
+    });
+    begun.await.unwrap()
 }
 
 type Socket = WebSocketStream<TcpStream>;

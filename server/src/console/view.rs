@@ -40,8 +40,11 @@
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
 //! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
 //!
-//! Two pages have no socket, and their forms lead back to them: `GET /hot-list`
-//! ([`HotListPage`]) and `GET /premises` ([`PremisesPage`]).
+//! Three pages have no socket, and their forms lead back to them: `GET /hot-list`
+//! ([`HotListPage`]), `GET /premises` ([`PremisesPage`]) and `GET /people` ([`PeoplePage`]).
+//!
+//! Each page that shows anything has `session.html` and its script: they say whose session
+//! it is, and cover the page while that is not open. What was typed stays in its boxes.
 //!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
@@ -55,6 +58,7 @@ mod life;
 mod listed;
 mod packet;
 mod search;
+mod sign_in;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
 pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
@@ -74,6 +78,11 @@ pub use packet::{
 
 pub use search::{
     FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,
+};
+
+pub use sign_in::{
+    EnrolPage, LockedPage, MadeView, NoticeToReadPage, PasskeyRowView, PeoplePage, PersonFormView,
+    PersonRowView, SignInPage,
 };
 
 use askama::Template;

@@ -100,6 +100,12 @@ pub fn begin_anew(
     }
     // One that was spent after the backup must not be good once more.
     transaction.execute("DELETE FROM enrolment_codes", [])?;
+    transaction.execute("DELETE FROM sign_in_links", [])?;
+    // Nor a session that was ended after it.
+    transaction.execute(
+        "UPDATE console_sessions SET ended_ms = ?1 WHERE ended_ms IS NULL",
+        [now_ms],
+    )?;
     transaction.commit()?;
     Ok(fresh)
 }

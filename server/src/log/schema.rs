@@ -539,6 +539,75 @@ CREATE TABLE erasures (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX erasures_by_time ON erasures (device, received_ms);
 ",
+    "
+-- Never deleted: entries and records name people.
+CREATE TABLE people (
+    person INTEGER PRIMARY KEY,
+    -- By which authenticators know the account.
+    handle BLOB NOT NULL UNIQUE,
+    -- NULL: the center itself.
+    agency TEXT,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    certifications TEXT NOT NULL,
+    added_ms INTEGER NOT NULL,
+    added_by TEXT NOT NULL,
+    enabled_ms INTEGER,
+    disabled_ms INTEGER,
+    disabled_by TEXT,
+    disabled_why TEXT,
+    -- Too many bad tries, until a supervisor releases.
+    locked_ms INTEGER,
+    seen_ms INTEGER,
+    -- By which claim the agency's provider names the person, as a supervisor says; and who
+    -- that turned out to be at the first sign-in.
+    oidc_claim TEXT,
+    oidc_issuer TEXT,
+    oidc_subject TEXT
+) STRICT;
+CREATE UNIQUE INDEX people_by_subject ON people (oidc_issuer, oidc_subject);
+CREATE TABLE passkeys (
+    number INTEGER PRIMARY KEY,
+    credential BLOB NOT NULL UNIQUE,
+    person INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    -- The public key and its counter, as the WebAuthn library keeps them.
+    passkey TEXT NOT NULL,
+    added_ms INTEGER NOT NULL,
+    used_ms INTEGER,
+    withdrawn_ms INTEGER,
+    withdrawn_by TEXT
+) STRICT;
+CREATE INDEX passkeys_by_person ON passkeys (person);
+CREATE TABLE sign_in_links (
+    link BLOB PRIMARY KEY,
+    person INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bad_tries (person INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX bad_tries_by_person ON bad_tries (person, at_ms);
+CREATE TABLE console_sessions (
+    -- Never given twice, though what is long over is deleted.
+    session INTEGER PRIMARY KEY AUTOINCREMENT,
+    token BLOB NOT NULL UNIQUE,
+    person INTEGER NOT NULL,
+    began_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    noticed_ms INTEGER,
+    locked_ms INTEGER,
+    ended_ms INTEGER,
+    browser TEXT NOT NULL,
+    address TEXT NOT NULL,
+    -- At a dispatch console.
+    exempt INTEGER NOT NULL,
+    -- What it was signed in with.
+    by TEXT NOT NULL
+) STRICT;
+CREATE INDEX console_sessions_open ON console_sessions (person) WHERE ended_ms IS NULL;
+CREATE INDEX console_sessions_over ON console_sessions (ended_ms) WHERE ended_ms IS NOT NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
