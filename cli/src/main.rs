@@ -1,5 +1,6 @@
 //! `forerunner`: the center, the officer's page, and a demo of both, in one file.
 
+mod audit;
 mod backup;
 mod demo;
 mod mdt;
@@ -45,6 +46,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a center's data folder of a backup, in place of one that was lost.
     Restore(restore::RestoreArgs),
+    /// The audit log: verify, export, sign, cosign.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Ask the sources of a configuration, to see whether they work.
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
@@ -66,7 +70,11 @@ async fn main() -> ExitCode {
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_) | Command::Triage(_)
+        Command::Demo(_)
+            | Command::Mdt(_)
+            | Command::Simulate(_)
+            | Command::Triage(_)
+            | Command::Audit(_)
     ) {
         "error"
     } else {
@@ -86,6 +94,7 @@ async fn main() -> ExitCode {
         }
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Audit(command) => audit::run(command).await,
         Command::Sources(command) => sources::run(command).await,
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,

@@ -14,6 +14,7 @@ mod access;
 mod arrivals;
 pub mod assets;
 mod attachments;
+mod audit;
 mod board;
 mod clips;
 mod disclosure;
@@ -72,6 +73,7 @@ impl Console {
             open_calls,
             connected_devices: self.center.hub.counts().0 as u64,
             notices: *self.notices.borrow(),
+            alert: self.center.unkept.alert().map(|alert| alert.text),
             now_ms: clock::now_ms(),
         }
     }
@@ -121,7 +123,8 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX))
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))
-        .merge(attachments);
+        .merge(attachments)
+        .merge(audit::routes());
     for asset in assets::ASSETS {
         router = router.route(
             asset.path,

@@ -133,6 +133,25 @@ pub enum Act {
     SeePremises,
     /// See which rule said what of a call, with its words.
     ExplainTriage,
+    /// Look through the audit log.
+    SeeAudit,
+    /// Take entries of it out, with their proofs.
+    ExportAudit,
+    /// Say that it was reviewed, and that its failures were seen.
+    ReviewAudit,
+    /// How large the audit log is, and its root: no entry.
+    SeeCheckpoint,
+    /// Hand in a witness's line, which proves itself.
+    CosignCheckpoint,
+    VerifyAudit,
+    PurgeAudit,
+    /// Destroy the key by which the entries about somebody are found.
+    ForgetSubject,
+    /// Nobody's: the center puts it on record of itself.
+    AuditFailed,
+    /// … and that it began, or ended.
+    StartCenter,
+    StopCenter,
 }
 
 impl Act {
@@ -153,15 +172,19 @@ impl Act {
 #[must_use]
 pub fn decide(role: Role, act: Act) -> bool {
     use Act::{
-        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, EndPremise,
-        Enrol, ExplainTriage, FetchAttachment, GiveBack, HandInSealed, LinkCalls, ListCalls,
-        NewEnrolmentCode, OpenSession, Readmit, Release, ReplaceHotList, ReportCall,
-        ReportPlateReads, Restore, RevokeDevice, Search, SearchIn, SeeApiDescription, SeeArrivals,
-        SeeBoard, SeeCads, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff,
-        SignOn, Write,
+        AddHotListEntry, AskSource, AssignUnit, Backup, Carry, ClearHotListEntry, CosignCheckpoint,
+        EndPremise, Enrol, ExplainTriage, ExportAudit, FetchAttachment, ForgetSubject, GiveBack,
+        HandInSealed, LinkCalls, ListCalls, NewEnrolmentCode, OpenSession, PurgeAudit, Readmit,
+        Release, ReplaceHotList, ReportCall, ReportPlateReads, Restore, ReviewAudit, RevokeDevice,
+        Search, SearchIn, SeeApiDescription, SeeArrivals, SeeAudit, SeeBoard, SeeCads,
+        SeeCheckpoint, SeeHealth, SeeHotLists, SeePacket, SeePremises, SetPremise, SignOff, SignOn,
+        VerifyAudit, Write,
     };
     match (role, act) {
-        (_, SeeHealth | SeeApiDescription | Enrol)
+        (_, SeeHealth | SeeApiDescription | Enrol | SeeCheckpoint | CosignCheckpoint)
+        | (Role::Supervisor | Role::Auditor | Role::Operator, SeeAudit)
+        | (Role::Auditor | Role::Operator, ExportAudit | ReviewAudit)
+        | (Role::Operator, VerifyAudit | PurgeAudit | ForgetSubject)
         | (
             Role::Device | Role::Officer,
             SignOn | SignOff | OpenSession | HandInSealed | GiveBack,
@@ -243,6 +266,20 @@ mod tests {
         ("Backup", &[Role::Operator]),
         ("Restore", &[Role::Operator]),
         ("ExplainTriage", &[Role::Operator]),
+        (
+            "SeeAudit",
+            &[Role::Supervisor, Role::Auditor, Role::Operator],
+        ),
+        ("ExportAudit", &[Role::Auditor, Role::Operator]),
+        ("ReviewAudit", &[Role::Auditor, Role::Operator]),
+        ("SeeCheckpoint", &Role::ALL),
+        ("CosignCheckpoint", &Role::ALL),
+        ("VerifyAudit", &[Role::Operator]),
+        ("PurgeAudit", &[Role::Operator]),
+        ("ForgetSubject", &[Role::Operator]),
+        ("AuditFailed", &[]),
+        ("StartCenter", &[]),
+        ("StopCenter", &[]),
         ("carry safety", &[Role::Officer]),
         ("carry call", &[Role::Officer]),
         ("carry records", &[]),
@@ -380,6 +417,17 @@ mod tests {
             Act::Backup,
             Act::Restore,
             Act::ExplainTriage,
+            Act::SeeAudit,
+            Act::ExportAudit,
+            Act::ReviewAudit,
+            Act::SeeCheckpoint,
+            Act::CosignCheckpoint,
+            Act::VerifyAudit,
+            Act::PurgeAudit,
+            Act::ForgetSubject,
+            Act::AuditFailed,
+            Act::StartCenter,
+            Act::StopCenter,
             Act::SeeBoard,
             Act::SeePacket,
             Act::SeeArrivals,

@@ -189,11 +189,14 @@ impl TestCenter {
         self.dir.path().join("center.toml")
     }
 
-    /// What is on record of the sources: who asked, whether they might, and what.
+    /// What is on record of the sources: who asked, whether they might, and what: about what
+    /// kind of subject, since whom is a hash.
     pub async fn asked_of_sources(&self) -> Vec<(String, bool, String)> {
         let read = |c: &rusqlite::Connection| {
             let mut statement = c.prepare(
-                "SELECT who, allowed, detail FROM audit WHERE act = 'AskSource' ORDER BY id",
+                "SELECT who, allowed, concat(detail, ' about ', substr(json_extract(subjects, '$[0]'), 1, instr(json_extract(subjects, '$[0]'), ':') - 1),
+                     '; purpose ', purpose, '; reason: ', coalesce(reason, 'none given'))
+                 FROM audit WHERE act = 'AskSource' ORDER BY id",
             )?;
             let rows =
                 statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

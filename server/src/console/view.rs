@@ -43,10 +43,14 @@
 //! Two pages have no socket, and their forms lead back to them: `GET /hot-list`
 //! ([`HotListPage`]) and `GET /premises` ([`PremisesPage`]).
 //!
+//! So have `GET /audit` ([`AuditPage`]) and `GET /audit/review` ([`ReviewPage`]), whose forms
+//! are `POST /audit/reviews` with `through`, `found`, and `POST /audit/failures/seen`.
+//!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
 mod arrivals;
+mod audit;
 mod board;
 mod entry;
 mod glance;
@@ -56,6 +60,7 @@ mod packet;
 mod search;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
+pub use audit::{AuditPage, AuditRowView, ReviewListView, ReviewPage, ReviewRowView, WitnessView};
 pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
 pub use entry::{
     AcknowledgementView, AttachmentView, ConfidenceView, CorrectionView, EntryView, FindingView,
@@ -92,6 +97,8 @@ pub struct HeaderView {
     pub connected_devices: u64,
     /// What saved searches found that the analyst has not seen.
     pub notices: u64,
+    /// What ought to be on record and is not: told on every page until it is seen.
+    pub alert: Option<String>,
     /// The center's clock, milliseconds since 1970: ages in the browser go by it.
     pub now_ms: i64,
 }

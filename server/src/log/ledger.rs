@@ -109,6 +109,8 @@ pub struct Ledger<'a> {
     touched: Vec<DocumentId>,
     /// The transaction is gone: SQLite takes all of it back when the disk is full.
     lost: bool,
+    /// From where the work at hand was asked for.
+    came_from: Option<String>,
 }
 
 pub(super) fn head(connection: &rusqlite::Connection) -> Result<u64, LogError> {
@@ -133,6 +135,7 @@ impl<'a> Ledger<'a> {
             happenings: Vec::new(),
             touched: Vec::new(),
             lost: false,
+            came_from: None,
         })
     }
 
@@ -231,6 +234,16 @@ impl<'a> Ledger<'a> {
     #[must_use]
     pub(crate) fn linking(&self) -> Option<LinksConfig> {
         self.surroundings.links()
+    }
+
+    /// From where the work at hand was asked for, where that is known.
+    #[must_use]
+    pub(crate) fn came_from(&self) -> Option<&str> {
+        self.came_from.as_deref()
+    }
+
+    pub(super) fn comes_from(&mut self, address: Option<String>) {
+        self.came_from = address;
     }
 
     /// The last `seq` given.

@@ -130,11 +130,12 @@ impl Batch {
         }
         for ((document, after, through), carriers) in &self.sent {
             let carriers = rows.list(ledger, carriers)?;
-            let (act, detail) = (
-                Act::Carry(document.compartment),
-                format!("{after}..{through}"),
-            );
-            audit::record_given(ledger, &carriers, act, &document.to_string(), &detail)?;
+            let given = Record {
+                object: document.to_string(),
+                stretch: Some((*after, *through)),
+                ..Record::of("", Act::Carry(document.compartment))
+            };
+            audit::record_given(ledger, &carriers, &given)?;
         }
         for ((document, through, _), delivered) in &self.delivered {
             let carriers = rows.list(ledger, &delivered.carriers)?;

@@ -53,7 +53,7 @@ pub(in crate::console) async fn read(console: &Arc<Console>) -> Result<Notices, 
 }
 
 /// Puts on record that these were shown. With a full disk reading goes on: what then cannot
-/// stand in the audit log stands in the center's own.
+/// stand in the audit log waits beside it.
 pub(in crate::console) async fn record(console: &Arc<Console>, actor: &Actor, notices: &Notices) {
     if notices.notices.is_empty() {
         return;
@@ -64,15 +64,12 @@ pub(in crate::console) async fn record(console: &Arc<Console>, actor: &Actor, no
         .map(|notice| format!("{} {}", notice.call, notice.entry.seq))
         .collect();
     let detail = format!("shown: {}", shown.join(", "));
-    let (unkept, who) = (detail.clone(), actor.name.clone());
-    let kept = console
-        .center
-        .log
-        .write(move |ledger| put_on_record(ledger, who, "notices", detail))
-        .await;
-    if let Err(e) = kept {
-        tracing::error!(error = %e, detail = %unkept, "a disclosure could not be put on record");
-    }
+    let shown = Record {
+        object: "notices".into(),
+        detail,
+        ..Record::by(actor, Act::Search)
+    };
+    console.center.put_on_record(vec![shown]).await;
 }
 
 pub(super) fn put_on_record(
@@ -84,12 +81,9 @@ pub(super) fn put_on_record(
     audit::record(
         ledger,
         &Record {
-            who,
-            device: None,
-            act: Act::Search,
             object: object.into(),
-            allowed: true,
             detail,
+            ..Record::of(who, Act::Search)
         },
     )
 }
