@@ -58,6 +58,9 @@ pub(crate) struct VerifyArgs {
     /// The center's key, as `forerunner audit checkpoint` prints it.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// The certificate authority of a center with TLS on the console's port (PEM).
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -119,6 +122,9 @@ pub(crate) struct CosignArgs {
     /// cosigned lies beside it.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// The certificate authority of a center with TLS on the console's port (PEM).
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The witness's name, such as so.example.gov/witness: for a key that is made.
     #[arg(long)]
     name: Option<String>,
@@ -158,7 +164,7 @@ async fn verify(args: &VerifyArgs) -> Ended {
     }
     if let Some(center) = &args.center {
         let key = key.ok_or("--key is wanted with --center")?;
-        return verify_two(center, &args.checkpoint, &key).await;
+        return verify_two(center, &args.checkpoint, &key, args.ca.as_deref()).await;
     }
     let (data, witnesses) = match (&args.config, &args.data) {
         (Some(config), _) => {
@@ -246,7 +252,12 @@ fn verify_export(path: &Path, key: Option<&VerifierKey>) -> Ended {
     Ok(())
 }
 
-async fn verify_two(center: &str, checkpoints: &[PathBuf], key: &VerifierKey) -> Ended {
+async fn verify_two(
+    center: &str,
+    checkpoints: &[PathBuf],
+    key: &VerifierKey,
+    ca: Option<&Path>,
+) -> Ended {
     let [one, other] = checkpoints else {
         return Err("--center is for the proof between two: give --checkpoint twice".into());
     };
@@ -262,7 +273,7 @@ async fn verify_two(center: &str, checkpoints: &[PathBuf], key: &VerifierKey) ->
     } else {
         (other, one)
     };
-    let proof = proof(&client()?, center, former.size, later.size).await?;
+    let proof = proof(&client(ca)?, center, former.size, later.size).await?;
     if !is_consistent(former.size, &former.root, later.size, &later.root, &proof) {
         return Err(format!(
             "the first {} of the {} entries are not those that were signed before: entries were changed, removed or reordered",
@@ -342,12 +353,17 @@ fn read(path: &Path) -> Result<Config, String> {
     Config::read(path).map_err(|e| e.to_string())
 }
 
-fn client() -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
+fn client(ca: Option<&Path>) -> Result<reqwest::Client, String> {
+    let mut builder = reqwest::Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(ANSWER_S_MAX))
-        .build()
-        .map_err(|e| e.to_string())
+        .timeout(Duration::from_secs(ANSWER_S_MAX));
+    if let Some(ca) = ca {
+        let failed = |e: &dyn std::fmt::Display| format!("--ca {}: {e}", ca.display());
+        let pem = std::fs::read(ca).map_err(|e| failed(&e))?;
+        let certificate = reqwest::Certificate::from_pem(&pem).map_err(|e| failed(&e))?;
+        builder = builder.tls_certs_only([certificate]);
+    }
+    builder.build().map_err(|e| e.to_string())
 }
 
 async fn get(client: &reqwest::Client, url: &str) -> Result<String, String> {
@@ -391,7 +407,7 @@ async fn cosign(args: &CosignArgs) -> Ended {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => return Err(format!("{} cannot be read: {e}", kept.display())),
     };
-    let client = client()?;
+    let client = client(args.ca.as_deref())?;
     let center = args.center.trim_end_matches('/');
     let note = get(&client, &format!("{center}/v1/audit/checkpoint")).await?;
     let (later, _) = Checkpoint::read(&note, &log)

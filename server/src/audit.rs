@@ -150,6 +150,14 @@ pub(crate) fn record_in(
     record: &Record,
     now_ms: i64,
 ) -> Result<(), LogError> {
+    if connection
+        .prepare("SELECT leaf FROM audit LIMIT 0")
+        .is_err()
+    {
+        return Err(LogError::Store(
+            "the log is of an older version: start its center with this one first".into(),
+        ));
+    }
     // The number of an entry follows from the one before: nobody writes between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     enter(&transaction, record, None, now_ms)?;

@@ -229,7 +229,10 @@ impl Center {
             unkept,
             audit_key,
         });
-        let started = Record::of("the center", Act::StartCenter);
+        let started = Record {
+            detail: format!("version {}", env!("CARGO_PKG_VERSION")),
+            ..Record::of("the center", Act::StartCenter)
+        };
         center.put_on_record(vec![started]).await;
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
@@ -270,7 +273,11 @@ impl Center {
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
-        let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
+        let (keeping, log) = (center.clone(), center.log.clone());
+        let unkept = move |records: &[Record], error: &LogError| {
+            keeping.unkept.keep(&keeping.keys, records, error);
+        };
+        let collecting = tokio::spawn(collector.run(log, all_ended.clone(), unkept));
         Ok(Running {
             center,
             console,

@@ -83,6 +83,13 @@ impl TestCenter {
         self.running.take().expect("the center runs").stop().await;
     }
 
+    /// With these further sections in its configuration, at its next start.
+    #[must_use]
+    pub fn with(mut self, also: &str) -> Self {
+        self.also += also;
+        self
+    }
+
     /// At the same address, with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none());
@@ -203,6 +210,15 @@ impl TestCenter {
             Ok(rows.collect::<Result<_, _>>()?)
         };
         self.center().log.readers().read(read).await.unwrap()
+    }
+
+    /// Runs a pragma of the connection that writes.
+    pub async fn execute_now(&self, sql: &'static str) {
+        let work = move |ledger: &mut server::log::Ledger<'_>| -> Result<(), LogError> {
+            ledger.sql().query_row(sql, [], |_| Ok(()))?;
+            Ok(())
+        };
+        self.center().log.write(work).await.unwrap();
     }
 
     /// Runs SQL on the center's store, to make what would take a month.

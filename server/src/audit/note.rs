@@ -8,8 +8,8 @@
 //!   says when it was the largest that the witness had seen of the log.
 //!
 //! Signatures are Ed25519 (RFC 8032; FIPS 186-5). The specification would have new
-//! witnesses use ML-DSA-44, which this build's cryptography does not have yet; another kind
-//! of line is ignored, as it asks, so that one may stand beside ours.
+//! witnesses use ML-DSA-44, which the validated module does not have; another kind of line
+//! is ignored, as it asks, so that one may stand beside ours.
 
 use std::fmt;
 

@@ -21,7 +21,8 @@ pub const FOUND_CHARS_MAX: usize = 1_000;
 const READS: &str = "(act LIKE 'carry %' OR act LIKE 'release %' OR act LIKE 'search in %' OR act IN ('SeePacket', 'FetchAttachment'))";
 /// What changes what the center is, or takes its contents elsewhere.
 const PRIVILEGED: &str = "act IN ('Backup', 'Restore', 'ExportAudit', 'PurgeAudit', 'ForgetSubject', 'VerifyAudit',
-    'NewEnrolmentCode', 'RevokeDevice', 'Readmit', 'Enrol', 'ReplaceHotList', 'ExplainTriage', 'AuditFailed', 'ReviewAudit', 'StartCenter')";
+    'NewEnrolmentCode', 'RevokeDevice', 'Readmit', 'Enrol', 'ReplaceHotList', 'ExplainTriage', 'AuditFailed', 'ReviewAudit', 'StartCenter',
+    'StopCenter', 'CosignCheckpoint')";
 
 /// A line of a list: what it is about, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

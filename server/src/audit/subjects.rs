@@ -11,6 +11,8 @@
 //! The hashes differ from log to log, and an export holds no key: nothing can be tried
 //! against it.
 
+use std::fmt;
+
 use aws_lc_rs::{hmac, rand};
 use data_encoding::BASE64URL_NOPAD;
 use packet::entry::QueryWhat;
@@ -24,8 +26,8 @@ const HASH_BYTES: usize = 16;
 /// The name in `meta` of the key by which a subject's own key is found.
 const FINDING_KEY: &str = "audit_finding_key";
 
-/// Something by which a person can be found, in one spelling.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Something by which a person can be found, in one spelling. `Debug` shows its kind alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
     kind: &'static str,
     value: String,
@@ -33,6 +35,12 @@ pub struct Subject {
 
 /// The kinds, as the API and the console name them.
 pub const KINDS: [&str; 5] = ["plate", "person", "phone", "address", "words"];
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}", self.kind)
+    }
+}
 
 impl Subject {
     /// As people type it, of one of [`KINDS`]; `None` where it is of none, or empty.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod cost;
 mod exports;
 mod retention;
 mod unkept;
