@@ -1,5 +1,6 @@
 //! `forerunner`: the center, the officer's page, and a demo of both, in one file.
 
+mod audit;
 mod backup;
 mod demo;
 mod init;
@@ -48,6 +49,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a center's data folder of a backup, in place of one that was lost.
     Restore(restore::RestoreArgs),
+    /// The audit log: verify, export, sign, cosign.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Ask the sources of a configuration, to see whether they work.
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
@@ -70,6 +74,7 @@ async fn main() -> ExitCode {
     let quiet = if matches!(
         cli.command,
         Command::Demo(_)
+            | Command::Audit(_)
             | Command::Init(_)
             | Command::Mdt(_)
             | Command::Simulate(_)
@@ -94,6 +99,7 @@ async fn main() -> ExitCode {
         }
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Audit(command) => audit::run(command).await,
         Command::Sources(command) => sources::run(command).await,
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,

@@ -303,9 +303,8 @@ async fn ask(
         let words: Vec<_> = source.config.asks.iter().map(|asks| asks.word()).collect();
         return Err(format!("it is asked about: {}", words.join(", ")));
     };
-    let (name, purpose) = (&source.config.name, &asker.behalf.purpose);
     if has_log(config) {
-        put_on_record(config, name, &asker.shown, purpose, reason)?;
+        put_on_record(config, &source.config.name, &asker)?;
     }
     let began = Instant::now();
     let limit = Duration::from_millis(source.config.timeout_ms.into());

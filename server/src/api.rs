@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod attachments;
+mod audit;
 mod cads;
 mod calls;
 mod custody;
@@ -18,7 +19,8 @@ mod search;
 mod session;
 
 pub(crate) use arrivals::{HOURS, report as report_of_arrivals};
-pub(crate) use attachments::{body_of, disclose, served};
+pub(crate) use attachments::{body_of, disclose, percent_encoded, served};
+pub(crate) use audit::{give as export_audit, look as look_through_audit};
 pub(crate) use devices::new_ticket;
 pub use devices::ticket;
 pub(crate) use search::disclose as disclose_found;
@@ -73,6 +75,11 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("post", "/v1/devices/{device}/erase"),
     ("post", "/v1/devices/{device}/release"),
     ("put", "/v1/devices/{device}/mounted"),
+    ("get", "/v1/audit"),
+    ("get", "/v1/audit/export"),
+    ("get", "/v1/audit/checkpoint"),
+    ("get", "/v1/audit/consistency"),
+    ("post", "/v1/audit/cosignatures"),
     ("get", "/v1/metrics/before-arrival"),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
@@ -115,6 +122,11 @@ pub fn router(center: Arc<Center>) -> Router {
         .route("/v1/devices/{device}/erase", post(fleet::erase))
         .route("/v1/devices/{device}/release", post(fleet::release_one))
         .route("/v1/devices/{device}/mounted", put(fleet::mounted))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/export", get(audit::export))
+        .route("/v1/audit/checkpoint", get(audit::checkpoint))
+        .route("/v1/audit/consistency", get(audit::consistency))
+        .route("/v1/audit/cosignatures", post(audit::cosign))
         .route("/v1/metrics/before-arrival", get(arrivals::before_arrival))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/healthz", get(health::healthz))
@@ -148,18 +160,22 @@ pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
         .map_err(|e| Problem::bad_field(e.path().to_string(), e.inner().to_string()))
 }
 
-/// Who calls the API: dispatch when it shows the token, else nobody.
+/// Who calls the API: dispatch or an auditors' system when it shows its token, else nobody.
 pub(crate) fn caller(center: &Center, headers: &HeaderMap) -> Actor {
     let shown = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let same = shown.is_some_and(|shown| {
-        aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), center.token.as_bytes())
-            .is_ok()
-    });
-    Actor::of(if same {
+    let is_shown = |token: &str| {
+        shown.is_some_and(|shown| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), token.as_bytes())
+                .is_ok()
+        })
+    };
+    Actor::of(if is_shown(&center.token) {
         Role::Dispatch
+    } else if is_shown(&center.auditor_token) {
+        Role::Auditor
     } else {
         Role::Anonymous
     })

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::audit::Record;
 use crate::clock;
 use crate::config::Config;
-use crate::identity::{KeysError, LogKey};
+use crate::identity::{AUDIT_FILE, KeysError, LogKey};
 use crate::log::{self, Copied, LogError};
 use crate::policy::{Act, Role, decide};
 
@@ -31,6 +31,8 @@ pub(crate) const LOG: &str = "center.db";
 /// The folder of the center's keys, and those of its files that make it this center.
 pub(crate) const KEYS: &str = "keys";
 const KEY_FILES: [&str; 3] = ["center-keys.json", "server-identity.json", "api-token"];
+/// … and those that a center from before them has not.
+const LATER_KEY_FILES: [&str; 2] = [AUDIT_FILE, "auditor-token"];
 
 /// Why there is no backup, or no restore.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +87,9 @@ fn fill(config: &Config, folder: &Path) -> Result<Manifest, BackupError> {
     let from = config.data.join(KEYS);
     make_private(&folder.join(KEYS))?;
     let mut sums = Vec::new();
-    for name in KEY_FILES {
+    let later = LATER_KEY_FILES.into_iter();
+    let later = later.filter(|name| from.join(name).exists());
+    for name in KEY_FILES.into_iter().chain(later) {
         let name = format!("{KEYS}/{name}");
         let (from, to) = (config.data.join(&name), folder.join(&name));
         sums.push(copy_private(&from, &to, name)?);
@@ -112,11 +116,9 @@ fn fill(config: &Config, folder: &Path) -> Result<Manifest, BackupError> {
 
 fn record(act: Act, detail: String) -> Record {
     Record {
-        who: Role::Operator.name().to_owned(),
-        device: None,
-        act,
         object: "the log".to_owned(),
         allowed: decide(Role::Operator, act),
         detail,
+        ..Record::of(Role::Operator.name(), act)
     }
 }

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::{self, AcceptLimits, Listener};
 use crate::arrivals;
 use crate::attachments::{self, Workbench};
-use crate::audit::{self, Record};
+use crate::audit::note::SigningKey;
+use crate::audit::{self, Record, Unkept};
 use crate::beats;
 use crate::cads::{self, CadError, Cads};
 use crate::calls::{self, EidoError, Grace, Reported, Taken};
@@ -98,6 +99,8 @@ pub struct Center {
     pub book: arrivals::Book,
     /// The API's bearer token.
     pub token: String,
+    /// … of systems that look through the audit log.
+    pub auditor_token: String,
     /// Where devices connect.
     pub sync: SocketAddr,
     /// By what people sign in.
@@ -109,8 +112,12 @@ pub struct Center {
     /// Who may do what, as it is in force.
     pub policies: Arc<LivePolicies>,
     rules: Arc<LiveRules>,
+    /// What signs the audit log's checkpoints.
+    audit_key: SigningKey,
     /// Changes when a saved search gave a notice, or somebody saw one.
     pub notices: watch::Sender<u64>,
+    /// What could not be put on record yet.
+    pub unkept: Unkept,
 }
 
 /// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
@@ -166,6 +173,7 @@ impl Center {
         std::fs::create_dir_all(&data).map_err(not_usable)?;
         let keys = CenterKeys::open_or_create(&data.join("keys"), &config.names)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
+        let auditor_token = token(&data.join("keys").join("auditor-token")).map_err(not_usable)?;
         let token = token(&data.join("keys").join("api-token")).map_err(not_usable)?;
         let sync_tls = server_config(&keys, config.key_exchange)
             .map_err(|e| CenterError::Keys(e.to_string()))?;
@@ -210,6 +218,9 @@ impl Center {
             .map_err(CenterError::SignIn)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let (reports, collector) = receipts::reports();
+        let audit_key = audit_key(&keys, &log).await?;
+        let unseen = log.readers().read(audit::review::unseen_failures).await?;
+        let unkept = Unkept::open(&data, unseen);
         let ids = Ids::new(keys.center_id(), &config);
         let center = Arc::new(Self {
             ids,
@@ -223,22 +234,32 @@ impl Center {
             workbench: Workbench::default(),
             book: arrivals::Book::default(),
             token,
+            auditor_token,
             sync,
             people,
             cads,
             policies,
             rules,
             notices: watch::channel(0).0,
+            unkept,
+            audit_key,
         });
+        let started = Record {
+            detail: format!("version {}", env!("CARGO_PKG_VERSION")),
+            ..Record::of("the center", Act::StartCenter)
+        };
+        center.put_on_record(vec![started]).await;
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
             connections_max: center.config.limits.connections,
             connections_per_address_max: center.config.limits.connections_per_address,
             ..AcceptLimits::default()
         };
-        let sync_app = api::sync_router(center.clone(), stop.clone());
-        let console_app =
-            api::router(center.clone()).merge(console::router(center.clone(), stop.clone()));
+        let note_address = axum::middleware::from_fn(audit::came_from::note);
+        let sync_app = api::sync_router(center.clone(), stop.clone()).layer(note_address.clone());
+        let console_app = api::router(center.clone())
+            .merge(console::router(center.clone(), stop.clone()))
+            .layer(note_address);
         tasks.spawn(serve(
             sync_listener,
             Some(sync_tls),
@@ -258,6 +279,7 @@ impl Center {
         tasks.spawn(search::watch::run(center.clone(), stop.clone()));
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
+        tasks.spawn(audit::keep::run(center.clone(), stop.clone()));
         // What ended while the center was down is withdrawn before anybody is told of it.
         end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));
@@ -270,7 +292,11 @@ impl Center {
         tasks.spawn(arrivals::watch::run(center.clone(), stop.clone()));
         tasks.spawn(wake_sessions(center.hub.clone(), stop.clone()));
         let all_ended = CancellationToken::new();
-        let collecting = tokio::spawn(collector.run(center.log.clone(), all_ended.clone()));
+        let (keeping, log) = (center.clone(), center.log.clone());
+        let unkept = move |records: &[Record], error: &LogError| {
+            keeping.unkept.keep(&keeping.keys, records, error);
+        };
+        let collecting = tokio::spawn(collector.run(log, all_ended.clone(), unkept));
         Ok(Running {
             center,
             console,
@@ -335,12 +361,9 @@ impl Center {
                 audit::record(
                     ledger,
                     &Record {
-                        who,
-                        device: None,
-                        act: Act::ReportCall,
                         object: reported.call.to_string(),
-                        allowed: true,
                         detail: format!("{:?}", reported.news),
+                        ..Record::of(who, Act::ReportCall)
                     },
                 )?;
                 Ok(reported)
@@ -373,12 +396,9 @@ impl Center {
                     Taken::Awaited => (incident, "Awaited".to_owned()),
                 };
                 let record = Record {
-                    who,
-                    device: None,
-                    act: Act::ReportCall,
                     object,
-                    allowed: true,
                     detail,
+                    ..Record::of(who, Act::ReportCall)
                 };
                 audit::record(ledger, &record)?;
                 Ok(taken)
@@ -464,12 +484,9 @@ impl Center {
                 audit::record(
                     ledger,
                     &Record {
-                        who,
-                        device: None,
-                        act: Act::Write(kind),
                         object: document.to_string(),
-                        allowed: true,
                         detail: appended.seq.to_string(),
+                        ..Record::of(who, Act::Write(kind))
                     },
                 )?;
                 Ok(appended)
@@ -480,20 +497,34 @@ impl Center {
     /// Puts a denial on record. That it could not be kept does not let anybody in.
     pub async fn denied(&self, actor: &Actor, act: Act, object: String) {
         let record = Record {
-            who: actor.name.clone(),
-            device: None,
-            act,
             object,
             allowed: false,
-            detail: String::new(),
+            ..Record::by(actor, act)
         };
-        if let Err(e) = self
-            .log
-            .write(move |ledger| audit::record(ledger, &record))
-            .await
-        {
-            tracing::error!(error = %e, "a denial could not be put on record");
+        self.put_on_record(vec![record]).await;
+    }
+
+    /// Puts on record what was done already. What the log cannot take now waits beside it,
+    /// and everybody at the console is told.
+    pub async fn put_on_record(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
         }
+        let waiting = records.clone();
+        let kept = self.log.write(move |ledger| {
+            let mut records = records.iter();
+            records.try_for_each(|record| audit::record(ledger, record))
+        });
+        if let Err(error) = kept.await {
+            self.metrics.audit_failures.inc();
+            self.unkept.keep(&self.keys, &waiting, &error);
+        }
+    }
+
+    /// What signs the audit log's checkpoints.
+    #[must_use]
+    pub fn audit_key(&self) -> &SigningKey {
+        &self.audit_key
     }
 }
 
@@ -505,6 +536,9 @@ impl Running {
         self.all_ended.cancel();
         // What it had to say of its own panic it has said.
         let _ = self.collecting.await;
+        let stopped = Record::of("the center", Act::StopCenter);
+        self.center.put_on_record(vec![stopped]).await;
+        audit::keep::sign(&self.center).await;
     }
 
     /// A token that ends with the center, for what runs beside it.
@@ -514,14 +548,29 @@ impl Running {
     }
 }
 
+/// The key for this log. One that has not signed what is signed is not the center's.
+async fn audit_key(keys: &CenterKeys, log: &Log) -> Result<SigningKey, CenterError> {
+    let lost = |e: String| CenterError::Keys(e);
+    let key = keys.audit().signer(log.incarnation());
+    let key = key.map_err(|e| lost(e.to_string()))?;
+    let latest = log.readers().read(audit::stored::latest).await?;
+    if let Some(latest) = latest {
+        audit::stored::verifier(keys.center_id(), keys.audit().public(), &latest.origin)
+            .and_then(|key| audit::note::Checkpoint::read(&latest.note, &key))
+            .map_err(|e| {
+                lost(format!(
+                    "the audit key is not the one that signed the audit log ({e}): restore it from the backup"
+                ))
+            })?;
+    }
+    Ok(key)
+}
+
 fn linking(who: String, call: CallId, detail: String) -> Record {
     Record {
-        who,
-        device: None,
-        act: Act::LinkCalls,
         object: call.to_string(),
-        allowed: true,
         detail,
+        ..Record::of(who, Act::LinkCalls)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::audit::keep::AuditConfig;
 use crate::beats::{self, BeatConfig};
 use crate::cads::CadConfig;
 use crate::calls::LinksConfig;
@@ -94,6 +95,9 @@ pub struct Config {
     /// Who makes recordings of them.
     #[serde(default)]
     pub video: Option<VideoConfig>,
+    /// How long the audit log is kept, and who witnesses it.
+    #[serde(default)]
+    pub audit: AuditConfig,
 }
 
 /// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
@@ -207,6 +211,7 @@ impl Config {
             plate_reads: PlateReadsConfig::default(),
             cameras: vec![],
             video: None,
+            audit: AuditConfig::default(),
         }
     }
 
@@ -330,6 +335,9 @@ impl Config {
             if let Err(wanted) = camera.check() {
                 return field(&format!("cameras.{}", camera.name), &wanted);
             }
+        }
+        if let Err((name, wanted)) = self.audit.check() {
+            return field(&name, &wanted);
         }
         if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
             return field("video", &wanted);

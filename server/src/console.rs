@@ -14,6 +14,7 @@ mod access;
 mod arrivals;
 pub mod assets;
 mod attachments;
+mod audit;
 mod board;
 mod clips;
 mod devices;
@@ -74,6 +75,7 @@ impl Console {
             open_calls,
             connected_devices: self.center.hub.counts().0 as u64,
             notices: *self.notices.borrow(),
+            alert: self.center.unkept.alert().map(|alert| alert.text),
             now_ms: clock::now_ms(),
         }
     }
@@ -144,6 +146,7 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         .route("/calls/{id}/attachments/{blob}", get(attachments::content))
         .route("/live", get(live::open))
         .merge(attachments)
+        .merge(audit::routes())
         // All of the above, and no asset, needs a person.
         .route_layer(from_fn_with_state(console.clone(), access::signed_in));
     let mut router = pages.merge(sign_in::router());

@@ -181,12 +181,9 @@ fn drop_unlisted(
 
 fn record(who: &str, act: Act, object: String, detail: String) -> Record {
     Record {
-        who: who.to_owned(),
-        device: None,
-        act,
         object,
-        allowed: true,
         detail,
+        ..Record::of(who, act)
     }
 }
 

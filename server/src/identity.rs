@@ -12,6 +12,7 @@
 //! - [`certificates`]: a device's certificate, made and read.
 //! - [`tls`]: the sync port's TLS 1.3.
 
+mod audit_key;
 pub mod certificates;
 mod files;
 pub mod keys;
@@ -19,6 +20,8 @@ mod late;
 mod stored;
 pub mod tls;
 
+pub(crate) use audit_key::AUDIT_FILE;
+pub use audit_key::AuditKey;
 pub use certificates::{
     CertificateError, DevicePeer, IssuedCertificate, peer_of, public_key_of_request,
 };

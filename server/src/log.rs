@@ -28,7 +28,9 @@ use std::thread::JoinHandle;
 use packet::CenterId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record};
+use crate::audit::came_from;
+
+pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record, to_read};
 pub use desk::{Desk, Surroundings, Task};
 pub(crate) use ledger::reach;
 pub use ledger::{Appended, Committed, Happening, Ledger, OfferedBy};
@@ -206,6 +208,11 @@ impl Log {
         E: From<LogError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let came_from = came_from::current();
+        let work = move |ledger: &mut Ledger<'_>| {
+            ledger.comes_from(came_from);
+            work(ledger)
+        };
         // The caller may have gone: what is committed stays committed.
         let task = Task::new(work, |result| drop(answer.send(result)));
         self.work.send(task).await.map_err(|_| LogError::Stopping)?;

@@ -69,6 +69,12 @@ pub struct Metrics {
     pub triage_rules_wrong: Gauge,
     /// 1 while a file of policies is wrong and those of before stand.
     pub policies_wrong: Gauge,
+    /// Entries of the audit log that are signed.
+    pub audit_entries: Gauge,
+    /// What could not be entered in it, and waits.
+    pub audit_unkept: Gauge,
+    /// Times that something could not be put on record.
+    pub audit_failures: Counter,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -138,6 +144,10 @@ impl Metrics {
                 "Recordings that were asked for and did not come",
             ),
         );
+        let audit_failures = counter(
+            "audit_failures",
+            "Times that something could not be put on record, or the audit log was found changed",
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -158,6 +168,11 @@ impl Metrics {
         );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
+        let audit_entries = gauge("audit_entries", "Entries of the audit log that are signed");
+        let audit_unkept = gauge(
+            "audit_unkept",
+            "Records that wait beside the log because it could not be written",
+        );
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
         let hot_list_entries = gauge("hot_list_entries", "Hot-list entries that are live");
         let premises = gauge("premises", "Premise cautions that are live");
@@ -214,6 +229,9 @@ impl Metrics {
             catch_ups_waiting,
             triage_rules_wrong,
             policies_wrong,
+            audit_entries,
+            audit_unkept,
+            audit_failures,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -187,12 +187,10 @@ pub(crate) fn put_on_record(
     detail: String,
 ) -> Result<(), LogError> {
     let record = Record {
-        who: who.to_owned(),
-        device: None,
-        act,
         object: whom.to_string(),
         allowed,
         detail,
+        ..Record::of(who, act)
     };
     audit::record(ledger, &record)
 }

@@ -622,12 +622,9 @@ pub async fn take_for(
             .write(move |ledger| {
                 let taken = take(ledger, &some, keep_ms, &|report| writer.triage(report))?;
                 let record = Record {
-                    who,
-                    device: None,
-                    act: Act::ReportPlateReads,
                     object: format!("{} reads", taken.taken),
-                    allowed: true,
                     detail: format!("{} packets told", taken.calls.len()),
+                    ..Record::of(who, Act::ReportPlateReads)
                 };
                 audit::record(ledger, &record)?;
                 Ok::<_, LogError>(taken)

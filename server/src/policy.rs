@@ -184,6 +184,25 @@ pub enum Act {
     SeePeople,
     /// Make, disable, enable or release an account, and what it signs in with.
     ChangePeople,
+    /// Look through the audit log.
+    SeeAudit,
+    /// Take entries of it out, with their proofs.
+    ExportAudit,
+    /// Say that it was reviewed, and that its failures were seen.
+    ReviewAudit,
+    /// How large the audit log is, and its root: no entry.
+    SeeCheckpoint,
+    /// Hand in a witness's line, which proves itself.
+    CosignCheckpoint,
+    VerifyAudit,
+    PurgeAudit,
+    /// Destroy the key by which the entries about somebody are found.
+    ForgetSubject,
+    /// Nobody's: the center puts it on record of itself.
+    AuditFailed,
+    /// … and that it began, or ended.
+    StartCenter,
+    StopCenter,
 }
 
 impl Act {
@@ -348,6 +367,20 @@ mod tests {
         ("ReleaseDevice", &[Role::Supervisor, Role::Dispatch]),
         ("MarkMounted", &[Role::Supervisor, Role::Dispatch]),
         ("ReportStanding", &[Role::Device, Role::Officer]),
+        (
+            "SeeAudit",
+            &[Role::Supervisor, Role::Auditor, Role::Operator],
+        ),
+        ("ExportAudit", &[Role::Auditor, Role::Operator]),
+        ("ReviewAudit", &[Role::Auditor, Role::Operator]),
+        ("SeeCheckpoint", &Role::ALL),
+        ("CosignCheckpoint", &Role::ALL),
+        ("VerifyAudit", &[Role::Operator]),
+        ("PurgeAudit", &[Role::Operator]),
+        ("ForgetSubject", &[Role::Operator]),
+        ("AuditFailed", &[]),
+        ("StartCenter", &[]),
+        ("StopCenter", &[]),
         ("ConfirmErasure", &[Role::Device, Role::Officer]),
         (
             "AskSource",
@@ -435,6 +468,17 @@ mod tests {
             Act::EndPremise,
             Act::SeePremises,
             Act::SignInAtConsole,
+            Act::SeeAudit,
+            Act::ExportAudit,
+            Act::ReviewAudit,
+            Act::SeeCheckpoint,
+            Act::CosignCheckpoint,
+            Act::VerifyAudit,
+            Act::PurgeAudit,
+            Act::ForgetSubject,
+            Act::AuditFailed,
+            Act::StartCenter,
+            Act::StopCenter,
             Act::SeePeople,
             Act::ChangePeople,
         ];

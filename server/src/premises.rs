@@ -424,7 +424,7 @@ pub async fn add_for(center: &Arc<Center>, premise: Premise, who: &str) -> Resul
         .log
         .write(move |ledger| {
             let id = add(ledger, &premise)?;
-            let record = record(&who, Act::SetPremise, id, premise.location);
+            let record = record(&who, Act::SetPremise, id, String::new());
             audit::record(ledger, &record)?;
             Ok::<_, LogError>(id)
         })
@@ -451,11 +451,8 @@ pub async fn end_for(center: &Arc<Center>, id: i64, who: &str, by: &str) -> Resu
 
 fn record(who: &str, act: Act, id: i64, detail: String) -> Record {
     Record {
-        who: who.to_owned(),
-        device: None,
-        act,
         object: id.to_string(),
-        allowed: true,
         detail,
+        ..Record::of(who, act)
     }
 }

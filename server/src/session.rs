@@ -470,12 +470,10 @@ impl Session {
 
     fn record(&self, act: Act, object: String, detail: String) -> Record {
         Record {
-            who: self.speaker.who(),
             device: Some(self.speaker.device.number),
-            act,
             object,
-            allowed: true,
             detail,
+            ..Record::of(self.speaker.who(), act)
         }
     }
 

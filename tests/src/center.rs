@@ -110,6 +110,13 @@ impl TestCenter {
         self.running.take().expect("the center runs").stop().await;
     }
 
+    /// With these further sections in its configuration, at its next start.
+    #[must_use]
+    pub fn with(mut self, also: &str) -> Self {
+        self.also += also;
+        self
+    }
+
     /// At the same address, with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none());
@@ -216,17 +223,29 @@ impl TestCenter {
         self.dir.path().join("center.toml")
     }
 
-    /// What is on record of the sources: who asked, whether they might, and what.
+    /// What is on record of the sources: who asked, whether they might, and what: about what
+    /// kind of subject, since whom is a hash.
     pub async fn asked_of_sources(&self) -> Vec<(String, bool, String)> {
         let read = |c: &rusqlite::Connection| {
             let mut statement = c.prepare(
-                "SELECT who, allowed, detail FROM audit WHERE act = 'AskSource' ORDER BY id",
+                "SELECT who, allowed, concat(detail, ' about ', substr(json_extract(subjects, '$[0]'), 1, instr(json_extract(subjects, '$[0]'), ':') - 1),
+                     '; purpose ', purpose, '; reason: ', coalesce(reason, 'none given'))
+                 FROM audit WHERE act = 'AskSource' ORDER BY id",
             )?;
             let rows =
                 statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         };
         self.center().log.readers().read(read).await.unwrap()
+    }
+
+    /// Runs a pragma of the connection that writes.
+    pub async fn execute_now(&self, sql: &'static str) {
+        let work = move |ledger: &mut server::log::Ledger<'_>| -> Result<(), LogError> {
+            ledger.sql().query_row(sql, [], |_| Ok(()))?;
+            Ok(())
+        };
+        self.center().log.write(work).await.unwrap();
     }
 
     /// Runs SQL on the center's store, to make what would take a month.

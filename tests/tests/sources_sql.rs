@@ -251,7 +251,7 @@ async fn sources_are_checked_and_tried_at_the_command_line_and_that_is_on_record
         assert!(said(&output).contains(says), "{}", said(&output));
     }
     let on_record = center.asked_of_sources().await;
-    let asked = "asked about ABC123; purpose C; reason: a new connection";
+    let asked = "asked about plate; purpose C; reason: a new connection";
     let by_hand = |(who, allowed, detail): &(String, bool, String)| {
         who == "operator, at the command line" && *allowed && detail == asked
     };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{allow, caller};
 use crate::arrivals::{FiguresView, HOURS_MAX, Miss, Report, SourceView};
-use crate::audit::{self, Record};
+use crate::audit::Record;
 use crate::center::Center;
 use crate::clock;
 use crate::log::LogError;
@@ -108,20 +108,11 @@ pub(crate) async fn report(
         })
         .await?;
     let record = Record {
-        who: who.to_owned(),
-        device: None,
-        act: Act::SeeArrivals,
-        object: String::new(),
-        allowed: true,
         detail: format!("the last {hours} hours"),
+        ..Record::of(who, Act::SeeArrivals)
     };
-    let kept = center
-        .log
-        .write(move |ledger| audit::record(ledger, &record));
-    if let Err(error) = kept.await {
-        // With a full disk reading goes on.
-        tracing::error!(%error, who, hours, "a disclosure could not be put on record");
-    }
+    // With a full disk reading goes on.
+    center.put_on_record(vec![record]).await;
     Ok((report, since_ms, until_ms))
 }
 

@@ -154,12 +154,9 @@ pub(crate) async fn disclose(
     blob: &Blob,
 ) -> Result<(), LogError> {
     let record = Record {
-        who: who.to_owned(),
-        device: None,
-        act: Act::FetchAttachment,
         object: format!("{} {}", found.document, digits(blob)),
-        allowed: true,
         detail: format!("0..{}", found.bytes),
+        ..Record::of(who, Act::FetchAttachment)
     };
     center
         .log
@@ -204,7 +201,7 @@ pub(crate) async fn served(center: &Center, found: &Found) -> Result<Response, P
 }
 
 /// RFC 8187, section 3.2.1.
-fn percent_encoded(name: &str) -> String {
+pub(crate) fn percent_encoded(name: &str) -> String {
     use std::fmt::Write;
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {

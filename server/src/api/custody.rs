@@ -187,12 +187,11 @@ pub(super) async fn erasures(
     let kept = center.log.write(move |ledger| {
         if custody::keep_receipt(ledger, &erasure, &statement, &signature)? {
             let record = Record {
-                who: device.label,
+                agency: Some(device.agency),
                 device: Some(number),
-                act: Act::ConfirmErasure,
                 object: number.to_string(),
-                allowed: true,
                 detail: statement,
+                ..Record::of(device.label, Act::ConfirmErasure)
             };
             audit::record(ledger, &record)?;
         }

@@ -128,12 +128,8 @@ pub fn ticket(center: &Center, code: &str) -> String {
 
 fn record(act: Act, object: String) -> Record {
     Record {
-        who: Role::Dispatch.name().into(),
-        device: None,
-        act,
         object,
-        allowed: true,
-        detail: String::new(),
+        ..Record::of(Role::Dispatch.name(), act)
     }
 }
 

@@ -37,12 +37,9 @@ pub(super) async fn one(
         .write(move |ledger| {
             for (document, through) in &stretches {
                 let record = Record {
-                    who: caller.name.clone(),
-                    device: None,
-                    act: Act::Release(document.compartment),
                     object: document.to_string(),
-                    allowed: true,
                     detail: format!("as an EIDO, through {through}"),
+                    ..Record::by(&caller, Act::Release(document.compartment))
                 };
                 audit::record(ledger, &record)?;
             }

@@ -33,12 +33,8 @@ pub(crate) async fn done<T: Send + 'static>(
     work: impl FnOnce(&mut Ledger<'_>) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
     let record = Record {
-        who: actor.name.clone(),
-        device: None,
-        act,
         object: device.to_string(),
-        allowed: true,
-        detail: String::new(),
+        ..Record::by(actor, act)
     };
     let writing = center.log.write(move |ledger| {
         let done = work(ledger)?;

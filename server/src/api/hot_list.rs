@@ -134,12 +134,8 @@ pub(super) async fn seen(
     count: usize,
 ) -> Result<(), Problem> {
     let record = Record {
-        who: caller.name.clone(),
-        device: None,
-        act,
-        object: String::new(),
-        allowed: true,
         detail: format!("{count} shown"),
+        ..Record::by(caller, act)
     };
     center
         .log

@@ -114,23 +114,16 @@ pub(crate) async fn disclose(
 ) -> Result<(), LogError> {
     center.metrics.searches.inc();
     let record = |act, object: String, detail: String| Record {
-        who: who.to_owned(),
-        device: None,
-        act,
         object,
-        allowed: true,
         detail,
+        ..Record::of(who, act)
     };
-    let mut records = vec![record(
-        Act::Search,
-        String::new(),
-        format!(
-            "{}: {} found, {} shown",
-            criteria.in_words(),
-            found.total,
-            found.packets.len()
-        ),
-    )];
+    let (total, shown) = (found.total, found.packets.len());
+    let mut records = vec![Record {
+        detail: format!("{}: {total} found, {shown} shown", criteria.on_record()),
+        subjects: criteria.subjects(),
+        ..Record::of(who, Act::Search)
+    }];
     for packet in &found.packets {
         // That it is there, and what the call itself says, is shown of each.
         let mut shown = vec![(Compartment::Call, Vec::new())];

@@ -230,12 +230,10 @@ async fn readmit(
         audit::record(
             ledger,
             &Record {
-                who: device.label.clone(),
                 device: Some(device.number),
-                act: Act::Readmit,
                 object: device.number.to_string(),
-                allowed: true,
                 detail: format!("agency {}", device.agency),
+                ..Record::of(device.label.clone(), Act::Readmit)
             },
         )?;
         Ok::<_, LogError>(Some(device))

@@ -81,12 +81,9 @@ pub async fn add(
             audit::record(
                 ledger,
                 &Record {
-                    who,
-                    device: None,
-                    act: Act::Write(Kind::Attachment),
                     object,
-                    allowed: true,
                     detail: appended.seq.to_string(),
+                    ..Record::of(who, Act::Write(Kind::Attachment))
                 },
             )?;
             Ok(Added {

@@ -368,12 +368,11 @@ fn record(
     audit::record(
         ledger,
         &Record {
-            who: CENTER.into(),
             device: Some(device),
-            act: Act::Write(Kind::Attachment),
             object: format!("{document} {}", digits(blob)),
             allowed,
             detail,
+            ..Record::of(CENTER, Act::Write(Kind::Attachment))
         },
     )
 }

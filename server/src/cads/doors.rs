@@ -147,12 +147,9 @@ fn record(ledger: &Ledger<'_>, who: &str, reported: Reported) -> Result<(), LogE
         return Ok(());
     }
     let record = Record {
-        who: who.to_owned(),
-        device: None,
-        act: Act::ReportCall,
         object: reported.call.to_string(),
-        allowed: true,
         detail: format!("{:?}", reported.news),
+        ..Record::of(who, Act::ReportCall)
     };
     audit::record(ledger, &record)
 }

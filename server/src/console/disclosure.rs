@@ -5,7 +5,7 @@ use std::sync::Arc;
 use packet::{CallId, DocumentId};
 
 use super::Console;
-use crate::audit::{self, Record};
+use crate::audit::Record;
 use crate::policy::{Act, Actor};
 
 /// A stretch of a document: after this `seq`, through that one.
@@ -13,12 +13,9 @@ pub(super) type Stretch = (DocumentId, u64, u64);
 
 fn record(actor: &Actor, act: Act, object: String, detail: String) -> Record {
     Record {
-        who: actor.name.clone(),
-        device: None,
-        act,
         object,
-        allowed: true,
         detail,
+        ..Record::by(actor, act)
     }
 }
 
@@ -41,9 +38,9 @@ pub(super) async fn listed(console: &Arc<Console>, actor: &Actor, act: Act, coun
 pub(super) async fn packet(console: &Arc<Console>, actor: &Actor, stretches: &[Stretch]) {
     let records = stretches
         .iter()
-        .map(|(document, after, through)| {
-            let detail = format!("{after}..{through}");
-            record(actor, Act::SeePacket, document.to_string(), detail)
+        .map(|(document, after, through)| Record {
+            stretch: Some((*after, *through)),
+            ..record(actor, Act::SeePacket, document.to_string(), String::new())
         })
         .collect();
     keep(console, records).await;
@@ -65,32 +62,7 @@ pub(super) async fn linked(console: &Arc<Console>, actor: &Actor, with: CallId, 
     keep(console, records).await;
 }
 
-/// With a full disk reading goes on: what then cannot stand in the audit log stands
-/// in the center's own.
+/// With a full disk reading goes on: what then cannot stand in the audit log waits beside it.
 async fn keep(console: &Arc<Console>, records: Vec<Record>) {
-    if records.is_empty() {
-        return;
-    }
-    let unkept = records.clone();
-    let kept = console
-        .center
-        .log
-        .write(move |ledger| {
-            records
-                .iter()
-                .try_for_each(|record| audit::record(ledger, record))
-        })
-        .await;
-    if let Err(e) = kept {
-        for Record {
-            who,
-            act,
-            object,
-            detail,
-            ..
-        } in unkept
-        {
-            tracing::error!(error = %e, %who, act = %act.name(), %object, %detail, "a disclosure could not be put on record");
-        }
-    }
+    console.center.put_on_record(records).await;
 }

@@ -19,6 +19,7 @@ use super::pages::{failed, html};
 use super::view::{FoundEntryView, FoundView, ResultsView, SavedView, SearchPage};
 use super::{Console, board, forms, words};
 use crate::api::{allow, disclose_found};
+use crate::audit::{self, Record};
 use crate::clock;
 use crate::log::LogError;
 use crate::policy::{Act, Actor, Sight};
@@ -221,11 +222,15 @@ pub(super) async fn save(
             return Ok(forms::answer(StatusCode::UNPROCESSABLE_ENTITY, false, why));
         }
     };
-    let detail = format!("saved as {name}: {}", criteria.in_words());
-    let who = actor.name;
+    let record = Record {
+        object: "saved".into(),
+        detail: format!("saved: {}", criteria.on_record()),
+        subjects: criteria.subjects(),
+        ..Record::by(&actor, Act::Search)
+    };
     let saved = console.center.log.write(move |ledger| {
         saved::save(ledger, OWNER, &name, &criteria)?;
-        notices::put_on_record(ledger, who, "saved", detail)
+        audit::record(ledger, &record)
     });
     Ok(match saved.await {
         Ok(()) => refreshed(),

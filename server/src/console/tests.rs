@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod search;
 mod sign_in;
 
@@ -159,8 +160,9 @@ impl Bench {
 
     async fn audit(&self, act: &'static str) -> Vec<(String, String)> {
         let read = self.center().log.readers().read(move |connection| {
-            let mut statement = connection
-                .prepare("SELECT object, detail FROM audit WHERE act = ?1 AND who = ?2")?;
+            let mut statement = connection.prepare(
+                "SELECT object, detail FROM audit_by_person WHERE act = ?1 AND who = ?2",
+            )?;
             let rows =
                 statement.query_map([act, ANALYST_NAME], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)

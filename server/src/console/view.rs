@@ -46,10 +46,14 @@
 //! Each page that shows anything has `session.html` and its script: they say whose session
 //! it is, and cover the page while that is not open. What was typed stays in its boxes.
 //!
+//! So have `GET /audit` ([`AuditPage`]) and `GET /audit/review` ([`ReviewPage`]), whose forms
+//! are `POST /audit/reviews` with `through`, `found`, and `POST /audit/failures/seen`.
+//!
 //! All styles and scripts are files (see `assets`): the pages work under
 //! `default-src 'self'; connect-src 'self' ws:`.
 
 mod arrivals;
+mod audit;
 mod board;
 mod devices;
 mod entry;
@@ -61,6 +65,7 @@ mod search;
 mod sign_in;
 
 pub use arrivals::{ArrivalsPage, ArrivalsRowView, MissRowView, SourceRowView};
+pub use audit::{AuditPage, AuditRowView, ReviewListView, ReviewPage, ReviewRowView, WitnessView};
 pub use board::{BoardPage, BoardView, CallRowView, ClosedRowView};
 pub use devices::{DeviceRowView, DevicesPage, DoneView};
 pub use entry::{
@@ -103,6 +108,8 @@ pub struct HeaderView {
     pub connected_devices: u64,
     /// What saved searches found that the analyst has not seen.
     pub notices: u64,
+    /// What ought to be on record and is not: told on every page until it is seen.
+    pub alert: Option<String>,
     /// The center's clock, milliseconds since 1970: ages in the browser go by it.
     pub now_ms: i64,
 }

@@ -3,7 +3,7 @@
 
 use packet::{CallId, Subject};
 
-use super::plan::{Behalf, Plan, plan};
+use super::plan::{Asker, Behalf, Plan, plan};
 use crate::audit::Record;
 use crate::backup::{KEYS, LOG};
 use crate::config::Config;
@@ -52,21 +52,14 @@ pub fn has_log(config: &Config) -> bool {
 ///
 /// # Errors
 /// When there is no log, or one that cannot be written, in one sentence.
-pub fn put_on_record(
-    config: &Config,
-    source: &str,
-    about: &str,
-    purpose: &str,
-    reason: Option<&str>,
-) -> Result<(), String> {
-    let reason = reason.unwrap_or("none given");
+pub fn put_on_record(config: &Config, source: &str, asker: &Asker) -> Result<(), String> {
     let record = Record {
-        who: WHO.into(),
-        device: None,
-        act: Act::AskSource,
         object: source.to_owned(),
-        allowed: true,
-        detail: format!("asked about {about}; purpose {purpose}; reason: {reason}"),
+        detail: "asked".into(),
+        subjects: asker.subject.clone().into_iter().collect(),
+        purpose: Some(asker.behalf.purpose.clone()),
+        reason: asker.behalf.reason.clone(),
+        ..Record::of(WHO, Act::AskSource)
     };
     let key = LogKey::open(&config.data.join(KEYS)).map_err(|e| e.to_string())?;
     let path = config.data.join(LOG);

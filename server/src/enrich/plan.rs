@@ -5,6 +5,7 @@ use packet::{CallId, DeviceNumber, EntryId, Query, Subject, SubjectError};
 use super::config::{Asks, SourceConfig};
 use super::connect::Question;
 use super::fill::Name;
+use crate::audit;
 use crate::config::PurposeConfig;
 use crate::policy::{Act, Role, decide};
 
@@ -78,6 +79,8 @@ pub struct Asker {
     pub behalf: Behalf,
     /// What was asked, as screens show it.
     pub shown: String,
+    /// … and as the audit log has it, as a keyed hash.
+    pub subject: Option<audit::Subject>,
 }
 
 /// One question to one source.
@@ -94,6 +97,7 @@ pub struct Planned {
 pub struct NotAsked {
     pub source: String,
     pub shown: String,
+    pub subject: Option<audit::Subject>,
     pub why: String,
 }
 
@@ -136,6 +140,7 @@ pub fn plan(
                 Some(why) => plan.not_asked.push(NotAsked {
                     source: source.name.clone(),
                     shown: subject.shown(),
+                    subject: audit::Subject::of(subject),
                     why,
                 }),
                 None => plan.asks.push(planned(at, source, subject, behalf)),
@@ -155,6 +160,7 @@ pub fn not_understood(query: &Query, error: &SubjectError) -> NotAsked {
     NotAsked {
         source: CENTER.into(),
         shown: query.value.clone(),
+        subject: audit::Subject::read("words", &query.value),
         why: format!("not asked: {error} is wanted"),
     }
 }
@@ -163,6 +169,7 @@ fn not_by_center(subject: &Subject, why: &str) -> NotAsked {
     NotAsked {
         source: CENTER.into(),
         shown: subject.shown(),
+        subject: audit::Subject::of(subject),
         why: why.to_owned(),
     }
 }
@@ -196,6 +203,7 @@ fn planned(at: usize, source: &SourceConfig, subject: &Subject, behalf: &Behalf)
         asker: Asker {
             behalf: behalf.clone(),
             shown: subject.shown(),
+            subject: audit::Subject::of(subject),
         },
     }
 }

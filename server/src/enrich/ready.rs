@@ -236,6 +236,7 @@ impl Planner {
             .extend(not.into_iter().map(|planned| NotAsked {
                 source: self.center.config.sources[planned.source].name.clone(),
                 shown: planned.asker.shown,
+                subject: planned.asker.subject,
                 why: "the policies do not let whoever asks ask it for this purpose".into(),
             }));
         Ok(())

@@ -27,8 +27,8 @@ pub fn record_asked<'a>(
 ) -> Result<(), LogError> {
     for (planned, source) in asks {
         let asker = &planned.asker;
-        let detail = format!("asked about {}", asker.shown);
-        record(ledger, &asker.behalf, &source.name, true, &detail)?;
+        let asked = on_record(&asker.behalf, &source.name, asker.subject.as_ref(), "asked");
+        audit::record(ledger, &asked)?;
     }
     Ok(())
 }
@@ -96,8 +96,9 @@ pub fn write_told(
         write_brings(ledger, source.compartment, asker, answer, *as_of_ms)?;
     }
     if told.is_final() {
-        let detail = said(&outcome, told);
-        record(ledger, &asker.behalf, &source.name, true, &detail)?;
+        let said = said(told);
+        let told = on_record(&asker.behalf, &source.name, asker.subject.as_ref(), &said);
+        audit::record(ledger, &told)?;
     }
     let document = DocumentId::new(asker.behalf.call, Compartment::Call);
     ledger.append(document, Entry::Outcome(outcome))?;
@@ -126,8 +127,12 @@ pub fn write_not_asked(
     behalf: &Behalf,
     not_asked: &NotAsked,
 ) -> Result<(), LogError> {
-    let detail = format!("not asked about {}: {}", not_asked.shown, not_asked.why);
-    record(ledger, behalf, &not_asked.source, false, &detail)?;
+    let said = format!("not asked: {}", not_asked.why);
+    let denied = Record {
+        allowed: false,
+        ..on_record(behalf, &not_asked.source, not_asked.subject.as_ref(), &said)
+    };
+    audit::record(ledger, &denied)?;
     let outcome = Outcome {
         source: not_asked.source.clone(),
         query: short(&not_asked.shown),
@@ -169,43 +174,37 @@ fn write_brings(
     Ok(())
 }
 
-fn said(outcome: &Outcome, told: &Told<Arc<Brings>>) -> String {
-    let what = match told {
+/// How a question ended. Why a source failed stands in the packet alone: its words may have
+/// the subject in them.
+fn said(told: &Told<Arc<Brings>>) -> String {
+    match told {
         Told::Answered { answer, .. } => format!(
             "answered: {} findings, {} cautions",
             answer.findings.len(),
             answer.cautions.len()
         ),
-        Told::Refused { why, .. } => format!("refused: {why}"),
-        Told::Failed { why, .. } => format!("failed: {why}"),
-        Told::TimedOut { why, .. } => format!("timed out: {why}"),
+        Told::Refused { .. } => "refused".into(),
+        Told::Failed { .. } => "failed".into(),
+        Told::TimedOut { .. } => "timed out".into(),
         Told::Asked | Told::Retrying { .. } => String::new(),
-    };
-    format!("about {} {what}", outcome.query)
+    }
 }
 
-fn record(
-    ledger: &Ledger<'_>,
+fn on_record(
     behalf: &Behalf,
     source: &str,
-    allowed: bool,
+    subject: Option<&audit::Subject>,
     what: &str,
-) -> Result<(), LogError> {
-    let reason = behalf.reason.as_deref().unwrap_or("none given");
-    audit::record(
-        ledger,
-        &Record {
-            who: behalf.by.clone(),
-            device: behalf.device,
-            act: Act::AskSource,
-            object: behalf.call.to_string(),
-            allowed,
-            detail: format!(
-                "{source}: {what}; purpose {}; reason: {reason}",
-                behalf.purpose
-            ),
-        },
-    )
+) -> Record {
+    Record {
+        device: behalf.device,
+        object: behalf.call.to_string(),
+        detail: format!("{source}: {what}"),
+        subjects: subject.cloned().into_iter().collect(),
+        purpose: Some(behalf.purpose.clone()),
+        reason: behalf.reason.clone(),
+        ..Record::of(behalf.by.clone(), Act::AskSource)
+    }
 }
 
 /// Keeps whether all that is known of a call has been asked about: what has not is asked

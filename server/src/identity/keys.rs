@@ -7,6 +7,10 @@
 //! key and certificate are a second file; they follow from the first and are
 //! made anew when the certificate runs out or the port's names change.
 //!
+//! The key that signs the audit log's checkpoints is a third, made where there is none: a
+//! center from before it has the first already. Whether it is the one that has signed
+//! before, the log knows.
+//!
 //! A first file that is missing beside a second one is an error and not a first
 //! start: new keys could read nothing that the old ones wrote.
 
@@ -18,9 +22,10 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use data_encoding::HEXLOWER;
 use rcgen::{Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256;
-use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
+use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::audit_key::AuditKey;
 use super::certificates::CertificateError;
 use super::files::PrivateFolder;
 use super::stored::{self, StoredKeys, StoredServer};
@@ -75,6 +80,7 @@ pub struct CenterKeys {
     store_key: [u8; 32],
     sealing_key: HpkePrivateKey,
     sealing_public_key: Vec<u8>,
+    audit: AuditKey,
 }
 
 impl fmt::Debug for CenterKeys {
@@ -189,11 +195,13 @@ impl CenterKeys {
             .ok()
             .and_then(|key| key.compute_public_key().ok())
             .ok_or_else(|| damaged("the sealing key is not a P-256 key"))?;
+        let center_id = stored
+            .center_id
+            .try_into()
+            .map_err(|_| damaged("the center's id is not 16 bytes"))?;
         Ok(Self {
-            center_id: stored
-                .center_id
-                .try_into()
-                .map_err(|_| damaged("the center's id is not 16 bytes"))?,
+            center_id,
+            audit: AuditKey::open_or_create(&folder, center_id)?,
             authority,
             authority_certificate,
             server_key: PrivatePkcs8KeyDer::from(server.key),
@@ -271,6 +279,25 @@ impl CenterKeys {
             .map_err(|_| UnsealError)
     }
 
+    /// Seals something that only this center opens, with [`Self::unseal`].
+    ///
+    /// # Errors
+    /// [`UnsealError`] when this machine gives no randomness.
+    pub fn seal(&self, info: &[u8], aad: &[u8], open: &[u8]) -> Result<Vec<u8>, UnsealError> {
+        let to = HpkePublicKey(self.sealing_public_key.clone());
+        let (enc, ciphertext) = DH_KEM_P256_HKDF_SHA256_AES_256
+            .seal(info, aad, open, &to)
+            .map_err(|_| UnsealError)?;
+        let length = u16::try_from(enc.0.len()).map_err(|_| UnsealError)?;
+        Ok([&length.to_be_bytes()[..], &enc.0, &ciphertext].concat())
+    }
+
+    /// What signs the audit log's checkpoints.
+    #[must_use]
+    pub fn audit(&self) -> &AuditKey {
+        &self.audit
+    }
+
     pub(super) fn authority(&self) -> &Issuer<'static, KeyPair> {
         &self.authority
     }
@@ -289,8 +316,7 @@ mod tests {
 
     use std::fs;
 
-    use rustls::crypto::hpke::HpkePublicKey;
-
+    use super::super::audit_key::AUDIT_FILE;
     use super::super::stored::DAY_MS;
     use super::*;
 
@@ -403,6 +429,23 @@ mod tests {
     }
 
     #[test]
+    fn a_center_from_before_there_was_an_audit_key_gets_one_and_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let first = open(&path, NOW_MS).unwrap();
+        fs::remove_file(path.join(AUDIT_FILE)).unwrap();
+        let upgraded = open(&path, NOW_MS).unwrap();
+        assert_eq!(upgraded.center_id(), first.center_id());
+        assert_ne!(upgraded.audit().public(), first.audit().public());
+        let again = open(&path, NOW_MS).unwrap();
+        assert_eq!(again.audit().public(), upgraded.audit().public());
+        assert_eq!(
+            AuditKey::open(&path).unwrap().public(),
+            upgraded.audit().public()
+        );
+    }
+
+    #[test]
     fn debug_shows_no_key() {
         let dir = tempfile::tempdir().unwrap();
         let keys = open(&dir.path().join("keys"), NOW_MS).unwrap();
@@ -428,6 +471,11 @@ mod tests {
         let sealed = [&[0, 65][..], &enc.0, &ciphertext].concat();
         assert_eq!(
             keys.unseal(b"outbox", b"device-7", &sealed).unwrap(),
+            b"a note"
+        );
+        let own = keys.seal(b"outbox", b"device-7", b"a note").unwrap();
+        assert_eq!(
+            keys.unseal(b"outbox", b"device-7", &own).unwrap(),
             b"a note"
         );
         assert_eq!(

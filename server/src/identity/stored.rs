@@ -1,4 +1,4 @@
-//! The two key files as they are stored: JSON, byte strings in base64.
+//! The key files as they are stored: JSON, byte strings in base64.
 //!
 //! JSON, so that whoever restores a backup at night can see what a file is, and
 //! that it is whole.
@@ -105,6 +105,28 @@ impl StoredServer {
             && self.center_id == center_id
             && self.names == names
             && self.not_after_ms.saturating_sub(now_ms) >= SERVER_RENEWAL_MS
+    }
+}
+
+/// What signs the audit log's checkpoints.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredAuditKey {
+    pub(super) version: u32,
+    /// Whose: a backup may be restored beside another center's.
+    #[serde(with = "base64")]
+    pub(super) center_id: Vec<u8>,
+    /// Ed25519, as RFC 8032, section 5.1.5, begins with it.
+    #[serde(with = "base64")]
+    pub(super) seed: Vec<u8>,
+}
+
+impl StoredAuditKey {
+    pub(super) fn generate(center_id: &[u8]) -> Result<Self, KeysError> {
+        Ok(Self {
+            version: FORMAT_VERSION,
+            center_id: center_id.to_vec(),
+            seed: random::<32>()?,
+        })
     }
 }
 

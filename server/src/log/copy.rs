@@ -42,6 +42,17 @@ pub(crate) fn beside(path: &Path, key: &[u8; 32]) -> Result<Connection, LogError
     connect(path, key)
 }
 
+/// … only to read. A file that has no WAL beside it is a backup, or of a center that has
+/// stopped: nothing is made beside it.
+pub(crate) fn to_read(path: &Path, key: &[u8; 32]) -> Result<Connection, LogError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if Path::new(&wal).exists() {
+        return beside(path, key);
+    }
+    schema::connect_to_read(path, key).map_err(|e| at(path)(schema::why_not_opened(&e)))
+}
+
 /// Copies the log at `from`, which a center may be writing to, to the new file `to`; the
 /// record of it stays in the log itself. The file is not synced yet.
 pub(crate) fn copy(
@@ -50,16 +61,16 @@ pub(crate) fn copy(
     to: &Path,
     record: &Record,
 ) -> Result<(), LogError> {
-    let connection = beside(from, key)?;
-    audit::record_in(&connection, record, clock::now_ms())?;
+    let mut connection = beside(from, key)?;
+    audit::record_in(&mut connection, record, clock::now_ms())?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
 }
 
 /// Puts something on the record of the log at `path`, which a center may be writing to.
 pub(crate) fn put_on_record(path: &Path, key: &[u8; 32], record: &Record) -> Result<(), LogError> {
-    let connection = connect(path, key)?;
-    audit::record_in(&connection, record, clock::now_ms())
+    let mut connection = connect(path, key)?;
+    audit::record_in(&mut connection, record, clock::now_ms())
 }
 
 /// Reads a copy from its first page to its last, and says what it holds.
@@ -86,7 +97,7 @@ pub(crate) fn begin_anew_at(
 ) -> Result<u64, LogError> {
     let mut connection = schema::open(path, key).map_err(at(path))?;
     let incarnation = restored::begin_anew(&mut connection, &Surroundings::default(), now_ms)?;
-    audit::record_in(&connection, record, clock::now_ms())?;
+    audit::record_in(&mut connection, record, clock::now_ms())?;
     close(connection)?;
     Ok(incarnation)
 }

@@ -206,6 +206,7 @@ impl Desk {
         let incarnation =
             schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
         crate::search::index::backfill(&mut connection)?;
+        crate::audit::entry::backfill(&mut connection)?;
         let recent = Arc::new(Recent::new(ledger::head(&connection)?));
         let documents = Documents::new(
             options.center,

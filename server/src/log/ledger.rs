@@ -117,6 +117,8 @@ pub struct Ledger<'a> {
     touched: Vec<DocumentId>,
     /// The transaction is gone: SQLite takes all of it back when the disk is full.
     lost: bool,
+    /// From where the work at hand was asked for.
+    came_from: Option<String>,
 }
 
 /// The first and the last change of a document; `None` where it has none.
@@ -161,6 +163,7 @@ impl<'a> Ledger<'a> {
             happenings: Vec::new(),
             touched: Vec::new(),
             lost: false,
+            came_from: None,
         })
     }
 
@@ -290,6 +293,16 @@ impl<'a> Ledger<'a> {
     pub fn may_name(&self, of: &str, other: &str) -> bool {
         let policies = self.surroundings.policies();
         policies.is_none_or(|policies| policies.may_name(of, other))
+    }
+
+    /// From where the work at hand was asked for, where that is known.
+    #[must_use]
+    pub(crate) fn came_from(&self) -> Option<&str> {
+        self.came_from.as_deref()
+    }
+
+    pub(super) fn comes_from(&mut self, address: Option<String>) {
+        self.came_from = address;
     }
 
     /// The last `seq` given.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::Surroundings;
 use crate::address;
@@ -608,6 +608,100 @@ CREATE TABLE console_sessions (
 CREATE INDEX console_sessions_open ON console_sessions (person) WHERE ended_ms IS NULL;
 CREATE INDEX console_sessions_over ON console_sessions (ended_ms) WHERE ended_ms IS NOT NULL;
 ",
+    "
+-- The audit log is a Merkle tree from here on (crate::audit tells the columns); what is there
+-- already is entered as it stands at the next opening.
+ALTER TABLE audit ADD COLUMN agency TEXT;
+ALTER TABLE audit ADD COLUMN after_seq INTEGER;
+ALTER TABLE audit ADD COLUMN through_seq INTEGER;
+-- JSON: a list.
+ALTER TABLE audit ADD COLUMN subjects TEXT;
+ALTER TABLE audit ADD COLUMN purpose TEXT;
+ALTER TABLE audit ADD COLUMN reason TEXT;
+ALTER TABLE audit ADD COLUMN came_from TEXT;
+-- JSON: a list.
+ALTER TABLE audit ADD COLUMN policies TEXT;
+ALTER TABLE audit ADD COLUMN receiver TEXT;
+-- The hash of the row's leaf (audit::entry).
+ALTER TABLE audit ADD COLUMN leaf BLOB;
+-- Read off the object: only looked up by.
+ALTER TABLE audit ADD COLUMN call INTEGER;
+CREATE INDEX audit_by_time ON audit (at_ms);
+CREATE INDEX audit_by_who ON audit (who);
+CREATE INDEX audit_by_call ON audit (call) WHERE call IS NOT NULL;
+CREATE INDEX audit_by_device ON audit (device) WHERE device IS NOT NULL;
+CREATE INDEX audit_by_purpose ON audit (purpose) WHERE purpose IS NOT NULL;
+CREATE INDEX audit_denied ON audit (at_ms) WHERE allowed = 0;
+-- What was looked up, as entries name it.
+CREATE TABLE audit_subjects (
+    subject TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (subject, id)
+) STRICT, WITHOUT ROWID;
+-- The key of a subject's hashes, until it is forgotten.
+CREATE TABLE audit_subject_keys (
+    found_by BLOB PRIMARY KEY,
+    key BLOB NOT NULL,
+    subject TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Whole subtrees of 256 leaves, of 256 of those, and so on.
+CREATE TABLE audit_nodes (
+    level INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_checkpoints (
+    size INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    -- As it was signed (c2sp.org/tlog-checkpoint).
+    note TEXT NOT NULL
+) STRICT;
+CREATE TABLE audit_cosignatures (
+    size INTEGER NOT NULL,
+    witness TEXT NOT NULL,
+    agency TEXT NOT NULL,
+    -- The witness's clock.
+    time_s INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    PRIMARY KEY (size, witness)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_reviews (
+    review INTEGER PRIMARY KEY,
+    -- Entries after here …
+    after INTEGER NOT NULL,
+    -- … through here.
+    through INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    found TEXT NOT NULL
+) STRICT;
+-- When what is to be on record could not be written, and who has seen that it was so.
+CREATE TABLE audit_failures (
+    failure INTEGER PRIMARY KEY,
+    began_ms INTEGER NOT NULL,
+    ended_ms INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    -- Entered since.
+    late INTEGER NOT NULL,
+    -- For which there was no room anywhere.
+    lost INTEGER NOT NULL,
+    seen_by TEXT,
+    seen_ms INTEGER
+) STRICT;
+DROP VIEW audit_by_person;
+CREATE VIEW audit_by_person AS
+    SELECT id, at_ms, who, device, act, object, allowed,
+        CASE WHEN through_seq IS NULL THEN detail ELSE after_seq || '..' || through_seq END AS detail
+    FROM audit WHERE carriers IS NULL
+    UNION ALL
+    SELECT audit.id, audit.at_ms, carrier.who, carrier.device, act, object, allowed,
+        CASE WHEN through_seq IS NULL THEN detail ELSE after_seq || '..' || through_seq END AS detail
+    FROM audit, json_each(audit.carriers) AS each
+    JOIN carriers AS carrier ON carrier.carrier = each.value;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -649,6 +743,22 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+/// Of a file that nobody writes: nothing is locked, and nothing made beside it.
+pub(super) fn connect_to_read(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    // What a URI would read otherwise (RFC 3986).
+    let path = path.to_string_lossy();
+    let path = path
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let connection = Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)?;
+    connection.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(key)))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
 }
 

@@ -130,11 +130,12 @@ impl Batch {
         }
         for ((document, after, through), carriers) in &self.sent {
             let carriers = rows.list(ledger, carriers)?;
-            let (act, detail) = (
-                Act::Carry(document.compartment),
-                format!("{after}..{through}"),
-            );
-            audit::record_given(ledger, &carriers, act, &document.to_string(), &detail)?;
+            let given = Record {
+                object: document.to_string(),
+                stretch: Some((*after, *through)),
+                ..Record::of("", Act::Carry(document.compartment))
+            };
+            audit::record_given(ledger, &carriers, &given)?;
         }
         for ((document, through, _), delivered) in &self.delivered {
             let carriers = rows.list(ledger, &delivered.carriers)?;
@@ -166,15 +167,20 @@ impl Batch {
         Ok(Kept(rows))
     }
 
-    /// What will stand nowhere else: it goes into the center's own messages.
-    pub(super) fn lament(&self, error: &LogError) {
-        for ((document, after, through), carriers) in &self.sent {
-            let who: Vec<&str> = carriers.iter().map(|c| c.who.as_str()).collect();
-            tracing::error!(%error, %document, after, through, ?who, "a disclosure could not be put on record");
-        }
-        for record in &self.records {
-            tracing::error!(%error, ?record, "what happened in a session could not be put on record");
-        }
+    /// What of it ought to be on record, a record a person.
+    pub(super) fn on_record(&self) -> Vec<Record> {
+        let sent = self
+            .sent
+            .iter()
+            .flat_map(|((document, after, through), carriers)| {
+                carriers.iter().map(|carrier| Record {
+                    device: Some(carrier.device),
+                    object: document.to_string(),
+                    stretch: Some((*after, *through)),
+                    ..Record::of(carrier.who.clone(), Act::Carry(document.compartment))
+                })
+            });
+        self.records.iter().cloned().chain(sent).collect()
     }
 }
 

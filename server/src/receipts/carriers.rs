@@ -37,14 +37,18 @@ impl Carrier {
 /// A list of carriers as the store has it.
 #[derive(Debug)]
 pub struct Carriers {
-    count: usize,
+    all: Vec<Arc<Carrier>>,
     json: String,
 }
 
 impl Carriers {
     #[must_use]
     pub fn count(&self) -> usize {
-        self.count
+        self.all.len()
+    }
+
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Carrier> {
+        self.all.iter().map(AsRef::as_ref)
     }
 
     /// A list of rows' numbers.
@@ -74,7 +78,7 @@ impl Rows {
         }
         json.push(']');
         Ok(Carriers {
-            count: carriers.len(),
+            all: carriers.to_vec(),
             json,
         })
     }

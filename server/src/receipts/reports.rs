@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Batch, Carrier, Report};
+use crate::audit::Record;
 use crate::clock;
 use crate::log::{Log, LogError};
 
@@ -84,7 +85,12 @@ impl Reports {
         if let Err(mpsc::error::SendError(back)) = sent {
             let mut batch = Batch::default();
             batch.add(carrier, back.report, back.at_ms);
-            batch.lament(&LogError::Stopping);
+            for record in batch.on_record() {
+                tracing::error!(
+                    ?record,
+                    "what happened in a session could not be put on record"
+                );
+            }
         }
     }
 }
@@ -99,7 +105,13 @@ fn waiting(carrier: &Arc<Carrier>, report: &mut Report) -> Waiting {
 
 impl Collector {
     /// Runs until `stop`, and then until what was handed in before is kept.
-    pub async fn run(mut self, log: Log, stop: CancellationToken) {
+    /// `unkept` is given what ought to be on record, and the log would not take at the end.
+    pub async fn run(
+        mut self,
+        log: Log,
+        stop: CancellationToken,
+        unkept: impl Fn(&[Record], &LogError),
+    ) {
         while let Some(first) = self.first(&stop).await {
             tokio::select! {
                 () = sleep(Duration::from_millis(GATHER_MS)) => {}
@@ -113,7 +125,7 @@ impl Collector {
                 };
                 self.add(&mut batch, next);
             }
-            keep(&log, Arc::new(batch), &stop).await;
+            keep(&log, Arc::new(batch), &stop, &unkept).await;
         }
     }
 
@@ -147,13 +159,18 @@ impl Collector {
 }
 
 /// Tries until it is kept; a center that stops tries once more.
-async fn keep(log: &Log, batch: Arc<Batch>, stop: &CancellationToken) {
+async fn keep(
+    log: &Log,
+    batch: Arc<Batch>,
+    stop: &CancellationToken,
+    unkept: &impl Fn(&[Record], &LogError),
+) {
     loop {
         let is_last = stop.is_cancelled();
         let work = batch.clone();
         match log.write(move |ledger| work.write(ledger)).await {
             Ok(kept) => return kept.committed(),
-            Err(error) if is_last => return batch.lament(&error),
+            Err(error) if is_last => return unkept(&batch.on_record(), &error),
             Err(error) => tracing::warn!(%error, "receipts wait for the log"),
         }
         tokio::select! {

@@ -117,7 +117,7 @@ async fn what_was_handed_in_before_the_end_is_kept_and_once() {
     let log = log(folder.path());
     let (reports, collector) = reports();
     let stop = CancellationToken::new();
-    let collecting = tokio::spawn(collector.run(log.clone(), stop.clone()));
+    let collecting = tokio::spawn(collector.run(log.clone(), stop.clone(), |_, _| {}));
     let (first, second) = (carrier(1), carrier(2));
     let mut said = report(0, 4);
     reports.hand_in(&first, &mut said);

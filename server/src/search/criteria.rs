@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::place::Point;
 use super::terms;
 use crate::address;
+use crate::audit;
 use crate::policy::Sight;
 
 /// Longest text of one part, in characters.
@@ -262,6 +263,29 @@ impl Criteria {
     /// In words, for the audit log and for lists of saved searches.
     #[must_use]
     pub fn in_words(&self) -> String {
+        self.told(true)
+    }
+
+    /// As the audit log has it: without what a person is found by.
+    #[must_use]
+    pub(crate) fn on_record(&self) -> String {
+        self.told(false)
+    }
+
+    /// … which stands there as keyed hashes.
+    pub(crate) fn subjects(&self) -> Vec<audit::Subject> {
+        let parts = [
+            ("words", &self.words),
+            ("person", &self.person),
+            ("plate", &self.plate),
+            ("phone", &self.phone),
+            ("address", &self.address),
+        ];
+        let read = |(kind, value): (&str, &String)| audit::Subject::read(kind, value);
+        parts.into_iter().filter_map(read).collect()
+    }
+
+    fn told(&self, with_subjects: bool) -> String {
         let time = |ms: i64| {
             Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
         };
@@ -306,7 +330,18 @@ impl Criteria {
         ];
         let said: Vec<String> = parts
             .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
+            .filter_map(|(name, value)| {
+                let value = value?;
+                let is_subject = matches!(
+                    name,
+                    "words" | "person" | "plate" | "phone" | "address" | "within"
+                );
+                Some(if with_subjects || !is_subject {
+                    format!("{name} {value}")
+                } else {
+                    name.to_owned()
+                })
+            })
             .collect();
         said.join("; ")
     }

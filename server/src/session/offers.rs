@@ -129,12 +129,11 @@ pub fn admit_now(
         audit::record(
             ledger,
             &Record {
-                who,
                 device: Some(device),
-                act: asked.act,
                 object: document.to_string(),
                 allowed: admitted.is_ok(),
                 detail,
+                ..Record::of(who, asked.act)
             },
         )?;
     }

@@ -122,20 +122,17 @@ pub fn explain_call(
     call: &str,
 ) -> Result<Explanation, ExplainError> {
     let key = LogKey::open(&config.data.join("keys"))?;
-    let connection = log::beside(&config.data.join("center.db"), &key.store_key)?;
+    let mut connection = log::beside(&config.data.join("center.db"), &key.store_key)?;
     let found = find(&connection, call)?;
     let record = Record {
-        who: Role::Operator.name().to_owned(),
-        device: None,
-        act: Act::ExplainTriage,
         object: found.map_or_else(
             || call.chars().take(100).collect(),
             |found| found.to_string(),
         ),
         allowed: decide(Role::Operator, Act::ExplainTriage),
-        detail: String::new(),
+        ..Record::of(Role::Operator.name(), Act::ExplainTriage)
     };
-    audit::record_in(&connection, &record, clock::now_ms())?;
+    audit::record_in(&mut connection, &record, clock::now_ms())?;
     let Some(found) = found else {
         return Err(ExplainError::Unknown(call.to_owned()));
     };

@@ -59,7 +59,7 @@ pub(in crate::console) async fn read(
 }
 
 /// Puts on record that these were shown. With a full disk reading goes on: what then cannot
-/// stand in the audit log stands in the center's own.
+/// stand in the audit log waits beside it.
 pub(in crate::console) async fn record(console: &Arc<Console>, actor: &Actor, notices: &Notices) {
     if notices.notices.is_empty() {
         return;
@@ -70,15 +70,12 @@ pub(in crate::console) async fn record(console: &Arc<Console>, actor: &Actor, no
         .map(|notice| format!("{} {}", notice.call, notice.entry.seq))
         .collect();
     let detail = format!("shown: {}", shown.join(", "));
-    let (unkept, who) = (detail.clone(), actor.name.clone());
-    let kept = console
-        .center
-        .log
-        .write(move |ledger| put_on_record(ledger, who, "notices", detail))
-        .await;
-    if let Err(e) = kept {
-        tracing::error!(error = %e, detail = %unkept, "a disclosure could not be put on record");
-    }
+    let shown = Record {
+        object: "notices".into(),
+        detail,
+        ..Record::by(actor, Act::Search)
+    };
+    console.center.put_on_record(vec![shown]).await;
 }
 
 pub(super) fn put_on_record(
@@ -90,12 +87,9 @@ pub(super) fn put_on_record(
     audit::record(
         ledger,
         &Record {
-            who,
-            device: None,
-            act: Act::Search,
             object: object.into(),
-            allowed: true,
             detail,
+            ..Record::of(who, Act::Search)
         },
     )
 }

@@ -47,7 +47,7 @@ async fn a_search_shows_what_matches_and_it_and_each_packet_are_on_record() {
     let asked = bench.audit("Search").await;
     assert_eq!(
         asked,
-        [(String::new(), "words cellar: 1 found, 1 shown".to_owned())]
+        [(String::new(), "words: 1 found, 1 shown".to_owned())]
     );
     let shown = bench.audit("search in call").await;
     assert_eq!(shown.len(), 1);

@@ -124,6 +124,7 @@ mod tests {
             open_calls: 1,
             connected_devices: 2,
             notices: 0,
+            alert: None,
             now_ms: 3_000,
         }
     }

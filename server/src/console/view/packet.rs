@@ -439,6 +439,7 @@ mod tests {
                 open_calls: 1,
                 connected_devices: 1,
                 notices: 0,
+                alert: None,
                 now_ms: 1,
             },
             packet: PacketView {

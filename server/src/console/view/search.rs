@@ -121,6 +121,7 @@ mod tests {
                 open_calls: 1,
                 connected_devices: 1,
                 notices: 2,
+                alert: None,
                 now_ms: 1,
             },
             notices: NoticesView {
