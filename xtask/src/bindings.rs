@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             .map(|language| vec![language]),
     };
     match arguments {
-        ["check-targets"] => targets::check(),
+        ["check-targets"] => targets::check(&build()?),
         ["size"] => size::print(&build()?),
         [name] => write(&languages(name).ok_or(Failure::Usage(USAGE.into()))?),
         [name, "--check"] => {

@@ -56,8 +56,13 @@ pub(crate) fn kotlin_tests(release: &Path) -> Result<Tally, Failure> {
     Ok(tally)
 }
 
-pub(crate) fn swift_checks() -> Result<(), Failure> {
-    bindings::swift::check()
+pub(crate) fn swift_checks() -> Result<Tally, Failure> {
+    let (mut tally, mut totals) = (Tally::default(), TapTotals::default());
+    let good = process::run_reading(&mut bindings::swift::checks(), Stream::Out, |line| {
+        tally.read_tap(&mut totals, line);
+    })?;
+    tally.settle(good);
+    Ok(tally)
 }
 
 pub(crate) fn rust_tests(release: &Path) -> Result<Tally, Failure> {
