@@ -4,6 +4,7 @@ mod backup;
 mod demo;
 mod mdt;
 mod pacer;
+mod policy;
 mod replay;
 mod restore;
 mod serve;
@@ -56,6 +57,8 @@ enum Command {
     /// mishap that a seed can bring, and check every promise at each step; or, with --calls,
     /// measure what was on each device before its officer arrived.
     Simulate(simulate::SimulateArgs),
+    /// Say what the agencies' policies allow, of whom and why.
+    Policy(policy::PolicyArgs),
     /// Say which triage rule said what, and how well the rules do.
     Triage(triage::TriageArgs),
 }
@@ -66,7 +69,11 @@ async fn main() -> ExitCode {
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Mdt(_) | Command::Simulate(_) | Command::Triage(_)
+        Command::Demo(_)
+            | Command::Mdt(_)
+            | Command::Policy(_)
+            | Command::Simulate(_)
+            | Command::Triage(_)
     ) {
         "error"
     } else {
@@ -90,6 +97,7 @@ async fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Triage(args) => triage::run(&args),
     };
     match ended {

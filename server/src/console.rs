@@ -18,6 +18,7 @@ mod board;
 mod clips;
 mod disclosure;
 mod forms;
+mod held;
 mod hot_list;
 mod links;
 mod live;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use ::packet::entry::ATTACHMENT_BYTES_MAX;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use self::view::HeaderView;
 use crate::center::Center;
 use crate::clock;
+use crate::doors::{Doors, get, post};
 use crate::log::LogError;
 use crate::policy::{Act, Actor, Role, Sight};
 
@@ -96,6 +97,15 @@ impl Console {
 /// The pages, their sockets and their files. Has tasks of its own, so it is called
 /// within a runtime; they end with `stop`.
 pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
+    let analyst = Actor {
+        name: ANALYST_NAME.into(),
+        ..Actor::of(Role::Analyst)
+    };
+    doors(center, stop, analyst).into_router()
+}
+
+/// … as this person has them.
+pub(crate) fn doors(center: Arc<Center>, stop: CancellationToken, actor: Actor) -> Doors {
     let schemes = access::Schemes::new(center.config.console_tls);
     let console = Arc::new(Console {
         center,
@@ -106,16 +116,18 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
     tokio::spawn(search::keep(console.clone()));
-    let attachments = Router::new()
+    let attachments = Doors::new()
         .route("/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
-    let mut router = Router::new()
+    let mut router = Doors::new()
         .route("/", get(pages::board))
         .route("/before-arrival", get(arrivals::page))
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
         .route("/calls/{id}/premises", post(forms::premise))
+        .route("/calls/{id}/held/{held}/release", post(held::release))
+        .route("/calls/{id}/held/{held}/withhold", post(held::withhold))
         .route("/hot-list", get(hot_list::page).post(hot_list::add))
         .route("/hot-list/{id}/clear", post(hot_list::clear))
         .route("/premises", get(premises::page))
@@ -139,12 +151,8 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
             get(move || async move { ([(CONTENT_TYPE, asset.content_type)], asset.body) }),
         );
     }
-    let analyst = Actor {
-        name: ANALYST_NAME.into(),
-        ..Actor::of(Role::Analyst)
-    };
     router
-        .layer(Extension(analyst))
+        .layer(Extension(actor))
         .layer(axum::middleware::from_fn_with_state(schemes, access::guard))
         .with_state(console)
 }

@@ -69,6 +69,9 @@ pub struct Metrics {
     pub triage_rules_wrong: Gauge,
     /// 1 while a file of policies is wrong and those of before stand.
     pub policies_wrong: Gauge,
+    /// Decisions asked for since the start, and those of them that nothing kept answered.
+    pub policy_decisions: Gauge,
+    pub policy_decisions_made: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -156,6 +159,11 @@ impl Metrics {
             "policies_wrong",
             "1 while a file of policies or people is wrong and those of before stand",
         );
+        let policy_decisions = gauge("policy_decisions", "Decisions asked for since the start");
+        let policy_decisions_made = gauge(
+            "policy_decisions_made",
+            "Of those, decisions that were made anew",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let resident_bytes = gauge("resident_bytes", "Resident memory of the process");
@@ -214,6 +222,8 @@ impl Metrics {
             catch_ups_waiting,
             triage_rules_wrong,
             policies_wrong,
+            policy_decisions,
+            policy_decisions_made,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -498,6 +498,25 @@ CREATE TABLE eido_links (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX eido_links_by_other ON eido_links (other);
 ",
+    "
+-- Cautions that were derived from a restricted record, and whether a person has released them.
+CREATE TABLE held_cautions (
+    held INTEGER PRIMARY KEY AUTOINCREMENT,
+    call INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    -- Whose the source is.
+    agency TEXT NOT NULL,
+    compartment INTEGER NOT NULL,
+    -- JSON: packet::Caution.
+    caution TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    -- NULL: it waits.
+    decided_ms INTEGER,
+    decided_by TEXT,
+    released INTEGER
+) STRICT;
+CREATE INDEX held_waiting ON held_cautions (call) WHERE decided_ms IS NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
