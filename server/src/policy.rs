@@ -17,6 +17,8 @@
 //! * [`people`] is who is certified for what, and until when.
 
 pub mod carries;
+#[cfg(test)]
+mod checks;
 pub mod expect;
 pub mod explain;
 pub mod live;

@@ -488,7 +488,7 @@ impl World {
             9 => {
                 // A day ends.
                 self.wall.fetch_add(DAY_MS, Ordering::Relaxed);
-                self.live.today();
+                let _ = self.live.today();
                 self.hub.decide_anew();
             }
             10 => {
