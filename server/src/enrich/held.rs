@@ -217,3 +217,143 @@ fn record(
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use packet::{Confidence, Finding, Topic};
+
+    use super::*;
+    use crate::enrich::config::{Asks, ReleaseRule};
+    use crate::enrich::map::Gives;
+    use crate::log::document;
+    use crate::search::tests::{Bench, report};
+
+    fn source(rule: Option<Topic>) -> SourceConfig {
+        let mut source =
+            SourceConfig::over_http("Warrants", Asks::Person, Gives::Records, String::new());
+        source.agency = Some("pd".into());
+        source.compartment = Compartment::Records;
+        source.releases = rule
+            .into_iter()
+            .map(|topic| ReleaseRule {
+                topic,
+                approved_by: "Lt. Ortega".into(),
+                on: "2026-11-01".parse().unwrap(),
+            })
+            .collect();
+        source
+    }
+
+    fn answer() -> Brings {
+        Brings {
+            findings: vec![Finding {
+                source: "Warrants".into(),
+                title: "Wanted for armed robbery".into(),
+                text: String::new(),
+                query: "person".into(),
+                recorded_ms: None,
+                answered_ms: 0,
+                confidence: Confidence::Exact,
+                topic: Topic::Wanted,
+                link: None,
+                ends_ms: None,
+                answers: None,
+            }],
+            cautions: vec![Caution {
+                text: "Armed, caution".into(),
+                by: "Warrants".into(),
+                ends_ms: None,
+            }],
+            left_out: 0,
+        }
+    }
+
+    fn bring(bench: &mut Bench, source: SourceConfig, call: CallId) {
+        let write = bench.write(move |ledger| {
+            let brings = answer();
+            write_or_hold(ledger, &source, call, &brings, &brings.cautions[0])
+        });
+        write.unwrap();
+    }
+
+    fn cautions(bench: &Bench, call: CallId) -> usize {
+        let safety = DocumentId::new(call, Compartment::Safety);
+        let logged = bench.read(|connection| document(connection, safety));
+        let is_caution = |entry: &Entry| matches!(entry, Entry::Caution(_));
+        let entries = logged.iter().map(|logged| &logged.inspected.written.entry);
+        entries.filter(|entry| is_caution(entry)).count()
+    }
+
+    fn on_record(bench: &Bench) -> Vec<(String, bool, String)> {
+        bench.read(|connection| {
+            let mut statement = connection
+                .prepare("SELECT who, allowed, detail FROM audit WHERE act = 'ReleaseCaution'")?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    #[test]
+    fn what_the_agency_approved_goes_by_itself_and_by_which_rule_is_on_record() {
+        let mut bench = Bench::new();
+        let call = bench.report(report(1, "FIGHT", "1 A ST"));
+        bring(&mut bench, source(Some(Topic::Wanted)), call);
+        assert_eq!(cautions(&bench, call), 1);
+        assert!(bench.read(|c| waiting(c, None)).is_empty());
+        let (_, allowed, detail) = on_record(&bench).remove(0);
+        assert!(
+            allowed && detail.contains("approved on 2026-11-01"),
+            "{detail}"
+        );
+        assert!(detail.contains("Lt. Ortega"), "{detail}");
+    }
+
+    #[test]
+    fn all_else_waits_for_a_person_once_and_their_word_is_on_record() {
+        let mut bench = Bench::new();
+        let call = bench.report(report(1, "FIGHT", "1 A ST"));
+        for rule in [None, Some(Topic::Stolen)] {
+            bring(&mut bench, source(rule), call);
+        }
+        assert_eq!(cautions(&bench, call), 0);
+        let held = bench.read(|c| waiting(c, Some(call)));
+        assert_eq!(held.len(), 1);
+        let number = held[0].number;
+        let elsewhere = bench.report(report(2, "FIGHT", "2 A ST"));
+        let not_of_it = bench.write(move |l| settle(l, elsewhere, number, true, "Novak"));
+        assert!(matches!(not_of_it, Err(LogError::Unknown { .. })));
+
+        bench
+            .write(move |l| settle(l, call, number, true, "Novak"))
+            .unwrap();
+        assert_eq!(cautions(&bench, call), 1);
+        assert!(bench.read(|c| waiting(c, Some(call))).is_empty());
+        let again = bench.write(move |l| settle(l, call, number, false, "Novak"));
+        assert!(matches!(again, Err(LogError::Unknown { .. })));
+        let (who, allowed, detail) = on_record(&bench).pop().unwrap();
+        assert_eq!((who.as_str(), allowed), ("Novak", true));
+        assert!(
+            detail.contains("Warrants, of records: released as"),
+            "{detail}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_released_is_on_record_and_nowhere_else() {
+        let mut bench = Bench::new();
+        let call = bench.report(report(1, "FIGHT", "1 A ST"));
+        bring(&mut bench, source(None), call);
+        let number = bench.read(|c| waiting(c, Some(call)))[0].number;
+        bench
+            .write(move |l| settle(l, call, number, false, "Novak"))
+            .unwrap();
+        assert_eq!(cautions(&bench, call), 0);
+        let (_, allowed, detail) = on_record(&bench).pop().unwrap();
+        assert!(!allowed && detail.ends_with("not released"), "{detail}");
+        // The same answer again does not ask again.
+        bring(&mut bench, source(None), call);
+        assert!(bench.read(|c| waiting(c, Some(call))).is_empty());
+    }
+}

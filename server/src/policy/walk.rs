@@ -41,6 +41,8 @@ const AGENCIES: [&str; 3] = ["pd", "so", "campus"];
 const TABLE: &str = "../tests/policy/table.csv";
 const HOST: &str = "127.0.0.1:8080";
 const CERTIFIED: &str = "Certified";
+/// What each finding answers.
+const QUERY: &str = "zqquery";
 
 /// The table's columns: each role, and those whose people may be certified with the
 /// certifications of the agency's `people.toml`.
@@ -186,7 +188,7 @@ async fn fill(center: &Arc<Center>, agency: &'static str) -> OfAgency {
             source: "Records".into(),
             title: secret(compartment, agency),
             text: String::new(),
-            query: "zqquery".into(),
+            query: QUERY.into(),
             recorded_ms: None,
             answered_ms: 0,
             confidence: Confidence::Exact,
@@ -490,13 +492,20 @@ async fn walk_sections(book: &mut Book, city: &City) {
                     };
                     let words = secret(compartment, agency);
                     let door = ("get", String::new());
-                    for (path, said) in [
-                        ("/calls/{id}".to_owned(), &mut shown[relation]),
-                        (format!("/search?words={words}"), &mut found[relation]),
+                    for (path, there, said) in [
+                        (
+                            "/calls/{id}".to_owned(),
+                            format!(">{words}"),
+                            &mut shown[relation],
+                        ),
+                        (
+                            format!("/search?words={words}"),
+                            // In what was found: the page repeats what was asked for, too.
+                            QUERY.to_owned(),
+                            &mut found[relation],
+                        ),
                     ] {
                         let (_, page) = answer(&pages, request(&door, &path, &asked)).await;
-                        // In what was found: the page repeats what was asked for, too.
-                        let there = format!(">{words}");
                         *said = if page.contains(&there) {
                             Said::Yes
                         } else {
@@ -711,4 +720,60 @@ fn every_act_has_its_word_in_the_schema() {
             act.name()
         );
     }
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_in_no_board_count_search_or_link() {
+    let city = City::start().await;
+    for (reader, agency) in AGENCIES.into_iter().enumerate() {
+        let (shared, hidden) = (owner(reader, 1), owner(reader, 2));
+        let own = &city.of[agency];
+        let actor = Actor {
+            name: "7".into(),
+            agency: Some(agency.into()),
+            ..Actor::of(Role::Analyst)
+        };
+        let center = city.center().clone();
+        let (call, other) = (own.call, city.of[hidden].call);
+        // As a person says who may see both.
+        let why = format!("both at {hidden} ST");
+        center.link(call, other, why, "Dispatch").await.unwrap();
+        let stop = CancellationToken::new();
+        let pages = console::doors(center, stop.clone(), actor.clone()).into_router();
+        let asked = Asked {
+            actor: &actor,
+            of: own,
+            own,
+        };
+        let door = ("get", String::new());
+        for (path, says) in [
+            ("/".to_owned(), "<b>4</b> open"),
+            ("/search?words=nature".to_owned(), "4 packets"),
+            (format!("/search?words={hidden}"), "0 packets"),
+            (format!("/calls/{call}"), "<b>4</b> open"),
+        ] {
+            let (status, page) = answer(&pages, request(&door, &path, &asked)).await;
+            assert_eq!(status, StatusCode::OK);
+            assert!(
+                page.contains(says),
+                "{agency} {path}: {says} is missing in {page}"
+            );
+            for secret in [
+                format!("nature {hidden}"),
+                format!("1 {hidden} ST"),
+                format!("both at {hidden}"),
+                other.to_string(),
+            ] {
+                assert!(
+                    !page.contains(&secret),
+                    "{agency} {path}: {secret} is in {page}"
+                );
+            }
+            if path == "/" {
+                assert!(page.contains(&format!("nature {shared}")));
+            }
+        }
+        stop.cancel();
+    }
+    city.running.stop().await;
 }
