@@ -6,6 +6,7 @@ mod demo;
 mod init;
 mod mdt;
 mod pacer;
+mod policy;
 mod replay;
 mod restore;
 mod serve;
@@ -63,6 +64,8 @@ enum Command {
     /// mishap that a seed can bring, and check every promise at each step; or, with --calls,
     /// measure what was on each device before its officer arrived.
     Simulate(simulate::SimulateArgs),
+    /// Say what the agencies' policies allow, of whom and why.
+    Policy(policy::PolicyArgs),
     /// Say which triage rule said what, and how well the rules do.
     Triage(triage::TriageArgs),
 }
@@ -77,6 +80,7 @@ async fn main() -> ExitCode {
             | Command::Audit(_)
             | Command::Init(_)
             | Command::Mdt(_)
+            | Command::Policy(_)
             | Command::Simulate(_)
             | Command::Triage(_)
     ) {
@@ -104,6 +108,7 @@ async fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, stop).await,
         Command::Mdt(args) => mdt::run(args, stop).await,
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Triage(args) => triage::run(&args),
     };
     match ended {

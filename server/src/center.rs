@@ -793,6 +793,10 @@ async fn tick(center: Arc<Center>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         let (devices, calls) = center.hub.counts();
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let (asked, made) = center.policies.decisions();
+        center.metrics.policy_decisions.set(count(asked));
+        center.metrics.policy_decisions_made.set(count(made));
         center
             .metrics
             .devices

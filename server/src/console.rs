@@ -20,6 +20,7 @@ mod clips;
 mod devices;
 mod disclosure;
 mod forms;
+mod held;
 mod hot_list;
 mod links;
 mod live;
@@ -41,13 +42,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::view::HeaderView;
 use crate::center::Center;
 use crate::clock;
+use crate::doors::{Doors, get, post};
 use crate::log::LogError;
 use crate::policy::{Act, Actor, Role, Sight};
 
@@ -100,6 +101,10 @@ impl Console {
 /// The pages, their sockets and their files. Has tasks of its own, so it is called
 /// within a runtime; they end with `stop`.
 pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
+    doors(center, stop).into_router()
+}
+
+pub(crate) fn doors(center: Arc<Center>, stop: CancellationToken) -> Doors {
     let gate = access::Gate::new(&center.config);
     let console = Arc::new(Console {
         center,
@@ -110,16 +115,18 @@ pub fn router(center: Arc<Center>, stop: CancellationToken) -> Router {
         places: Arc::new(Semaphore::new(PAGES_MAX)),
     });
     tokio::spawn(search::keep(console.clone()));
-    let attachments = Router::new()
+    let attachments = Doors::new()
         .route("/calls/{id}/attachments", post(attachments::add))
         .layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX as usize));
-    let pages = Router::new()
+    let pages = Doors::new()
         .route("/", get(pages::board))
         .route("/before-arrival", get(arrivals::page))
         .route("/calls/{id}", get(pages::packet))
         .route("/calls/{id}/notes", post(forms::note))
         .route("/calls/{id}/cautions", post(forms::caution))
         .route("/calls/{id}/premises", post(forms::premise))
+        .route("/calls/{id}/held/{held}/release", post(held::release))
+        .route("/calls/{id}/held/{held}/withhold", post(held::withhold))
         .route("/hot-list", get(hot_list::page).post(hot_list::add))
         .route("/hot-list/{id}/clear", post(hot_list::clear))
         .route("/premises", get(premises::page))

@@ -24,6 +24,7 @@ pub mod config;
 mod connect;
 mod drive;
 mod fill;
+pub mod held;
 pub mod known;
 mod map;
 pub mod own;

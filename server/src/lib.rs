@@ -26,6 +26,7 @@ pub mod config;
 pub mod console;
 pub mod contacts;
 pub mod devices;
+mod doors;
 pub mod enrich;
 pub mod exchange;
 pub mod hot_list;

@@ -75,6 +75,9 @@ pub struct Metrics {
     pub audit_unkept: Gauge,
     /// Times that something could not be put on record.
     pub audit_failures: Counter,
+    /// Decisions asked for since the start, and those of them that nothing kept answered.
+    pub policy_decisions: Gauge,
+    pub policy_decisions_made: Gauge,
     pub resident_bytes: Gauge,
     delay_s: Buckets,
     delay_us: Mutex<Histogram<u64>>,
@@ -166,6 +169,11 @@ impl Metrics {
             "policies_wrong",
             "1 while a file of policies or people is wrong and those of before stand",
         );
+        let policy_decisions = gauge("policy_decisions", "Decisions asked for since the start");
+        let policy_decisions_made = gauge(
+            "policy_decisions_made",
+            "Of those, decisions that were made anew",
+        );
         let calls_carried = gauge("calls_carried", "Calls that a unit carries now");
         let clips_waiting = gauge("clips_waiting", "Recordings that are waited for");
         let audit_entries = gauge("audit_entries", "Entries of the audit log that are signed");
@@ -232,6 +240,8 @@ impl Metrics {
             audit_entries,
             audit_unkept,
             audit_failures,
+            policy_decisions,
+            policy_decisions_made,
             resident_bytes,
             delay_s,
             delay_us: Mutex::new(delay_us),

@@ -17,10 +17,16 @@
 //! * [`people`] is who is certified for what, and until when.
 
 pub mod carries;
+#[cfg(test)]
+mod checks;
+pub mod expect;
+pub mod explain;
 pub mod live;
 pub mod people;
 pub mod set;
 pub mod sight;
+#[cfg(test)]
+pub(crate) mod walk;
 pub mod who;
 
 use std::sync::{Arc, LazyLock};
@@ -423,8 +429,7 @@ mod tests {
         ),
     ];
 
-    #[test]
-    fn every_role_may_exactly_what_the_table_says() {
+    pub(super) fn all_acts() -> Vec<Act> {
         let mut acts = vec![
             Act::SeeHealth,
             Act::SeeApiDescription,
@@ -487,6 +492,12 @@ mod tests {
         acts.extend(Compartment::ALL.map(Act::Release));
         acts.extend(Compartment::ALL.map(Act::SearchIn));
         acts.extend(Kind::ALL.map(Act::Write));
+        acts
+    }
+
+    #[test]
+    fn every_role_may_exactly_what_the_table_says() {
+        let acts = all_acts();
         assert_eq!(
             acts.len(),
             TABLE.len(),

@@ -125,7 +125,8 @@ pub(crate) fn count(
             officers::noted(ledger, document.call, id)?;
         }
         Entry::Mention(mention) => mentions::index(ledger, document.call, mention, seq)?,
-        Entry::Finding(_) => {
+        // What is restricted is counted on no board.
+        Entry::Finding(_) if Ledger::carried().contains(&document.compartment) => {
             ledger
                 .sql()
                 .prepare_cached("UPDATE calls SET findings = findings + 1 WHERE call = ?1")?
@@ -160,7 +161,11 @@ pub(crate) fn count(
             crate::attachments::named(ledger, document, id, attachment)?;
         }
         Entry::Link(link) => links::logged(ledger, document.call, id, link)?,
-        Entry::Outcome(_) | Entry::Query(_) | Entry::UnitStatus(_) | Entry::Other { .. } => {}
+        Entry::Finding(_)
+        | Entry::Outcome(_)
+        | Entry::Query(_)
+        | Entry::UnitStatus(_)
+        | Entry::Other { .. } => {}
     }
     Ok(())
 }

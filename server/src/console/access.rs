@@ -213,6 +213,15 @@ pub(super) async fn signed_in(
     mut request: Request,
     next: Next,
 ) -> Response {
+    #[cfg(test)]
+    if let Some(actor) = crate::policy::walk::walker(request.headers()) {
+        request.extensions_mut().insert(actor);
+        request.extensions_mut().insert(SignedIn {
+            session: SessionId(0),
+            person: PersonId(0),
+        });
+        return next.run(request).await;
+    }
     let browser = browser(&request);
     let session = match session_of(&console, request.headers(), &browser).await {
         Ok(Some((session, Standing::Open))) => session,

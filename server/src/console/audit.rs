@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use serde::Deserialize;
 
 use super::forms::{self, fields_of};
@@ -21,6 +20,7 @@ use crate::audit::find::{Criteria, FindRequest, Found};
 use crate::audit::review::{self, Count, FOUND_CHARS_MAX, Review};
 use crate::audit::{Entry, stored, witness};
 use crate::clock;
+use crate::doors::{Doors, get, post};
 use crate::log::LogError;
 use crate::policy::{Act, Actor, decide};
 use crate::problem::Problem;
@@ -31,8 +31,8 @@ const REVIEW: &str = "/audit/review";
 /// Most names of one entry on the page.
 const NAMES_MAX: usize = 8;
 
-pub(super) fn routes() -> Router<Arc<Console>> {
-    Router::new()
+pub(super) fn routes() -> Doors<Arc<Console>> {
+    Doors::new()
         .route("/audit", get(page))
         .route("/audit/export", get(export))
         .route(REVIEW, get(review_page))

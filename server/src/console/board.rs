@@ -21,6 +21,7 @@ use crate::calls::{self, Life, Step, StepWhat};
 use crate::center::Center;
 use crate::clock;
 use crate::config::Config;
+use crate::enrich::held;
 use crate::log::{Happening, LogError, document_after};
 use crate::policy::{Sight, agency_of};
 
@@ -133,6 +134,17 @@ impl Board {
                 unacknowledged_since_ms,
             });
         }
+        let mut held = Vec::new();
+        for one in held::waiting(connection, None)? {
+            let (call, agency) = (
+                one.call,
+                agency_of(connection, one.call)?.unwrap_or_default(),
+            );
+            let may = sight.sees(&agency, Compartment::Call) && sight.releases(&one.agency);
+            if may && !held.contains(&call.to_string()) {
+                held.push(call.to_string());
+            }
+        }
         let calls_not_shown = open_calls.saturating_sub(rows.len() as u64);
         let mut statement = connection.prepare_cached(&format!(
             "SELECT call, nature, location, agency FROM calls WHERE open = 0 AND {known_of} ORDER BY seen_ms DESC LIMIT ?1"
@@ -155,6 +167,7 @@ impl Board {
             BoardView {
                 fault: center.rules_fault().borrow().clone(),
                 troubles: center.cads.troubles(),
+                held,
                 rows,
                 calls_not_shown,
                 closed,
@@ -335,7 +348,10 @@ fn is_on_board(happening: &Happening) -> bool {
             change.entry.kind(),
             Kind::Note | Kind::Query | Kind::Outcome | Kind::Mention | Kind::Other
         ),
-        Happening::Call { .. } | Happening::Granted { .. } | Happening::Ended { .. } => true,
+        Happening::Call { .. }
+        | Happening::Granted { .. }
+        | Happening::Ended { .. }
+        | Happening::Held(_) => true,
         Happening::Receipt(_) | Happening::Delivered(_) | Happening::DeviceRevoked(_) => false,
     }
 }

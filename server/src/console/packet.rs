@@ -24,6 +24,7 @@ use crate::arrivals::Timeline;
 use crate::calls;
 use crate::center::Center;
 use crate::clock;
+use crate::enrich::held::{self, Held};
 use crate::log::{LogError, Logged, document_after};
 use crate::policy::{Sight, agency_of};
 use crate::receipts::{self, Receipt};
@@ -82,6 +83,8 @@ struct Beside {
     units: Vec<String>,
     signed_on: Vec<SignedOn>,
     linked: life::Others,
+    /// Cautions that wait for this person, or another who may release them.
+    held: Vec<Held>,
     timeline: Option<Timeline>,
     now_ms: i64,
 }
@@ -198,6 +201,10 @@ impl Known {
             waiting,
             units: calls::units_on_it(connection, self.call)?,
             signed_on: signed_on(connection, self.call, now_ms)?,
+            held: held::waiting(connection, Some(self.call))?
+                .into_iter()
+                .filter(|held| self.sight.releases(&held.agency))
+                .collect(),
             linked: life::Others::of(connection, self.call, config, &self.sight)?,
             timeline: Timeline::of(connection, hub, self.call, &entries)?,
             now_ms,

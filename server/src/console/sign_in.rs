@@ -18,16 +18,16 @@ mod passkey;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::access::{browser, session_of};
 use super::view::{EnrolPage, NoticeToReadPage, SignInPage};
 use super::{Console, pages};
+use crate::doors::{Doors, get, post};
 use crate::log::LogError;
 use crate::people::links::{self, LinkFor};
 use crate::people::sessions::{self, Browser, Session, SessionId, Standing};
@@ -37,8 +37,8 @@ use crate::policy::Act;
 /// An answer of an authenticator, with room for a large attestation.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-pub(super) fn router() -> Router<Arc<Console>> {
-    Router::new()
+pub(super) fn router() -> Doors<Arc<Console>> {
+    Doors::new()
         .route("/sign-in", get(page))
         .route("/sign-in/passkey/start", post(passkey::start))
         .route("/sign-in/passkey/finish", post(passkey::finish))

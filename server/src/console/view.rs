@@ -76,7 +76,7 @@ pub use glance::{GlanceView, LineView, Tone};
 pub use life::{LifeView, LinkedView, StepView};
 pub use listed::{BeatRowView, HotFormView, HotListPage, HotRowView, PremiseRowView, PremisesPage};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, MomentView, NotesView, PacketPage, PacketView,
+    CautionsView, FactsView, FindingsView, HeldView, MomentView, NotesView, PacketPage, PacketView,
     QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
     UnitsView,
 };

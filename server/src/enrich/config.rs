@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use packet::{Compartment, Confidence, Subject};
+use jiff::civil::Date;
+use packet::{Compartment, Confidence, Subject, Topic};
 use serde::Deserialize;
 
 use super::fill::Name;
@@ -76,6 +77,23 @@ pub struct SourceConfig {
     /// What `forerunner sources check` asks about, in place of something made up.
     #[serde(default)]
     pub sample: Option<String>,
+    /// Which cautions that it brings beside restricted findings go to `safety` by themselves;
+    /// all others of it wait for a person.
+    #[serde(default)]
+    pub releases: Vec<ReleaseRule>,
+}
+
+/// The agency that owns a source has approved that cautions are released which it brings
+/// beside a record about this.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRule {
+    /// What the record is about, such as `wanted`.
+    pub topic: Topic,
+    /// Who has approved it, by name.
+    pub approved_by: String,
+    /// And when.
+    pub on: Date,
 }
 
 /// What a source can be asked about.
@@ -269,6 +287,7 @@ impl SourceConfig {
             per_minute: six_thousand(),
             cache_s: a_minute(),
             sample: None,
+            releases: Vec::new(),
         }
     }
 
@@ -309,6 +328,19 @@ impl SourceConfig {
             && !agencies.contains(agency)
         {
             return wrong("agency", "the id of one of the center's agencies");
+        }
+        if !self.releases.is_empty() && self.agency.is_none() {
+            return wrong(
+                "releases",
+                "none without `agency`: who owns the source approves them",
+            );
+        }
+        if self
+            .releases
+            .iter()
+            .any(|rule| rule.approved_by.trim().is_empty())
+        {
+            return wrong("releases.approved_by", "the name of who approved it");
         }
         if self.asks.is_empty() {
             return wrong(

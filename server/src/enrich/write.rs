@@ -6,6 +6,7 @@ use packet::entry::NAME_CHARS_MAX;
 use packet::{CallId, Compartment, DocumentId, Entry, Finding, Outcome, OutcomeState};
 
 use super::config::SourceConfig;
+use super::held;
 use super::map::Brings;
 use super::plan::{Asker, Behalf, NotAsked, Planned};
 use super::schedule::Told;
@@ -52,7 +53,9 @@ pub fn write_told(
             as_of_ms,
             took_ms,
         } => {
-            let state = if answer.is_nothing() {
+            // Whether there is a record is for those who may see it: all who have the call read
+            // this.
+            let state = if answer.is_nothing() && is_open(source) {
                 OutcomeState::NothingFound
             } else {
                 OutcomeState::Answered
@@ -93,7 +96,7 @@ pub fn write_told(
         answer, as_of_ms, ..
     } = told
     {
-        write_brings(ledger, source.compartment, asker, answer, *as_of_ms)?;
+        write_brings(ledger, source, asker, answer, *as_of_ms)?;
     }
     if told.is_final() {
         let said = said(told);
@@ -105,11 +108,22 @@ pub fn write_told(
     Ok(())
 }
 
+/// What it gives may be seen by everybody who has the call.
+fn is_open(source: &SourceConfig) -> bool {
+    Ledger::carried().contains(&source.compartment)
+}
+
 /// What a person could otherwise only wonder about.
 fn besides(source: &SourceConfig, answer: &Brings) -> Option<String> {
+    let place = source.compartment.name();
+    if !is_open(source) {
+        return Some(format!(
+            "what it said stands in {place}, for who may see that"
+        ));
+    }
     let mut said = Vec::new();
     if source.compartment != Compartment::Call && !answer.findings.is_empty() {
-        let (findings, place) = (answer.findings.len(), source.compartment.name());
+        let findings = answer.findings.len();
         said.push(format!("{findings} found, kept in {place}"));
     }
     if answer.left_out > 0 {
@@ -150,15 +164,15 @@ pub fn write_not_asked(
 /// Cautions first: they are what somebody may be hurt by waiting for.
 fn write_brings(
     ledger: &mut Ledger<'_>,
-    compartment: Compartment,
+    source: &SourceConfig,
     asker: &Asker,
     brings: &Brings,
     as_of_ms: i64,
 ) -> Result<(), LogError> {
     let Behalf { call, query, .. } = asker.behalf;
+    let compartment = source.compartment;
     for caution in &brings.cautions {
-        let safety = DocumentId::new(call, Compartment::Safety);
-        ledger.append(safety, Entry::Caution(caution.clone()))?;
+        held::write_or_hold(ledger, source, call, brings, caution)?;
     }
     for finding in &brings.findings {
         let finding = Finding {

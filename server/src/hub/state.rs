@@ -131,7 +131,7 @@ impl State {
                     );
                 }
             }
-            Happening::Receipt(_) | Happening::Delivered(_) => {}
+            Happening::Receipt(_) | Happening::Delivered(_) | Happening::Held(_) => {}
         }
     }
 

@@ -76,6 +76,8 @@ pub enum Happening {
     Receipt(crate::receipts::Receipt),
     /// Devices have more of a document now.
     Delivered(DocumentId),
+    /// A caution of this call waits for a person to release it, or no longer.
+    Held(CallId),
     /// The device is no longer in good standing.
     DeviceRevoked(DeviceNumber),
 }

@@ -702,6 +702,25 @@ CREATE VIEW audit_by_person AS
     FROM audit, json_each(audit.carriers) AS each
     JOIN carriers AS carrier ON carrier.carrier = each.value;
 ",
+    "
+-- Cautions that were derived from a restricted record, and whether a person has released them.
+CREATE TABLE held_cautions (
+    held INTEGER PRIMARY KEY AUTOINCREMENT,
+    call INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    -- Whose the source is.
+    agency TEXT NOT NULL,
+    compartment INTEGER NOT NULL,
+    -- JSON: packet::Caution.
+    caution TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    -- NULL: it waits.
+    decided_ms INTEGER,
+    decided_by TEXT,
+    released INTEGER
+) STRICT;
+CREATE INDEX held_waiting ON held_cautions (call) WHERE decided_ms IS NULL;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and

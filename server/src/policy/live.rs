@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -83,6 +84,9 @@ pub struct LivePolicies {
     /// Counts what may have changed decisions.
     generation: watch::Sender<u64>,
     fault: watch::Sender<Option<String>>,
+    /// How often it was asked, and how often nothing kept answered.
+    asked: AtomicU64,
+    made: AtomicU64,
 }
 
 impl LivePolicies {
@@ -158,7 +162,16 @@ impl LivePolicies {
             in_force: RwLock::new(Arc::new(in_force)),
             generation: watch::channel(0).0,
             fault: watch::channel(None).0,
+            asked: AtomicU64::new(0),
+            made: AtomicU64::new(0),
         }
+    }
+
+    /// How many decisions were asked for so far, and how many of them Cedar made.
+    #[must_use]
+    pub fn decisions(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.asked), read(&self.made))
     }
 
     /// What is in force now, on the day that it is now.
@@ -260,6 +273,7 @@ impl LivePolicies {
     /// … for this purpose; `None`: the center's first.
     #[must_use]
     pub fn decide_for(&self, who: &Who, act: Act, on: On<'_>, purpose: Option<&str>) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let in_force = self.now();
         let key = in_force.key(who, act, &on, purpose);
         let kept = in_force.kept.read().unwrap_or_else(PoisonError::into_inner);
@@ -267,6 +281,7 @@ impl LivePolicies {
             return kept;
         }
         drop(kept);
+        self.made.fetch_add(1, Ordering::Relaxed);
         let allowed = in_force.judge(who, act, on, purpose).allowed;
         let mut kept = in_force
             .kept

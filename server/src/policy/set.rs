@@ -84,12 +84,15 @@ impl Names {
         Self { agencies, purposes }
     }
 
-    pub(super) fn agencies(&self) -> &[String] {
+    /// The agencies' ids, the center itself last.
+    #[must_use]
+    pub fn agencies(&self) -> &[String] {
         &self.agencies
     }
 
     /// The purpose of what nobody says a purpose of.
-    pub(super) fn purpose(&self) -> &str {
+    #[must_use]
+    pub fn purpose(&self) -> &str {
         self.purposes.first().map_or("", String::as_str)
     }
 

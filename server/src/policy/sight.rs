@@ -17,6 +17,8 @@ pub struct Sight {
     agencies: Vec<(String, Vec<Compartment>)>,
     /// Of an agency that is not configured.
     others: Vec<Compartment>,
+    /// The agencies of whose sources the reader may release a caution.
+    releases: Vec<String>,
 }
 
 impl Sight {
@@ -24,9 +26,22 @@ impl Sight {
     #[must_use]
     pub fn of(policies: &LivePolicies, actor: &Actor, act: fn(Compartment) -> Act) -> Self {
         let who = policies.who(actor);
-        Self::by_agency(&policies.agencies(), |agency| {
+        let mut agencies = policies.agencies();
+        let sight = Self::by_agency(&agencies, |agency| {
             compartments(policies, &who, agency, act)
-        })
+        });
+        agencies.retain(|agency| {
+            let on = On::Source {
+                agency,
+                name: "",
+                compartment: Compartment::Records,
+            };
+            policies.decide(&who, Act::ReleaseCaution, on)
+        });
+        Self {
+            releases: agencies,
+            ..sight
+        }
     }
 
     /// Of each of these agencies what `seen` says; and of one that no policy can name.
@@ -37,6 +52,7 @@ impl Sight {
                 .iter()
                 .map(|agency| (agency.clone(), seen(agency)))
                 .collect(),
+            releases: Vec::new(),
         }
     }
 
@@ -46,6 +62,7 @@ impl Sight {
         Self {
             agencies: Vec::new(),
             others: compartments.to_vec(),
+            releases: Vec::new(),
         }
     }
 
@@ -58,6 +75,13 @@ impl Sight {
     #[must_use]
     pub fn sees(&self, agency: &str, compartment: Compartment) -> bool {
         self.compartments(agency).contains(&compartment)
+    }
+
+    /// Whether the reader may release a caution that comes of this agency's records: nobody
+    /// else is told that one waits.
+    #[must_use]
+    pub fn releases(&self, agency: &str) -> bool {
+        self.releases.iter().any(|known| known == agency)
     }
 
     /// A condition on a compartment's number and an agency, as they stand in a row. What is in

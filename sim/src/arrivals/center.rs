@@ -251,7 +251,10 @@ impl City {
             Happening::Receipt(receipt) if receipt.kind == ReceiptKind::Shown => {
                 self.pass_on(receipt, told)?;
             }
-            Happening::Receipt(_) | Happening::Delivered(_) | Happening::DeviceRevoked(_) => {}
+            Happening::Receipt(_)
+            | Happening::Delivered(_)
+            | Happening::Held(_)
+            | Happening::DeviceRevoked(_) => {}
         }
         Ok(())
     }

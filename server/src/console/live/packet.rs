@@ -85,6 +85,7 @@ fn concerns(happening: &Happening, call: CallId) -> bool {
         Happening::Delivered(document) => document.call == call,
         Happening::Granted { call: other, .. }
         | Happening::Ended { call: other, .. }
+        | Happening::Held(other)
         | Happening::Call { call: other, .. } => *other == call,
         Happening::DeviceRevoked(_) => false,
     }

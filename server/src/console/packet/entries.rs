@@ -13,7 +13,7 @@ use super::devices::Devices;
 use super::{Beside, Logged, REGION_ENTRIES_MAX, Read};
 use crate::console::view::{
     AttachmentView, CautionsView, ConfidenceView, CorrectionView, EntryView, FindingView,
-    FindingsView, NotesView,
+    FindingsView, HeldView, NotesView,
 };
 use crate::console::words::{self, Times};
 
@@ -144,7 +144,15 @@ impl<'a> Said<'a> {
                 _ => None,
             })
             .collect();
+        let held = self.beside.held.iter().map(|held| HeldView {
+            number: held.number,
+            call_id: held.call.to_string(),
+            text: held.caution.text.clone(),
+            source: held.source.clone(),
+            since: self.time(held.at_ms),
+        });
         CautionsView {
+            held: held.collect(),
             cautions,
             not_shown,
         }

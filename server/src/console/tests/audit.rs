@@ -25,7 +25,10 @@ impl Pages {
             notices: watch::channel(0).0,
             places: Arc::new(Semaphore::new(1)),
         });
-        let pages = audit::routes().layer(Extension(actor)).with_state(console);
+        let pages = audit::routes()
+            .layer(Extension(actor))
+            .with_state(console)
+            .into_router();
         Self { bench, pages }
     }
 

@@ -20,6 +20,8 @@ pub struct BoardView {
     pub fault: Option<String>,
     /// Doors of CADs that cannot be read now, and why.
     pub troubles: Vec<String>,
+    /// Calls of which a caution waits for a person to release it.
+    pub held: Vec<String>,
     /// In the order in which they are shown; at most [`BoardView::ROWS_MAX`].
     pub rows: Vec<CallRowView>,
     /// Open calls beyond the rows: said at the end, never left out silently.
@@ -134,6 +136,7 @@ mod tests {
         let html = BoardView {
             fault: Some("triage.toml: line 5, column 12: <priority> 6".into()),
             troubles: vec!["The folder of pd's CAD cannot be read: it is gone".into()],
+            held: vec![],
             rows: vec![row()],
             calls_not_shown: 12,
             closed: vec![],
@@ -173,6 +176,7 @@ mod tests {
         let html = BoardView {
             fault: None,
             troubles: vec![],
+            held: vec![],
             rows: vec![quiet],
             calls_not_shown: 0,
             closed: vec![],
@@ -189,6 +193,7 @@ mod tests {
         let html = BoardView {
             fault: None,
             troubles: vec![],
+            held: vec![],
             rows: vec![],
             calls_not_shown: 0,
             closed: vec![ClosedRowView {
@@ -217,6 +222,7 @@ mod tests {
             board: BoardView {
                 fault: None,
                 troubles: vec![],
+                held: vec![],
                 rows: vec![],
                 calls_not_shown: 0,
                 closed: vec![],

@@ -61,10 +61,22 @@ pub struct FactsView {
 #[derive(Debug, Clone, Template)]
 #[template(path = "cautions.html")]
 pub struct CautionsView {
+    /// Those that wait for a person to release them, for whoever may.
+    pub held: Vec<HeldView>,
     /// Newest first.
     pub cautions: Vec<EntryView>,
     /// Older ones beyond those: said at the end, never left out silently.
     pub not_shown: usize,
+}
+
+/// A caution that was derived from a restricted record, and that nobody has but this page.
+#[derive(Debug, Clone)]
+pub struct HeldView {
+    pub number: i64,
+    pub call_id: String,
+    pub text: String,
+    pub source: String,
+    pub since: String,
 }
 
 #[derive(Debug, Clone, Template)]
@@ -282,6 +294,7 @@ mod tests {
         };
         let nowhere = entry("Dog in the yard");
         let html = CautionsView {
+            held: vec![],
             cautions: vec![waiting, nowhere],
             not_shown: 0,
         }
@@ -312,6 +325,7 @@ mod tests {
             ..entry("Armed")
         };
         let html = CautionsView {
+            held: vec![],
             cautions: vec![corrected],
             not_shown: 0,
         }
@@ -466,6 +480,7 @@ mod tests {
                     details: vec![("District".into(), HOSTILE.into())],
                 },
                 cautions: CautionsView {
+                    held: vec![],
                     cautions: vec![],
                     not_shown: 0,
                 },

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME [--json FILE] [--peers]`: how fast, beside the limit and the
 //! peers, in one run.
 //!
-//! Numbers are medians; less is better in every row. `note-to-device` and `triage` have no peers.
+//! Numbers are medians; less is better in every row. `note-to-device`, `policy` and `triage` have no peers.
 
 // A benchmark that cannot go on ends, and says where.
 #![allow(clippy::unwrap_used)]
@@ -17,6 +17,7 @@ mod notes;
 mod page;
 mod peers;
 mod plot;
+mod policy;
 mod process;
 mod proxy;
 mod row;
@@ -36,6 +37,7 @@ async fn main() {
     let with_peers = args.iter().any(|arg| arg == "--peers");
     let rows = match args.first().map(String::as_str) {
         Some("note-to-device") => note_to_device::run().await,
+        Some("policy") => policy::run().await,
         Some("sync") => sync_bench::run(with_peers).await,
         Some("sources") => sources::run().await,
         Some("triage") => triage::run(),
@@ -44,7 +46,7 @@ async fn main() {
         Some(bare_fan::NAME) => return bare_fan::serve().await,
         other => {
             eprintln!(
-                "There is no benchmark {}: note-to-device, sources, sync, triage",
+                "There is no benchmark {}: note-to-device, policy, sources, sync, triage",
                 other.unwrap_or("without a name")
             );
             std::process::exit(2);
