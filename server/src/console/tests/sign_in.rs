@@ -855,3 +855,50 @@ async fn a_center_that_is_no_demo_takes_no_demos_link() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.cookie().is_none());
 }
+
+#[tokio::test]
+async fn no_page_has_a_script_or_style_of_its_own() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let (_, _, cookie) = bench.enrolled("Sam Lee", Post::Supervisor).await;
+    let mut pages = vec![bench.see("/notice", &cookie).await];
+    bench.acknowledge(&cookie).await;
+    let packet = format!("/calls/{call}");
+    for path in [
+        "/",
+        "/before-arrival",
+        "/hot-list",
+        "/premises",
+        "/search",
+        "/people",
+        &packet,
+    ] {
+        pages.push(bench.see(path, &cookie).await);
+    }
+    for path in ["/sign-in", "/enrol"] {
+        pages.push(bench.see(path, NOBODY).await);
+    }
+    bench.fill("/session/lock", &cookie, "").await;
+    let locked = bench.see("/", &cookie).await;
+    assert_eq!(locked.status, StatusCode::UNAUTHORIZED);
+    pages.push(locked);
+    for page in pages {
+        let html = page.body.to_lowercase();
+        assert!(html.contains("<!doctype html>"), "{html}");
+        for script in html.split("<script").skip(1) {
+            assert!(script.starts_with(" src=\"/assets/"), "{script}");
+        }
+        for own in [
+            "style=",
+            "<style",
+            " onclick",
+            " onload",
+            " onsubmit",
+            "javascript:",
+        ] {
+            assert!(!html.contains(own), "{own} in {html}");
+        }
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"));
+    }
+}
