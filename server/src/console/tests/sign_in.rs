@@ -445,6 +445,7 @@ async fn a_session_at_another_address_locks_and_its_person_alone_unlocks_it_with
     let bench = Bench::start().await;
     let (_, mut passkey, cookie) = bench.enrolled("Ana Ruiz", Post::Analyst).await;
     bench.acknowledge(&cookie).await;
+    bench.sql("UPDATE console_sessions SET exempt = 1").await;
     let elsewhere = |path: &str| from_address(json_post(path), [10, 0, 0, 7]);
     let thief = from_address(Request::get("/"), [10, 0, 0, 7]);
     let seen = bench.ask(thief, &cookie, "").await;
@@ -461,6 +462,13 @@ async fn a_session_at_another_address_locks_and_its_person_alone_unlocks_it_with
     let unlocked = bench.unlock(&mut passkey, elsewhere, &cookie).await;
     let fresh = unlocked.cookie().unwrap();
     assert_ne!(fresh, cookie);
+    let exempt = bench.center().log.readers().read(|connection| {
+        let count =
+            "SELECT count(*) FROM console_sessions WHERE exempt = 1 AND address = '10.0.0.7'";
+        Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+    });
+    let exempt = exempt.await.unwrap();
+    assert_eq!(exempt, 0, "what is exempt is a place, not a session");
     let there = from_address(Request::get("/"), [10, 0, 0, 7]);
     assert_eq!(bench.ask(there, &fresh, "").await.status, StatusCode::OK);
     // The old token opens nothing any more, from nowhere.
