@@ -30,7 +30,8 @@
       }
       person = said.person;
       document.getElementById("who").hidden = false;
-      document.getElementById("who-name").textContent = person.name + ", " + person.role;
+      document.getElementById("who-name").textContent = person.name;
+      document.getElementById("who-role").textContent = person.role;
       document.getElementById("to-people").hidden = person.role === "analyst";
     }
     if (said.standing === standing) return;
@@ -52,6 +53,7 @@
     document.getElementById("cover-text").textContent = said.notice || words[1];
     go.textContent = words[2];
     document.getElementById("cover-out").hidden = standing === "notice";
+    document.getElementById("who").open = false;
     if (was !== null) go.focus();
   }
 

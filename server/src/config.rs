@@ -426,7 +426,7 @@ mod tests {
             (
                 "127.0.0.1:0\"\n        [[",
                 "0.0.0.0:80\"\n        [[",
-                "console: a loopback address",
+                "sign_in.origin: by which name",
             ),
             ("\"1B\"", "\"1A\"", "1A stands twice"),
             ("name = \"Test RTCC\"", "nam = \"x\"", "unknown field `nam`"),
@@ -498,6 +498,31 @@ mod tests {
             assert_ne!(bad, good, "{from}");
             let says_this = read(&bad).unwrap_err().to_string();
             assert!(says_this.contains(says), "{says_this}");
+        }
+    }
+
+    #[test]
+    fn a_console_beyond_loopback_has_tls_and_an_origin_and_a_certificate_for_it() {
+        let open = GOOD.replacen("console = \"127.0.0.1:0\"", "console = \"0.0.0.0:0\"", 1);
+        let with = |top: &str, origin: &str| read(&format!("{top}\n{open}\n[sign_in]\n{origin}\n"));
+        let named = "names = [\"rtcc.example.gov\"]";
+        let origin = "origin = \"https://rtcc.example.gov\"";
+        let config = with(named, origin).unwrap();
+        assert_eq!(config.console_origin(7), "https://rtcc.example.gov");
+        assert_eq!(read(GOOD).unwrap().console_origin(7), "https://localhost:7");
+        for (top, sign_in, says) in [
+            (named, "", "sign_in.origin: by which name"),
+            ("console_tls = false", origin, "console: a loopback address"),
+            ("", origin, "names: rtcc.example.gov too"),
+            (
+                named,
+                "origin = \"rtcc.example.gov\"",
+                "sign_in.origin: https://",
+            ),
+            (named, "demo = true", "unknown field `demo`"),
+        ] {
+            let why = with(top, sign_in).unwrap_err().to_string();
+            assert!(why.contains(says), "{why}");
         }
     }
 

@@ -320,3 +320,105 @@ pub(super) async fn over(console: &Console, session: SessionId) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::body::Body;
+
+    use super::*;
+
+    fn gate(host: Option<&str>, page: &'static str) -> Gate {
+        Gate {
+            page,
+            socket: "wss",
+            host: host.map(Arc::from),
+        }
+    }
+
+    fn asked(gate: &Gate, method: &str, host: &str, origin: Option<&str>) -> bool {
+        let mut request = Request::builder().method(method).header(HOST, host);
+        if let Some(origin) = origin {
+            request = request.header(ORIGIN, origin);
+        }
+        gate.judge(&request.body(Body::empty()).unwrap()).is_some()
+    }
+
+    #[test]
+    fn only_loopback_names_are_this_machine() {
+        for own in ["127.0.0.1:8080", "localhost", "localhost:80", "[::1]:8443"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in [
+            "",
+            "127.0.0.1.example.com",
+            "localhost.example.com:80",
+            "localhost:",
+            "localhost:80;x",
+            "localhost:99999",
+            "localhost:+80",
+            "example.com:8080",
+            "127.0.0.2:80",
+        ] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_console_with_an_origin_answers_that_name_alone() {
+        let gate = gate(Some("rtcc.example.gov:8443"), "https");
+        assert!(asked(&gate, "GET", "rtcc.example.gov:8443", None));
+        for other in [
+            "rtcc.example.gov",
+            "RTCC.example.gov:8443",
+            "rtcc.example.gov:8444",
+            "elsewhere.example:8443",
+            "localhost:8443",
+            "127.0.0.1:8443",
+        ] {
+            assert!(!asked(&gate, "GET", other, None), "{other}");
+        }
+        let own = Some("https://rtcc.example.gov:8443");
+        assert!(asked(&gate, "POST", "rtcc.example.gov:8443", own));
+        for origin in [
+            None,
+            Some("null"),
+            Some("http://rtcc.example.gov:8443"),
+            Some("https://rtcc.example.gov"),
+            Some("https://elsewhere.example"),
+        ] {
+            for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+                let let_in = asked(&gate, method, "rtcc.example.gov:8443", origin);
+                assert!(!let_in, "{method} from {origin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_came_twice_is_none() {
+        let gate = gate(None, "http");
+        let twice = |name: HeaderName, one: &str, other: &str| {
+            let request = Request::post("/")
+                .header(HOST, "localhost:1")
+                .header(ORIGIN, "http://localhost:1")
+                .header(name.clone(), one);
+            let mut request = request.body(Body::empty()).unwrap();
+            let headers = request.headers_mut();
+            headers.insert(name.clone(), one.parse().unwrap());
+            headers.append(name, other.parse().unwrap());
+            gate.judge(&request).is_some()
+        };
+        assert!(asked(
+            &gate,
+            "POST",
+            "localhost:1",
+            Some("http://localhost:1")
+        ));
+        assert!(!twice(HOST, "localhost:1", "elsewhere.example"));
+        assert!(!twice(
+            ORIGIN,
+            "http://localhost:1",
+            "http://elsewhere.example"
+        ));
+    }
+}

@@ -1,6 +1,5 @@
 //! The first supervisor of a center: `forerunner init` makes the account and its link in
-//! the new log, before the center ever ran. Also how an agency gets back in whose only
-//! supervisor has lost every passkey: who has the center's own files may make a link.
+//! the new log, before the center ever ran.
 
 use packet::CenterId;
 

@@ -343,7 +343,7 @@ pub fn lock(ledger: &mut Ledger<'_>, id: SessionId, why: &str) -> Result<(), Log
 }
 
 /// Open again, for the browser that proved it, with a new token: the old one is worth
-/// nothing from now on.
+/// nothing from now on. Where it goes on is also whether it is at a dispatch console.
 ///
 /// # Errors
 /// [`LogError::Conflict`] when the person is disabled or locked; or the store's.
@@ -352,6 +352,7 @@ pub fn unlock(
     session: &Session,
     by: &str,
     browser: &Browser,
+    exempt: bool,
 ) -> Result<String, LogError> {
     let now = by_id(ledger.sql(), session.id)?;
     let over = || LogError::Conflict("the session is over".into());
@@ -364,8 +365,9 @@ pub fn unlock(
     }
     let token = new_secret()?;
     ledger.sql().execute(
-        "UPDATE console_sessions SET token = ?2, locked_ms = NULL, seen_ms = ?3, browser = ?4, address = ?5 WHERE session = ?1",
-        params![session.id.0, hash(&token), now_ms, browser.kind, browser.address_text()],
+        "UPDATE console_sessions SET token = ?2, locked_ms = NULL, seen_ms = ?3, browser = ?4, address = ?5, exempt = ?6 WHERE session = ?1",
+        params![session.id.0, hash(&token), now_ms, browser.kind, browser.address_text(),
+            exempt],
     )?;
     ledger.sql().execute(
         "DELETE FROM bad_tries WHERE person = ?1",

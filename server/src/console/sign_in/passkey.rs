@@ -309,12 +309,13 @@ pub(super) async fn unlock_finish(
             .people
             .passkeys
             .unlocked(&ceremony, session.id, &credential, &has, now_ms);
+    let exempt = is_exempt(&console, &from);
     let work = move |ledger: &mut Ledger<'_>| {
         let passkey = match judged {
             Ok(passkey) => passkey,
             Err(why) => return not(ledger, person, &why).map(|()| Tried::Not),
         };
-        match sessions::unlock(ledger, &session, "passkey", &from) {
+        match sessions::unlock(ledger, &session, "passkey", &from, exempt) {
             Ok(token) => {
                 let stored = has
                     .iter()

@@ -445,6 +445,7 @@ async fn a_session_at_another_address_locks_and_its_person_alone_unlocks_it_with
     let bench = Bench::start().await;
     let (_, mut passkey, cookie) = bench.enrolled("Ana Ruiz", Post::Analyst).await;
     bench.acknowledge(&cookie).await;
+    bench.sql("UPDATE console_sessions SET exempt = 1").await;
     let elsewhere = |path: &str| from_address(json_post(path), [10, 0, 0, 7]);
     let thief = from_address(Request::get("/"), [10, 0, 0, 7]);
     let seen = bench.ask(thief, &cookie, "").await;
@@ -461,6 +462,13 @@ async fn a_session_at_another_address_locks_and_its_person_alone_unlocks_it_with
     let unlocked = bench.unlock(&mut passkey, elsewhere, &cookie).await;
     let fresh = unlocked.cookie().unwrap();
     assert_ne!(fresh, cookie);
+    let exempt = bench.center().log.readers().read(|connection| {
+        let count =
+            "SELECT count(*) FROM console_sessions WHERE exempt = 1 AND address = '10.0.0.7'";
+        Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+    });
+    let exempt = exempt.await.unwrap();
+    assert_eq!(exempt, 0, "what is exempt is a place, not a session");
     let there = from_address(Request::get("/"), [10, 0, 0, 7]);
     assert_eq!(bench.ask(there, &fresh, "").await.status, StatusCode::OK);
     // The old token opens nothing any more, from nowhere.
@@ -854,4 +862,51 @@ async fn a_center_that_is_no_demo_takes_no_demos_link() {
         .await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.cookie().is_none());
+}
+
+#[tokio::test]
+async fn no_page_has_a_script_or_style_of_its_own() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let (_, _, cookie) = bench.enrolled("Sam Lee", Post::Supervisor).await;
+    let mut pages = vec![bench.see("/notice", &cookie).await];
+    bench.acknowledge(&cookie).await;
+    let packet = format!("/calls/{call}");
+    for path in [
+        "/",
+        "/before-arrival",
+        "/hot-list",
+        "/premises",
+        "/search",
+        "/people",
+        &packet,
+    ] {
+        pages.push(bench.see(path, &cookie).await);
+    }
+    for path in ["/sign-in", "/enrol"] {
+        pages.push(bench.see(path, NOBODY).await);
+    }
+    bench.fill("/session/lock", &cookie, "").await;
+    let locked = bench.see("/", &cookie).await;
+    assert_eq!(locked.status, StatusCode::UNAUTHORIZED);
+    pages.push(locked);
+    for page in pages {
+        let html = page.body.to_lowercase();
+        assert!(html.contains("<!doctype html>"), "{html}");
+        for script in html.split("<script").skip(1) {
+            assert!(script.starts_with(" src=\"/assets/"), "{script}");
+        }
+        for own in [
+            "style=",
+            "<style",
+            " onclick",
+            " onload",
+            " onsubmit",
+            "javascript:",
+        ] {
+            assert!(!html.contains(own), "{own} in {html}");
+        }
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"));
+    }
 }
