@@ -73,6 +73,8 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before any command asks anything over HTTP.
+    server::identity::tls::install_provider();
     // What a person reads goes to standard output, what happens inside to standard error.
     let quiet = if matches!(
         cli.command,

@@ -67,7 +67,7 @@ async fn an_entry_says_who_what_when_from_where_and_why_and_only_auditors_see_it
     );
     assert_eq!(denied[0]["from"], "127.0.0.1");
     let reported = entries(&center, "act=ReportCall").await;
-    assert_eq!(reported[0]["who"], "dispatch");
+    assert_eq!(reported[0]["who"], "Dispatch");
     assert_eq!(reported[0]["from"], "127.0.0.1");
     assert_eq!(reported[0]["object"], call.to_string());
     let at = reported[0]["at"].as_str().unwrap();
@@ -79,7 +79,7 @@ async fn an_entry_says_who_what_when_from_where_and_why_and_only_auditors_see_it
     // What a device was given: whose it is, and from which `seq` to which.
     let number = device.core.device().unwrap();
     let given = until("what the device was given is on record", async || {
-        let query = format!("device={number}&call={call}&act=carry%20call");
+        let query = format!("device={}&call={call}&act=carry%20call", number.0);
         let given = entries(&center, &query).await;
         (!given.is_empty()).then_some(given)
     })
@@ -260,7 +260,7 @@ async fn an_agency_cosigns_and_the_command_line_verifies_log_backup_export_and_c
     let (done, said) = audit(&["verify", "--export", text(&export), "--key", &key]);
     assert!(done && said.contains("as the center gave it"), "{said}");
     let file = std::fs::read_to_string(&export).unwrap();
-    let changed = file.replacen("\"who\":\"dispatch\"", "\"who\":\"nobody\"", 1);
+    let changed = file.replacen("\"who\":\"Dispatch\"", "\"who\":\"nobody\"", 1);
     std::fs::write(at("changed.jsonl"), changed).unwrap();
     let (done, said) = audit(&[
         "verify",
@@ -321,7 +321,7 @@ async fn an_agency_cosigns_and_the_command_line_verifies_log_backup_export_and_c
         text(&at("later")),
     ]);
     assert!(
-        !done && said.contains("restored from an older backup"),
+        !done && said.contains("before the center was restored from a backup"),
         "{said}"
     );
     center.start_again().await;

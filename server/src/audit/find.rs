@@ -94,7 +94,11 @@ impl Criteria {
             }
         };
         let call = filled(&request.call).map(|call| call.parse());
-        let device = filled(&request.device).map(|device| device.parse());
+        let device = filled(&request.device).map(|device| {
+            // As screens and entries name it.
+            let number = device.strip_prefix("device-").unwrap_or(&device);
+            number.parse()
+        });
         Ok(Self {
             who: filled(&request.who),
             subject,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::entry::{COLUMNS, Entries};
 use super::note::{Checkpoint, Note, NoteError, VerifierKey};
@@ -167,8 +167,25 @@ impl Verified {
 
 /// A root that ought to be the tree's at this size.
 enum Wanted {
-    Signed { at_ms: i64, root: Hash },
-    Former { name: String, root: Hash },
+    Signed {
+        at_ms: i64,
+        root: Hash,
+    },
+    Former {
+        name: String,
+        root: Hash,
+        /// It was signed by the log that this one was restored from.
+        before_restore: bool,
+    },
+}
+
+/// What has to be said of a checkpoint from before a restore that does not hold.
+fn restored(before_restore: bool) -> &'static str {
+    if before_restore {
+        "; it was signed before the center was restored from a backup: what was entered between the two is lost"
+    } else {
+        ""
+    }
 }
 
 /// Verifies the store that this connection has open.
@@ -213,6 +230,14 @@ pub fn store(
             }),
         }
     }
+    let incarnation: Option<i64> = connection
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'incarnation'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let own = stored::origin(of.center, incarnation.unwrap_or_default().unsigned_abs());
     for former in former {
         let Former { name, note } = former;
         let fault = |why: String| Fault::Former {
@@ -226,12 +251,15 @@ pub fn store(
                     checkpoint.size, verified.purged_through
                 )))
             }
-            Ok(Checkpoint { size, root, .. }) => {
+            Ok(Checkpoint { origin, size, root }) => {
                 let name = name.clone();
-                wanted
-                    .entry(size)
-                    .or_default()
-                    .push(Wanted::Former { name, root });
+                let before_restore = origin != own;
+                let former = Wanted::Former {
+                    name,
+                    root,
+                    before_restore,
+                };
+                wanted.entry(size).or_default().push(former);
             }
             Err(e) => verified.fault(fault(e.to_string())),
         }
@@ -318,12 +346,17 @@ fn walk(
     for (size, roots) in wanted {
         for root in roots {
             // Behind a gap no size is what it was.
-            if let Wanted::Former { name, .. } = root
+            if let Wanted::Former {
+                name,
+                before_restore,
+                ..
+            } = root
                 && size > verified.last
             {
                 let why = format!(
-                    "it is of {size} entries, and the log ends with entry {}: the last are missing, or the log was restored from an older backup",
-                    verified.last
+                    "it is of {size} entries, and the log ends with entry {}: the last are missing{}",
+                    verified.last,
+                    restored(before_restore)
                 );
                 verified.fault(Fault::Former { name, why });
             }
@@ -405,9 +438,16 @@ impl Walk {
                     self.is_broken = true;
                 }
                 Wanted::Former { root, .. } if root == found => {}
-                Wanted::Former { name, .. } => verified.fault(Fault::Former {
+                Wanted::Former {
                     name,
-                    why: format!("its {size} entries are not the first {size} of this log"),
+                    before_restore,
+                    ..
+                } => verified.fault(Fault::Former {
+                    name,
+                    why: format!(
+                        "its {size} entries are not the first {size} of this log{}",
+                        restored(before_restore)
+                    ),
                 }),
             }
         }

@@ -48,8 +48,13 @@ impl AuditKey {
         folder: &PrivateFolder,
         center_id: [u8; 16],
     ) -> Result<Self, KeysError> {
-        if let Some(key) = Self::read(folder, center_id)? {
-            return Ok(key);
+        match Self::read(folder, center_id) {
+            Ok(Some(key)) => return Ok(key),
+            Ok(None) => {}
+            // The center's own keys were restored beside it. Whether the one that is made now
+            // has signed before, the log knows.
+            Err(KeysError::OtherCenters { center, .. }) => folder.set_aside(AUDIT_FILE, &center)?,
+            Err(e) => return Err(e),
         }
         let made = StoredAuditKey::generate(&center_id)?;
         folder.write(AUDIT_FILE, &stored::to_json(&made)?)?;
@@ -69,7 +74,10 @@ impl AuditKey {
             return Err(damaged("unknown version"));
         }
         if stored.center_id != center_id {
-            return Err(damaged("it is another center's"));
+            return Err(KeysError::OtherCenters {
+                path: folder.path_of(AUDIT_FILE),
+                center: HEXLOWER.encode(&stored.center_id),
+            });
         }
         let pair = Ed25519KeyPair::from_seed_unchecked(&stored.seed)
             .map_err(|_| damaged("the key is not 32 bytes"))?;

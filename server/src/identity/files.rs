@@ -71,6 +71,13 @@ impl PrivateFolder {
         Ok(Some(bytes))
     }
 
+    /// Gives a file another name, under which nobody looks for it.
+    pub(super) fn set_aside(&self, name: &str, suffix: &str) -> Result<(), KeysError> {
+        let path = self.path_of(name);
+        let aside = self.path_of(&format!("{name}.{suffix}"));
+        fs::rename(&path, aside).map_err(failed("rename", &path))
+    }
+
     /// Puts `bytes` under `name`: after a crash at any moment there is the old file or the new one.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), KeysError> {
         let path = self.path_of(name);

@@ -57,6 +57,8 @@ pub enum KeysError {
     Lost(PathBuf),
     #[error("{} is not a key file of this center ({why}): restore it from the backup", path.display())]
     Damaged { path: PathBuf, why: String },
+    #[error("{} is the key of center {center}: restore this center's from the backup", path.display())]
+    OtherCenters { path: PathBuf, center: String },
     #[error("this machine gives no randomness or cannot make a key")]
     KeyGeneration,
     #[error(transparent)]
@@ -404,6 +406,10 @@ mod tests {
         let restored = open(&path, NOW_MS).unwrap();
         assert_eq!(restored.center_id(), kept.center_id());
         assert_ne!(restored.server_certificate, fresh.server_certificate);
+        // The other center's audit key is not used, and not lost.
+        assert_ne!(restored.audit().public(), fresh.audit().public());
+        let of = format!("{AUDIT_FILE}.{}", HEXLOWER.encode(&fresh.center_id()));
+        assert!(path.join(of).exists());
     }
 
     #[test]

@@ -15,6 +15,12 @@ use rustls::{RootCertStore, ServerConfig, version};
 use super::keys::CenterKeys;
 use super::late::AlsoLate;
 
+/// Makes this process's HTTP clients use the center's own cryptography: reqwest comes without
+/// any. A second time it does nothing.
+pub fn install_provider() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// Sessions that can be resumed; the oldest go first. About a kilobyte each.
 const RESUMABLE_SESSIONS_MAX: usize = 16 * 1024;
 /// One ticket a handshake: a device has one connection to the center at a time.
