@@ -71,10 +71,10 @@ const REQUIREMENTS: &[Requirement] = &[
         packages: &["npm"],
     },
     Requirement {
-        what: "Java 17",
+        what: "Java (17 or newer)",
         parts: &[Part::Kotlin],
         is_there: || process::find("java").is_some(),
-        packages: &["openjdk-17-jdk-headless"],
+        packages: &["default-jdk-headless"],
     },
     Requirement {
         what: "JNA (the Kotlin package calls the library with it)",
