@@ -208,12 +208,10 @@ fn record(
     audit::record(
         ledger,
         &Record {
-            who: who.to_owned(),
-            device: None,
-            act: Act::ReleaseCaution,
             object: call.to_string(),
             allowed,
             detail,
+            ..Record::of(who, Act::ReleaseCaution)
         },
     )
 }

@@ -133,16 +133,14 @@ pub fn find(config: &Config, user: &str, document: &str) -> Result<Named, String
     let compartment = compartment_named(compartment)?;
     let key = LogKey::open(&config.data.join(KEYS)).map_err(|e| e.to_string())?;
     let failed = |e: LogError| e.to_string();
-    let connection = log::beside(&path, &key.store_key).map_err(failed)?;
+    let mut connection = log::beside(&path, &key.store_key).map_err(failed)?;
     let record = Record {
-        who: Role::Operator.name().to_owned(),
-        device: None,
-        act: Act::ExplainPolicy,
         object: document.chars().take(100).collect(),
         allowed: decide(Role::Operator, Act::ExplainPolicy),
         detail: format!("of {user}"),
+        ..Record::of(Role::Operator.name(), Act::ExplainPolicy)
     };
-    audit::record_in(&connection, &record, clock::now_ms()).map_err(failed)?;
+    audit::record_in(&mut connection, &record, clock::now_ms()).map_err(failed)?;
     match owner(&connection, call).map_err(failed)? {
         Some(agency) => Ok(Named {
             agency,
