@@ -294,6 +294,7 @@ fn request(door: &Door, path: &str, asked: &Asked<'_>) -> Request<Body> {
         .replace("{blob}", &asked.of.blob)
         .replace("{other}", &asked.own.other.to_string())
         .replace("{unit}", "pd-1")
+        .replace("{held}", "999")
         .replace("{list}", "list")
         .replace("{device}", "999");
     let filled = match is_of_call(path) {
