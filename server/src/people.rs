@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Record};
 use crate::log::{Ledger, LogError};
-use crate::policy::{Act, Actor, Role};
+use crate::policy::{Act, Actor, Certifications, Role};
 
 /// Longest name of a person, in characters.
 pub const NAME_CHARS_MAX: usize = 80;
@@ -133,6 +133,19 @@ pub struct Disabled {
 }
 
 impl Person {
+    /// Of the certifications those that policies look at.
+    fn certified(&self) -> Certifications {
+        let until = |name: &str| {
+            let named = |one: &&Certification| one.name.eq_ignore_ascii_case(name);
+            let found = self.certifications.iter().find(named);
+            found.map(|found| found.until)
+        };
+        Certifications {
+            cjis: until("CJIS"),
+            intel: until("intel"),
+        }
+    }
+
     /// As [`crate::policy`] is asked about this person.
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -140,6 +153,7 @@ impl Person {
             role: self.post.role(),
             name: self.name.clone(),
             agency: self.agency.clone(),
+            certifications: self.certified(),
         }
     }
 }

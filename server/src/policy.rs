@@ -97,6 +97,8 @@ pub struct Actor {
     pub name: String,
     /// `None`: nobody's, or the center's own.
     pub agency: Option<String>,
+    /// Of a person's account at the console.
+    pub certifications: Certifications,
 }
 
 impl Actor {
@@ -107,6 +109,7 @@ impl Actor {
             role,
             name: role.name().into(),
             agency: None,
+            certifications: Certifications::default(),
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::log::LogError;
 use crate::people::sessions::{self, Browser, Session, SessionId, Standing};
 use crate::people::{PersonId, watch};
+use crate::policy::Actor;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -297,8 +298,9 @@ fn ask(console: &Console, request: &Request, standing: Standing) -> Response {
     response
 }
 
-/// Ends when the session is no longer open: nothing more is shown to it.
-pub(super) async fn over(console: &Console, session: SessionId) {
+/// Ends when the session is no longer open, or its person is not what they were (another
+/// certification): nothing more is shown to it. The page comes back and is asked about anew.
+pub(super) async fn over(console: &Console, session: SessionId, actor: &Actor) {
     let mut changes = console.center.people.changes.subscribe();
     loop {
         let read = console
@@ -307,7 +309,9 @@ pub(super) async fn over(console: &Console, session: SessionId) {
             .readers()
             .read(move |connection| sessions::by_id(connection, session));
         match read.await {
-            Ok(Some(found)) if found.standing(clock::now_ms()) == Standing::Open => {}
+            Ok(Some(found))
+                if found.standing(clock::now_ms()) == Standing::Open
+                    && found.person.actor() == *actor => {}
             Ok(_) => return,
             // What cannot be looked up is not let go on.
             Err(e) => {

@@ -101,7 +101,7 @@ pub(super) async fn open(
         tokio::select! {
             biased;
             // Locked or over: from this moment on nothing more is said.
-            () = access::over(&console, signed_in.session) => {}
+            () = access::over(&console, signed_in.session, &actor) => {}
             () = run(&console, &mut line, page) => {}
             () = console.stop.cancelled() => {}
             // The page comes back, and it is decided about anew what it is given.

@@ -7,7 +7,7 @@ use packet::{CallId, Compartment, Kind};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::set::{Policies, Question, Verdict};
-use super::who::{On, Who};
+use super::who::{Certifications, On, Who};
 use super::{Act, People, Role, agency_of, decide};
 use crate::audit::{self, Record};
 use crate::backup::{KEYS, LOG};
@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::identity::LogKey;
 use crate::log::{self, LogError};
+use crate::people::{Person, accounts};
 
 /// A document as people name it, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +73,8 @@ pub fn who(config: &Config, people: &People, role: Role, user: &str) -> Result<W
             return Err(format!("user: a badge of {agency} is wanted, not {name}"));
         }
         (Role::Officer, _) => people.officer(agency, name),
-        _ => people.other(agency, name),
+        (Role::Analyst | Role::Supervisor | Role::Auditor, _) => account(config, agency, name)?,
+        _ => Certifications::default(),
     };
     Ok(Who {
         role,
@@ -81,6 +83,26 @@ pub fn who(config: &Config, people: &People, role: Role, user: &str) -> Result<W
         certifications,
         device: (role == Role::Officer).then(|| agency.into()),
     })
+}
+
+/// What the account of somebody at the console says, in the log of this configuration's center.
+fn account(config: &Config, agency: &str, name: &str) -> Result<Certifications, String> {
+    let path = config.data.join(LOG);
+    if !path.exists() {
+        return Err(format!(
+            "user: {name} is at the console, and there is no center in {} yet",
+            config.data.display()
+        ));
+    }
+    let key = LogKey::open(&config.data.join(KEYS)).map_err(|e| e.to_string())?;
+    let failed = |e: LogError| e.to_string();
+    let connection = log::beside(&path, &key.store_key).map_err(failed)?;
+    let of = (agency != super::CENTER).then_some(agency);
+    let all = accounts::all(&connection, of).map_err(failed)?;
+    let is_named = |person: &Person| person.agency.as_deref() == of && person.name == name;
+    let found = all.into_iter().find(is_named);
+    let found = found.ok_or_else(|| format!("user: nobody of {agency} has the account {name}"))?;
+    Ok(found.actor().certifications)
 }
 
 /// Reads `AGENCY/COMPARTMENT` (any document of that agency's calls).

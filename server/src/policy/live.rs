@@ -237,7 +237,7 @@ impl LivePolicies {
             role: actor.role,
             agency: agency.into(),
             name: actor.name.as_str().into(),
-            certifications: self.now().people.other(agency, &actor.name),
+            certifications: actor.certifications,
             device: None,
         }
     }

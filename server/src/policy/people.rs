@@ -1,8 +1,8 @@
-//! Who is certified for what, and until when.
+//! Which officers are certified for what, and until when.
 //!
-//! `center.toml` says it of officers; `people.toml` in the folder of policies says it of
-//! whoever it names, and is read again when it changes: a certification that was renewed, or
-//! taken away, is in force without a restart.
+//! `center.toml` says it; `people.toml` in the folder of policies says it of whoever it names,
+//! and is read again when it changes: a certification that was renewed, or taken away, is in
+//! force without a restart. Of who signs in at the console it stands in the account.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,18 +28,14 @@ struct PeopleFile {
 struct PersonEntry {
     agency: String,
     /// Of an officer.
-    badge: Option<String>,
-    /// Of who signs in at the console.
-    name: Option<String>,
+    badge: String,
     certifications: Certifications,
 }
 
-/// The certifications of all who have some: by agency, and badge or name.
+/// The certifications of all officers who have some: by agency and badge.
 #[derive(Debug, Default)]
 pub struct People {
     officers: HashMap<(String, String), Certifications>,
-    /// At the console.
-    others: HashMap<(String, String), Certifications>,
 }
 
 impl People {
@@ -94,15 +90,8 @@ impl People {
                 );
                 return Err(fault(what));
             }
-            let (map, key) = match (person.badge, person.name) {
-                (Some(badge), None) => (&mut people.officers, badge),
-                (None, Some(name)) => (&mut people.others, name),
-                _ => {
-                    let what = "badge (of an officer) or name (of who signs in at the console) is wanted, one of both";
-                    return Err(fault(format!("people[{number}]: {what}")));
-                }
-            };
-            map.insert((person.agency, key), person.certifications);
+            let key = (person.agency, person.badge);
+            people.officers.insert(key, person.certifications);
         }
         Ok(people)
     }
@@ -110,10 +99,5 @@ impl People {
     pub(super) fn officer(&self, agency: &str, badge: &str) -> Certifications {
         let key = (agency.to_owned(), badge.to_owned());
         self.officers.get(&key).copied().unwrap_or_default()
-    }
-
-    pub(super) fn other(&self, agency: &str, name: &str) -> Certifications {
-        let key = (agency.to_owned(), name.to_owned());
-        self.others.get(&key).copied().unwrap_or_default()
     }
 }

@@ -18,6 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use jiff::civil::Date;
 use packet::{
     CallId, Compartment, Confidence, DeviceNumber, DocumentId, Entry, Finding, Kind, Topic,
 };
@@ -25,7 +26,7 @@ use sync::frame::{DownFrame, UpFrame};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Act, Actor, Carries, On, Role, Who};
+use super::{Act, Actor, Carries, Certifications, On, Role, Who};
 use crate::accept::Peer;
 use crate::attachments::{self, File, digits};
 use crate::center::{Center, Running};
@@ -68,9 +69,14 @@ pub(crate) fn walker(headers: &HeaderMap) -> Option<Actor> {
     let mut parts = text.split('/');
     let (role, agency, name) = (parts.next()?, parts.next()?, parts.next()?);
     let role = Role::ALL.into_iter().find(|known| known.name() == role)?;
+    let until = (name == CERTIFIED).then_some(Date::MAX);
     Some(Actor {
         name: name.into(),
         agency: Some(agency.into()),
+        certifications: Certifications {
+            cjis: until,
+            intel: until,
+        },
         ..Actor::of(role)
     })
 }
@@ -99,10 +105,7 @@ fn config(folder: &Path) -> Config {
     let people: String = AGENCIES
         .iter()
         .map(|agency| {
-            format!(
-                "[[people]]\nagency = \"{agency}\"\nname = \"{CERTIFIED}\"\n{certified}\n\
-                 [[people]]\nagency = \"{agency}\"\nbadge = \"{CERTIFIED}\"\n{certified}\n"
-            )
+            format!("[[people]]\nagency = \"{agency}\"\nbadge = \"{CERTIFIED}\"\n{certified}\n")
         })
         .collect();
     std::fs::write(policies.join(super::people::PEOPLE), people).unwrap();
