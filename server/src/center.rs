@@ -249,6 +249,8 @@ impl Center {
             ..Record::of("the center", Act::StartCenter)
         };
         center.put_on_record(vec![started]).await;
+        // Nobody is shown a checkpoint of the log that this one was restored from.
+        audit::keep::sign(&center).await;
         let mut tasks = JoinSet::new();
         let limits = AcceptLimits {
             connections_max: center.config.limits.connections,
