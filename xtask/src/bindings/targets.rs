@@ -28,6 +28,8 @@ for word in "$@"; do
   [ "$last" = -o ] && out=$word
   last=$word
 done
+# The question by which Microsoft's compiler is told from others.
+case " $* " in *" -? "*) exit 1 ;; esac
 case " $* " in *" -E "*)
   for word in "$@"; do
     shift
