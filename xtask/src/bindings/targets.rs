@@ -111,8 +111,8 @@ fn command(target: &str, folder: &Path, cc: &Path, ar: &Path, openssl: &Path) ->
         .env("OPENSSL_NO_VENDOR", "1")
         .env("OPENSSL_STATIC", "1");
     command.env("OPENSSL_DIR", openssl);
-    // Instead of asking Xcode.
-    command.env("SDKROOT", "/");
+    // Any folder but the root, instead of asking Xcode.
+    command.env("SDKROOT", folder);
     command
 }
 
