@@ -28,6 +28,8 @@ for word in "$@"; do
   [ "$last" = -o ] && out=$word
   last=$word
 done
+# The question by which Microsoft's compiler is told from others.
+case " $* " in *" -? "*) exit 1 ;; esac
 case " $* " in *" -E "*)
   for word in "$@"; do
     shift
@@ -109,8 +111,8 @@ fn command(target: &str, folder: &Path, cc: &Path, ar: &Path, openssl: &Path) ->
         .env("OPENSSL_NO_VENDOR", "1")
         .env("OPENSSL_STATIC", "1");
     command.env("OPENSSL_DIR", openssl);
-    // Instead of asking Xcode.
-    command.env("SDKROOT", "/");
+    // Any folder but the root, instead of asking Xcode.
+    command.env("SDKROOT", folder);
     command
 }
 

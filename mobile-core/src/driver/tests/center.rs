@@ -454,6 +454,17 @@ impl Center {
                 };
                 let kept = state.documents.entry(offer.document).or_default();
                 if kept.lineage().knows(&hash) {
+                    // Its answer went with its link.
+                    let is_it = |logged: &Logged| {
+                        packet::change_hash(&logged.bytes).is_ok_and(|logged| logged == hash)
+                    };
+                    if let Some(at) = state.log.iter().position(is_it) {
+                        relay.accepted(AcceptedFrame {
+                            hash,
+                            seq: at as u64 + 1,
+                            received_ms: NOW_MS,
+                        });
+                    }
                     return;
                 }
                 let forbidden = inspect(&offer.bytes).is_ok_and(|change| {
