@@ -49,7 +49,25 @@ pub(crate) struct MdtArgs {
     demo_pin: Option<String>,
 }
 
+/// What this program has in its memory leaves it by no core dump, and not to other programs
+/// of the same user.
+#[cfg(target_os = "linux")]
+fn keep_memory_to_itself() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let limited = setrlimit(Resource::Core, none);
+    if let Err(error) = limited.and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+    {
+        tracing::warn!(%error, "this program's memory can be dumped");
+    }
+}
+
 pub(crate) async fn run(args: MdtArgs, stop: CancellationToken) -> Ended {
+    #[cfg(target_os = "linux")]
+    keep_memory_to_itself();
     if args.until_stdin_closes {
         let stop = stop.clone();
         // A thread of its own: a read of standard input cannot be taken back.

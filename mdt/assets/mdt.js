@@ -116,6 +116,7 @@
     wasLocked = locked;
     document.title = locked ? "Locked" : title;
     clearDigits();
+    document.getElementById("pad-answer").textContent = "";
     if (locked) {
       document.getElementById("said").textContent = "";
       document.querySelectorAll("dialog[open]").forEach(function (dialog) { dialog.close(); });

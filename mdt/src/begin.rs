@@ -44,7 +44,6 @@ impl Beginning {
         let mut backoff_ms = BACKOFF_MS_START;
         let mut wants_shift = self.wants_shift.clone();
         let mut locked = self.core.lock_state();
-        self.open_a_demo().await;
         loop {
             wants_shift.mark_unchanged();
             locked.mark_unchanged();
@@ -76,17 +75,18 @@ impl Beginning {
     }
 
     /// A demo's laptop opens by itself when it starts, as if its officer had typed the PIN.
-    async fn open_a_demo(&self) {
-        if let Some(pin) = &self.demo_pin
-            && matches!(
-                *self.core.lock_state().borrow(),
-                LockState::Locked {
-                    why: LockedWhy::Started,
-                    ..
-                }
-            )
-            && let Err(error) = self.core.unlock(pin).await
-        {
+    pub(crate) async fn open_a_demo(&self) {
+        let Some(pin) = &self.demo_pin else { return };
+        let state = self.core.lock_state().borrow().clone();
+        let opened = match state {
+            LockState::Open { has_pin: false } => self.core.set_pin(pin).await,
+            LockState::Locked {
+                why: LockedWhy::Started,
+                ..
+            } => self.core.unlock(pin).await.map(drop),
+            _ => return,
+        };
+        if let Err(error) = opened {
             tracing::warn!(%error, "the demo's PIN does not open this laptop");
         }
     }

@@ -134,6 +134,7 @@ pub async fn run(
         demo_pin: options.demo_pin,
         why_not,
     };
+    beginning.open_a_demo().await;
     let beginning = tokio::spawn(beginning.run(shutdown.clone()));
     let driving = tokio::spawn({
         let (core, stop) = (core.clone(), shutdown.clone());

@@ -37,7 +37,9 @@ pub use subscription::{
 };
 
 use crate::core::lock;
-use crate::{CancellationToken, Core, CoreError, OpenPacket, Options, Ticket};
+use crate::{
+    CancellationToken, Core, CoreError, LockState, LockedWhy, OpenPacket, Options, Ticket,
+};
 
 /// Threads for the network; disk work has its own.
 const WORKERS: usize = 1;
@@ -483,6 +485,98 @@ impl Officer {
 
     pub fn resume(&self) -> Result<(), FfiError> {
         Ok(self.runtime.block_on(self.core.resume())?)
+    }
+}
+
+/// Whether the device is open, and what opens it if not; see [`crate::LockState`].
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum LockRecord {
+    Open {
+        has_pin: bool,
+    },
+    /// The PIN opens it; where the shift is over, after a new sign-on.
+    Locked {
+        shift_is_over: bool,
+        tries_left: u8,
+    },
+    /// A supervisor releases it: from the center, or by a code for this challenge.
+    LockedOut {
+        challenge: String,
+        code_tries_left: u8,
+    },
+}
+
+impl From<LockState> for LockRecord {
+    fn from(state: LockState) -> Self {
+        match state {
+            LockState::Open { has_pin } => Self::Open { has_pin },
+            LockState::Locked { why, tries_left } => Self::Locked {
+                shift_is_over: why == LockedWhy::ShiftOver,
+                tries_left,
+            },
+            LockState::LockedOut {
+                challenge,
+                code_tries_left,
+            } => Self::LockedOut {
+                challenge,
+                code_tries_left,
+            },
+        }
+    }
+}
+
+#[uniffi::export]
+impl Officer {
+    pub fn lock_state(&self) -> LockRecord {
+        self.core.lock_state().borrow().clone().into()
+    }
+
+    /// Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+    /// sign-on, or the device opens for whoever holds it.
+    pub fn set_pin(&self, pin: String) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.set_pin(&pin))?)
+    }
+
+    pub fn change_pin(&self, old: String, new: String) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.change_pin(&old, &new))?)
+    }
+
+    pub fn lock(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.lock())?)
+    }
+
+    pub fn unlock(&self, pin: String) -> Result<(), FfiError> {
+        self.runtime.block_on(self.core.unlock(&pin))?;
+        Ok(())
+    }
+
+    /// Gives the tries of the PIN back, by the code that a supervisor read out.
+    pub fn release(&self, code: String) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.release(&code))?)
+    }
+
+    /// The officer touched the device: it locks half an hour after the last time.
+    pub fn touch(&self) {
+        self.core.touch();
+    }
+
+    /// Locks what should be locked by now: first of all when the app wakes.
+    pub fn tend(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.tend())?)
+    }
+
+    /// Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+    pub fn shift_left_ms(&self) -> Option<i64> {
+        self.core.shift_left().map(|left| left.ms)
+    }
+
+    pub fn renew_shift(&self) -> Result<ShiftRecord, FfiError> {
+        Ok(self.runtime.block_on(self.core.renew_shift())?.into())
+    }
+
+    /// As `sign_off`, though attachments that the center does not have are lost.
+    pub fn sign_off_anyway(&self) -> Result<(), FfiError> {
+        Ok(self.runtime.block_on(self.core.sign_off_anyway())?)
     }
 }
 

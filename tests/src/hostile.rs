@@ -8,6 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use futures_util::{SinkExt, StreamExt};
 use mobile_core::Ticket;
 use mobile_core::identity::{Signer, SoftwareSigner, client_config, signing_request};
+use packet::custody::erasure_signing_input;
 use packet::signature::signing_input;
 use packet::{
     Actor, Author, CenterId, ChangeHash, Composed, DeviceNumber, Document, DocumentId, Draft,
@@ -86,6 +87,68 @@ impl HostileDevice {
     #[must_use]
     pub fn tls(&self) -> Arc<ClientConfig> {
         self.tls.clone()
+    }
+
+    /// As this very device, but with a certificate that was issued then.
+    ///
+    /// # Panics
+    /// When the center does not issue it.
+    #[must_use]
+    pub fn certified(&self, center: &crate::TestCenter, issued_ms: i64) -> Self {
+        let keys = &center.center().keys;
+        let request = signing_request(&self.signer).unwrap();
+        let issued = keys
+            .issue_device(&request, self.number.0, crate::AGENCY, issued_ms, 72)
+            .unwrap();
+        let identity = (issued.der, self.signer.clone());
+        Self {
+            number: self.number,
+            actor: self.actor,
+            center: self.center,
+            address: self.address.clone(),
+            signer: self.signer.clone(),
+            tls: client_config(keys.ca_certificate_der(), Some(identity)).unwrap(),
+            token: self.token.clone(),
+        }
+    }
+
+    /// What the center answers to this, by the certificate alone.
+    pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
+        post(&self.address, self.tls.clone(), path, body).await
+    }
+
+    /// Whether a connection comes about at all.
+    pub async fn is_let_in(&self) -> bool {
+        let (host, _) = self.address.rsplit_once(':').unwrap();
+        let name = host.to_owned().try_into().unwrap();
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(self.tls.clone());
+        let Ok(mut stream) = connector.connect(name, stream).await else {
+            return false;
+        };
+        // TLS 1.3: a client learns of its refusal when it reads.
+        let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        asked.is_ok() && matches!(stream.read(&mut [0; 16]).await, Ok(1..))
+    }
+
+    /// This device's signature over the words of a receipt.
+    #[must_use]
+    pub fn receipt(&self, statement: &str) -> Value {
+        let input = erasure_signing_input(statement.as_bytes());
+        let signature = self.signer.sign(&input).unwrap();
+        json!({"statement": statement, "signature": BASE64.encode(&signature)})
+    }
+
+    /// The center's id.
+    #[must_use]
+    pub fn center_id(&self) -> CenterId {
+        self.center
+    }
+
+    /// A request for a certificate of this device's key, in base64.
+    #[must_use]
+    pub fn request(&self) -> String {
+        BASE64.encode(&signing_request(&self.signer).unwrap())
     }
 
     /// What an honest device that has nothing says.

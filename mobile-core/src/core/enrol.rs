@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use packet::custody::ErasedWhy;
 use packet::{CenterId, DeviceNumber};
 use serde::Deserialize;
 use serde_json::json;
@@ -168,19 +169,18 @@ impl Core {
             if !self.is_open() {
                 return Err(CoreError::OtherOfficer);
             }
-            self.sign_off().await?;
+            self.must_lose_nothing().await?;
+            // The center first: a badge that nobody has ends nobody's shift.
+            self.ask_for_a_shift(&enrolled, officer, unit, None).await?;
+            self.erase(ErasedWhy::EndOfShift, None).await?;
+            self.hand_in_receipts().await;
         }
-        let has_pin = self.0.custody.lock().await.under_pin.is_some();
-        if self.0.rules.pin_first && !has_pin {
+        if self.0.rules.pin_first && !self.has_pin().await {
             return Err(CoreError::PinFirst);
         }
         let store = store_name(self.0.keys.as_ref())?;
-        let body = json!({"officer": officer, "unit": unit, "store": store, "pin": has_pin});
-        let answer = self
-            .ask_as(&enrolled, Method::POST, "/v1/shifts", &body)
-            .await?;
-        let answer: ShiftAnswer =
-            serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))?;
+        let asked = self.ask_for_a_shift(&enrolled, officer, unit, store);
+        let answer = asked.await?;
         let lasts_ms = answer.lasts_ms.unwrap_or(SHIFT_MS_MAX);
         let shift = Shift {
             officer: answer.officer,
@@ -194,6 +194,21 @@ impl Core {
         self.set_mounted(answer.mounted)?;
         self.begin_shift(shift.clone(), lasts_ms).await?;
         Ok(shift)
+    }
+
+    async fn ask_for_a_shift(
+        &self,
+        enrolled: &Enrolled,
+        officer: &str,
+        unit: &str,
+        store: Option<String>,
+    ) -> Result<ShiftAnswer, CoreError> {
+        let pin = self.has_pin().await;
+        let body = json!({"officer": officer, "unit": unit, "store": store, "pin": pin});
+        let answer = self
+            .ask_as(enrolled, Method::POST, "/v1/shifts", &body)
+            .await?;
+        serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))
     }
 
     /// The officer's own shift anew, for as long as the center gives one.

@@ -138,12 +138,17 @@ impl Core {
     /// the host's key store fails: it is done then when the device is next opened.
     pub async fn sign_off(&self) -> Result<(), CoreError> {
         if self.is_open() {
-            let count = self.0.store.run(Store::unsent_attachments).await?;
-            if count > 0 {
-                return Err(CoreError::AttachmentsUnsent { count });
-            }
+            self.must_lose_nothing().await?;
         }
         self.sign_off_anyway().await
+    }
+
+    /// Whether an open device could be erased without losing an attachment.
+    pub(super) async fn must_lose_nothing(&self) -> Result<(), CoreError> {
+        match self.0.store.run(Store::unsent_attachments).await? {
+            0 => Ok(()),
+            count => Err(CoreError::AttachmentsUnsent { count }),
+        }
     }
 
     /// As [`Core::sign_off`], and attachments that the center does not have are lost.

@@ -218,6 +218,10 @@ impl Core {
         self.0.lock_state.borrow().is_open()
     }
 
+    pub(super) async fn has_pin(&self) -> bool {
+        self.0.custody.lock().await.under_pin.is_some()
+    }
+
     /// Nothing is read or written while the device is locked, or should be by now.
     pub(super) fn must_be_open(&self) -> Result<(), CoreError> {
         if !self.is_open() {
@@ -280,7 +284,11 @@ impl Core {
     /// # Errors
     /// When the store does not close, or the host's key store does not keep.
     pub async fn tend(&self) -> Result<(), CoreError> {
-        self.keep_shift_clock()?;
+        {
+            // Not while an erasure is at it: nothing of the shift is put back.
+            let _custody = self.0.custody.lock().await;
+            self.keep_shift_clock()?;
+        }
         match self.due() {
             Some(why) => self.lock_because(why).await,
             None => Ok(()),

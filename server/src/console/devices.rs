@@ -249,7 +249,7 @@ pub(super) async fn act(
                 Ok(code) => {
                     let (first, last) = code.split_at(4);
                     let done = DoneView::Code {
-                        device: format!("device {number}"),
+                        device: format!("device no. {}", number.0),
                         code: format!("{first} {last}"),
                     };
                     return Ok(shown(&console, &actor, StatusCode::OK, None, Some(done)).await);
@@ -271,4 +271,20 @@ pub(super) async fn act(
             shown(&console, &actor, status, Some(why), None).await
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_a_picture_that_fits_into_a_page_without_styles_or_scripts_of_its_own() {
+        let drawn = picture(&"a".repeat(900));
+        assert!(drawn.starts_with("<svg") && drawn.contains("<path"));
+        for word in ["style=", "<script", "<?xml", "href"] {
+            assert!(!drawn.contains(word), "{word}");
+        }
+        // More than a picture holds: the text is there all the same.
+        assert_eq!(picture(&"a".repeat(4_000)), "");
+    }
 }

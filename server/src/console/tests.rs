@@ -892,3 +892,29 @@ async fn a_caution_that_is_kept_with_its_place_is_on_the_next_call_there_until_i
     assert!(!bench.audit("SetPremise").await.is_empty());
     assert!(!bench.audit("EndPremise").await.is_empty());
 }
+
+#[tokio::test]
+async fn an_analyst_sees_how_the_devices_stand_and_can_do_nothing_to_them() {
+    let bench = Bench::start().await;
+    let device = bench.device().await;
+    let (status, page) = bench.get("/devices").await;
+    assert_eq!(status, StatusCode::OK);
+    for words in [
+        "MDT 1",
+        "City Police",
+        "4A12, Diaz",
+        "in use",
+        "never heard",
+    ] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+    assert!(!page.contains("action=\"/devices"));
+    for what in ["erase", "revoke", "release", "code", "mounted"] {
+        let path = format!("/devices/{}/{what}", device.0);
+        let (status, _) = bench.post(&path, String::new()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{what}");
+    }
+    let form = "agency=pd&label=MDT+2".to_owned();
+    let (status, _) = bench.post("/devices/codes", form).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}

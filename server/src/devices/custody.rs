@@ -218,7 +218,8 @@ pub fn set_mounted(
     }
 }
 
-/// Whether what the device says of itself is worth a commit.
+/// Whether what the device says of itself is worth a commit: it is new, or was long ago, or
+/// the device has had a session since.
 ///
 /// # Errors
 /// When the store fails.
@@ -231,7 +232,8 @@ pub fn is_news(
 ) -> Result<bool, LogError> {
     let same = connection
         .prepare_cached(
-            "SELECT 1 FROM devices WHERE device = ?1 AND said = ?2 AND sealed = ?3 AND said_ms > ?4",
+            "SELECT 1 FROM devices WHERE device = ?1 AND said = ?2 AND sealed = ?3 AND said_ms > ?4
+               AND said_ms >= coalesce((SELECT max(began_ms) FROM contacts WHERE device = ?1), 0)",
         )?
         .exists(params![
             device.0,
