@@ -248,7 +248,7 @@ mod tests {
             findings: vec![Finding {
                 source: "Warrants".into(),
                 title: "Wanted for armed robbery".into(),
-                text: String::new(),
+                text: "on record".into(),
                 query: "person".into(),
                 recorded_ms: None,
                 answered_ms: 0,

@@ -240,11 +240,14 @@ async fn changed_files_are_in_force_without_a_restart_and_wrong_ones_change_noth
     changes.changed().await.unwrap();
     assert!(has_records(&live, so, pd));
 
-    fault.mark_unchanged();
     let wrong = people.replace("mallory-so", "malory-so");
     std::fs::write(policies.join("people.toml"), wrong).unwrap();
-    fault.changed().await.unwrap();
-    let said = fault.borrow_and_update().clone().unwrap();
+    let said = fault
+        .wait_for(Option::is_some)
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
     assert!(
         said.contains("people[1].agency: malory-so is none of the agencies"),
         "{said}"
@@ -252,8 +255,7 @@ async fn changed_files_are_in_force_without_a_restart_and_wrong_ones_change_noth
     assert!(has_records(&live, so, pd));
 
     std::fs::write(policies.join("people.toml"), people).unwrap();
-    fault.changed().await.unwrap();
-    assert_eq!(fault.borrow_and_update().clone(), None);
+    fault.wait_for(Option::is_none).await.unwrap();
     std::fs::remove_file(&agreement).unwrap();
     changes.mark_unchanged();
     changes.changed().await.unwrap();

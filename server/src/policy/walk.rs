@@ -190,7 +190,7 @@ async fn fill(center: &Arc<Center>, agency: &'static str) -> OfAgency {
         let finding = Entry::Finding(Finding {
             source: "Records".into(),
             title: secret(compartment, agency),
-            text: String::new(),
+            text: "on record".into(),
             query: QUERY.into(),
             recorded_ms: None,
             answered_ms: 0,

@@ -166,7 +166,7 @@ pub fn unseen(connection: &Connection, owner: &str, sight: &Sight) -> Result<u64
         .prepare_cached(&format!(
             "SELECT count(*) FROM notices AS n JOIN saved_searches AS s ON s.search = n.search
              JOIN calls AS c ON c.call = n.call
-             WHERE owner = ?1 AND seen_ms IS NULL AND {seen}"
+             WHERE owner = ?1 AND n.seen_ms IS NULL AND {seen}"
         ))?
         .query_row([owner], |row| row.get(0))?;
     Ok(count)
