@@ -115,13 +115,13 @@ impl Sight {
     /// A join and a condition, for entries of the index that stand in the query as `e`.
     #[must_use]
     pub(crate) fn of_entries(&self) -> (&'static str, String) {
-        let is_uniform = self.agencies.iter().all(|(_, seen)| *seen == self.others);
-        let join = if is_uniform {
-            ""
-        } else {
-            "JOIN calls AS whose ON whose.call = e.call"
-        };
-        (join, self.condition("e.compartment", "whose.agency"))
+        let condition = self.condition("e.compartment", "whose.agency");
+        if self.agencies.iter().all(|(_, seen)| *seen == self.others) {
+            return ("", condition);
+        }
+        // Why two calls are linked may tell of one that is hidden.
+        let condition = format!("{condition} AND e.kind <> 'link'");
+        ("JOIN calls AS whose ON whose.call = e.call", condition)
     }
 
     /// A condition on an agency: that it may be known of its calls at all.
