@@ -176,9 +176,10 @@ pub(super) struct CodeForm {
 pub(super) async fn new_code(
     State(console): State<Arc<Console>>,
     Extension(actor): Extension<Actor>,
-    Form(form): Form<CodeForm>,
+    form: Result<Form<CodeForm>, FormRejection>,
 ) -> Result<Response, Problem> {
     allow(&console.center, &actor, Act::NewEnrolmentCode, "").await?;
+    let Form(form) = form.map_err(|e| Problem::bad_field("label", e.body_text()))?;
     let mounted = form.mounted.is_some();
     let made = new_ticket(&console.center, &actor, form.agency, &form.label, mounted);
     Ok(match made.await {

@@ -274,6 +274,12 @@ fn variants(door: &Door) -> Vec<String> {
         "/live" => ["board", "search", "call&id={id}"]
             .map(|page| format!("/live?page={page}"))
             .into(),
+        "/devices/{device}/{what}" => ["erase", "revoke", "release", "code", "mounted"]
+            .map(|what| path.replace("{what}", what))
+            .into(),
+        "/people/{id}/{act}" => ["disable", "enable", "release", "certify", "link"]
+            .map(|act| path.replace("{act}", act))
+            .into(),
         "/v1/calls/{id}/attachments" | "/calls/{id}/attachments" => {
             vec![format!("{path}?name=x.pdf")]
         }
@@ -306,6 +312,7 @@ fn request(door: &Door, path: &str, asked: &Asked<'_>) -> Request<Body> {
         false => path
             .replace("{id}", "999")
             .replace("{list}", "list")
+            .replace("{number}", "999")
             .replace("{device}", "999"),
     };
     let body = match (door.0, path) {
