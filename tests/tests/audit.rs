@@ -337,10 +337,9 @@ async fn a_center_with_a_full_disk_tells_everybody_and_enters_later_what_it_disc
     let center = TestCenter::start().await;
     let call = center.api.call("26-1", &[]).await;
     let page = async || {
-        let url = format!("http://{}/calls/{call}", center.console);
-        let answer = reqwest::get(url).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.text().await.unwrap()
+        let answer = center.api.page(&format!("/calls/{call}")).await.unwrap();
+        assert_eq!(answer.status, 200);
+        answer.text
     };
     assert!(!page().await.contains("class=\"alarm\""));
     // Of the store's pages those that are there, and no more.
