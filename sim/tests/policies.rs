@@ -30,6 +30,7 @@ use server::shifts::Shift;
 use server::triage::Rules;
 use sync::device::{Device, Kept, Next as DeviceNext, Store};
 use sync::frame::Hello;
+use sync::limits::REPORT_MS_MAX;
 use sync::relay::{Next, Relay, Standing};
 
 const CASES: usize = 1_000;
@@ -643,15 +644,17 @@ impl World {
 
     fn next_up(&mut self, index: usize) -> bool {
         let officer = &mut self.officers[index];
-        match officer.device.next(self.now_ms + 60_000) {
-            DeviceNext::Send(bytes) => {
+        // A report may wait for so long; nothing is asked of the link in that time.
+        for later_ms in [0, REPORT_MS_MAX] {
+            self.now_ms += later_ms;
+            if let DeviceNext::Send(bytes) = officer.device.next(self.now_ms) {
                 let session = officer.session.as_mut().unwrap();
                 session.relay.heard(self.now_ms);
                 session.relay.message(&bytes, self.now_ms).unwrap();
-                true
+                return true;
             }
-            _ => false,
         }
+        false
     }
 
     /// What this officer's device should hold: each document and its changes.
