@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
@@ -146,8 +147,10 @@ pub struct Question<'a> {
 }
 
 /// Policies that are in force together.
+#[derive(Clone)]
 pub struct Policies {
     names: Names,
+    validator: Arc<Validator>,
     set: PolicySet,
     actions: HashMap<String, Entity>,
     types: Types,
@@ -164,6 +167,7 @@ impl fmt::Debug for Policies {
     }
 }
 
+#[derive(Clone)]
 struct Types {
     agency: EntityTypeName,
     role: EntityTypeName,
@@ -237,23 +241,31 @@ impl Policies {
             .iter()
             .map(|action| (action.uid().id().unescaped().to_owned(), action.clone()))
             .collect();
-        let validator = Validator::new(schema);
         let mut all = Self {
             names: names.clone(),
+            validator: Arc::new(Validator::new(schema)),
             set: PolicySet::new(),
             actions,
             types: Types::new().map_err(built_in)?,
             refs: HashMap::new(),
             names_people: false,
         };
-        all.add(&validator, "built-in roles.cedar", ROLES)?;
-        for (file, text) in agreements {
-            all.add(&validator, file, text)?;
-        }
-        Ok(all)
+        all.add("built-in roles.cedar", ROLES)?;
+        all.and(agreements)
     }
 
-    fn add(&mut self, validator: &Validator, file: &str, text: &str) -> Result<(), PolicyFault> {
+    /// These, and agreements by the names of their files.
+    ///
+    /// # Errors
+    /// As [`Policies::read`].
+    pub fn and(mut self, agreements: &[(String, String)]) -> Result<Self, PolicyFault> {
+        for (file, text) in agreements {
+            self.add(file, text)?;
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, file: &str, text: &str) -> Result<(), PolicyFault> {
         let fault = |offset: Option<usize>, what: String| PolicyFault {
             file: file.into(),
             at: offset.map(|offset| place(text, offset)),
@@ -270,7 +282,7 @@ impl Policies {
                 "wanted a policy that is whole: none with a place to be filled in".into(),
             ));
         }
-        let validated = validator.validate(&parsed, ValidationMode::Strict);
+        let validated = self.validator.validate(&parsed, ValidationMode::Strict);
         if let Some(error) = validated.validation_errors().next() {
             let of_policy = || {
                 parsed
