@@ -560,6 +560,8 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 52429:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_correct() != 10500:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_enrol() != 62536:
@@ -576,6 +578,10 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_link() != 48923:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_lock() != 64044:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_lock_state() != 62797:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics() != 24435:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_network_changed() != 9530:
@@ -590,19 +596,29 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_pause() != 34975:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_release() != 48362:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift() != 6425:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_resume() != 47647:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_aside() != 56862:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_link() != 53825:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_pin() != 27296:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status() != 60757:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shift() != 56441:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms() != 34062:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_shown() != 47977:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off() != 33644:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway() != 22724:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on() != 43899:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -617,6 +633,12 @@ def _uniffi_check_api_checksums(lib):
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packets() != 62458:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once() != 42690:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_tend() != 42418:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_touch() != 42988:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_unlock() != 16288:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change() != 52864:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -713,6 +735,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.rest
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_correct.restype = ctypes.c_uint16
@@ -737,6 +762,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lock.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lock.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lock_state.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lock_state.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_metrics.restype = ctypes.c_uint16
@@ -758,6 +789,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_packets.restype
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_pause.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_pause.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_release.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_release.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_resume.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_resume.restype = ctypes.c_uint16
@@ -767,18 +804,27 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_aside.resty
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_link.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_link.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_pin.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_pin.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shift.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shift.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shown.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_shown.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on.restype = ctypes.c_uint16
@@ -800,6 +846,15 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_subscribe_packe
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_sync_once.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_tend.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_tend.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_touch.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_touch.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_unlock.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_unlock.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change.restype = ctypes.c_uint16
@@ -934,6 +989,13 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_change_pin.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_change_pin.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_correct.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -982,6 +1044,16 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock_state.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock_state.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_metrics.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1022,6 +1094,17 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_pause.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_pause.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_release.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_release.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_renew_shift.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_renew_shift.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_resume.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1038,6 +1121,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_link.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_link.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_pin.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_pin.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_status.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1050,6 +1139,11 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shown.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1061,6 +1155,11 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_on.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1103,6 +1202,22 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once.argtypes = 
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_tend.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_tend.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_touch.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_touch.restype = None
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_unlock.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_unlock.restype = None
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_wait_for_change.argtypes = (
     ctypes.c_uint64,
     ctypes.c_uint64,
@@ -5031,6 +5146,55 @@ class ForerunnerError:  # type: ignore
         def __repr__(self):
             return "ForerunnerError.Paused({})".format(str(self))
     _UniffiTempForerunnerError.Paused = Paused # type: ignore
+    class Locked(_UniffiTempForerunnerError):
+        """
+        Ask for the PIN, then again.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.Locked({})".format(str(self))
+    _UniffiTempForerunnerError.Locked = Locked # type: ignore
+    class Wrong(_UniffiTempForerunnerError):
+        """
+        Not the PIN, or not the code: so many tries are left.
+"""
+        
+        def __init__(self, tries_left, reason):
+            super().__init__(", ".join([
+                "tries_left={!r}".format(tries_left),
+                "reason={!r}".format(reason),
+            ]))
+            self.tries_left = tries_left
+            self.reason = reason
+
+        def __repr__(self):
+            return "ForerunnerError.Wrong({})".format(str(self))
+    _UniffiTempForerunnerError.Wrong = Wrong # type: ignore
+    class LockedOut(_UniffiTempForerunnerError):
+        """
+        A supervisor has to release the device: [`Officer::lock_state`] has the challenge.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.LockedOut({})".format(str(self))
+    _UniffiTempForerunnerError.LockedOut = LockedOut # type: ignore
+    class ShiftOver(_UniffiTempForerunnerError):
+        """
+        Show the sign-on page: what is on the device stays.
+"""
+        
+        def __init__(self):
+            pass
+
+        def __repr__(self):
+            return "ForerunnerError.ShiftOver({})".format(str(self))
+    _UniffiTempForerunnerError.ShiftOver = ShiftOver # type: ignore
     class Cancelled(_UniffiTempForerunnerError):
         """
         `cancel` ended the call. Nothing is half done; calling again is safe.
@@ -5147,29 +5311,43 @@ class _UniffiFfiConverterTypeForerunnerError(_UniffiConverterRustBuffer):
             return ForerunnerError.Paused(
             )
         if variant == 4:
-            return ForerunnerError.Cancelled(
+            return ForerunnerError.Locked(
             )
         if variant == 5:
-            return ForerunnerError.CannotWrite(
+            return ForerunnerError.Wrong(
+                _UniffiFfiConverterUInt8.read(buf),
                 _UniffiFfiConverterString.read(buf),
             )
         if variant == 6:
-            return ForerunnerError.NotFound(
-                _UniffiFfiConverterString.read(buf),
+            return ForerunnerError.LockedOut(
             )
         if variant == 7:
-            return ForerunnerError.Invalid(
-                _UniffiFfiConverterString.read(buf),
+            return ForerunnerError.ShiftOver(
             )
         if variant == 8:
-            return ForerunnerError.Unreachable(
-                _UniffiFfiConverterString.read(buf),
+            return ForerunnerError.Cancelled(
             )
         if variant == 9:
-            return ForerunnerError.Refused(
+            return ForerunnerError.CannotWrite(
                 _UniffiFfiConverterString.read(buf),
             )
         if variant == 10:
+            return ForerunnerError.NotFound(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 11:
+            return ForerunnerError.Invalid(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 12:
+            return ForerunnerError.Unreachable(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 13:
+            return ForerunnerError.Refused(
+                _UniffiFfiConverterString.read(buf),
+            )
+        if variant == 14:
             return ForerunnerError.Failed(
                 _UniffiFfiConverterString.read(buf),
             )
@@ -5182,6 +5360,16 @@ class _UniffiFfiConverterTypeForerunnerError(_UniffiConverterRustBuffer):
         if isinstance(value, ForerunnerError.NotEnrolled):
             return
         if isinstance(value, ForerunnerError.Paused):
+            return
+        if isinstance(value, ForerunnerError.Locked):
+            return
+        if isinstance(value, ForerunnerError.Wrong):
+            _UniffiFfiConverterUInt8.check_lower(value.tries_left)
+            _UniffiFfiConverterString.check_lower(value.reason)
+            return
+        if isinstance(value, ForerunnerError.LockedOut):
+            return
+        if isinstance(value, ForerunnerError.ShiftOver):
             return
         if isinstance(value, ForerunnerError.Cancelled):
             return
@@ -5212,25 +5400,35 @@ class _UniffiFfiConverterTypeForerunnerError(_UniffiConverterRustBuffer):
             buf.write_i32(2)
         if isinstance(value, ForerunnerError.Paused):
             buf.write_i32(3)
-        if isinstance(value, ForerunnerError.Cancelled):
+        if isinstance(value, ForerunnerError.Locked):
             buf.write_i32(4)
-        if isinstance(value, ForerunnerError.CannotWrite):
+        if isinstance(value, ForerunnerError.Wrong):
             buf.write_i32(5)
+            _UniffiFfiConverterUInt8.write(value.tries_left, buf)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, ForerunnerError.NotFound):
+        if isinstance(value, ForerunnerError.LockedOut):
             buf.write_i32(6)
-            _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, ForerunnerError.Invalid):
+        if isinstance(value, ForerunnerError.ShiftOver):
             buf.write_i32(7)
-            _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, ForerunnerError.Unreachable):
+        if isinstance(value, ForerunnerError.Cancelled):
             buf.write_i32(8)
-            _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, ForerunnerError.Refused):
+        if isinstance(value, ForerunnerError.CannotWrite):
             buf.write_i32(9)
             _UniffiFfiConverterString.write(value.reason, buf)
-        if isinstance(value, ForerunnerError.Failed):
+        if isinstance(value, ForerunnerError.NotFound):
             buf.write_i32(10)
+            _UniffiFfiConverterString.write(value.reason, buf)
+        if isinstance(value, ForerunnerError.Invalid):
+            buf.write_i32(11)
+            _UniffiFfiConverterString.write(value.reason, buf)
+        if isinstance(value, ForerunnerError.Unreachable):
+            buf.write_i32(12)
+            _UniffiFfiConverterString.write(value.reason, buf)
+        if isinstance(value, ForerunnerError.Refused):
+            buf.write_i32(13)
+            _UniffiFfiConverterString.write(value.reason, buf)
+        if isinstance(value, ForerunnerError.Failed):
+            buf.write_i32(14)
             _UniffiFfiConverterString.write(value.reason, buf)
 
 
@@ -5550,6 +5748,186 @@ class _UniffiFfiConverterTypeListUpdate(_UniffiConverterRustBuffer):
             buf.write_i32(2)
             _UniffiFfiConverterSequenceString.write(value.removed, buf)
             _UniffiFfiConverterSequenceTypePlacedSummary.write(value.placed, buf)
+
+
+
+
+
+
+
+
+class LockRecord:
+    """
+    Whether the device is open, and what opens it if not; see [`crate::LockState`].
+"""
+    def __init__(self):
+        raise RuntimeError("LockRecord cannot be instantiated directly")
+
+    # Each enum variant is a nested class of the enum itself.
+    @dataclass
+    class OPEN:
+        
+        def __init__(self, has_pin:bool):
+            self.has_pin = has_pin
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "LockRecord.OPEN(has_pin={})".format(self.has_pin)
+        def __eq__(self, other):
+            if not isinstance(other, LockRecord):
+                return NotImplemented
+            if not other.is_OPEN():
+                return False
+            if self.has_pin != other.has_pin:
+                return False
+            return True
+
+    @dataclass
+    class LOCKED:
+        """
+        The PIN opens it; where the shift is over, after a new sign-on.
+"""
+        
+        def __init__(self, shift_is_over:bool, tries_left:int):
+            self.shift_is_over = shift_is_over
+            
+            
+            self.tries_left = tries_left
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "LockRecord.LOCKED(shift_is_over={}, tries_left={})".format(self.shift_is_over, self.tries_left)
+        def __eq__(self, other):
+            if not isinstance(other, LockRecord):
+                return NotImplemented
+            if not other.is_LOCKED():
+                return False
+            if self.shift_is_over != other.shift_is_over:
+                return False
+            if self.tries_left != other.tries_left:
+                return False
+            return True
+
+    @dataclass
+    class LOCKED_OUT:
+        """
+        A supervisor releases it: from the center, or by a code for this challenge.
+"""
+        
+        def __init__(self, challenge:str, code_tries_left:int):
+            self.challenge = challenge
+            
+            
+            self.code_tries_left = code_tries_left
+            
+            
+            pass
+
+    
+            
+            
+    
+        def __str__(self):
+            return "LockRecord.LOCKED_OUT(challenge={}, code_tries_left={})".format(self.challenge, self.code_tries_left)
+        def __eq__(self, other):
+            if not isinstance(other, LockRecord):
+                return NotImplemented
+            if not other.is_LOCKED_OUT():
+                return False
+            if self.challenge != other.challenge:
+                return False
+            if self.code_tries_left != other.code_tries_left:
+                return False
+            return True
+
+    
+
+    # For each variant, we have `is_NAME` and `is_name` methods for easily checking
+    # whether an instance is that variant.
+    def is_OPEN(self) -> bool:
+        return isinstance(self, LockRecord.OPEN)
+    def is_open(self) -> bool:
+        return isinstance(self, LockRecord.OPEN)
+    def is_LOCKED(self) -> bool:
+        return isinstance(self, LockRecord.LOCKED)
+    def is_locked(self) -> bool:
+        return isinstance(self, LockRecord.LOCKED)
+    def is_LOCKED_OUT(self) -> bool:
+        return isinstance(self, LockRecord.LOCKED_OUT)
+    def is_locked_out(self) -> bool:
+        return isinstance(self, LockRecord.LOCKED_OUT)
+    
+
+# Now, a little trick - we make each nested variant class be a subclass of the main
+# enum class, so that method calls and instance checks etc will work intuitively.
+# We might be able to do this a little more neatly with a metaclass, but this'll do.
+LockRecord.OPEN = type("LockRecord.OPEN", (LockRecord.OPEN, LockRecord,), {})  # type: ignore
+LockRecord.LOCKED = type("LockRecord.LOCKED", (LockRecord.LOCKED, LockRecord,), {})  # type: ignore
+LockRecord.LOCKED_OUT = type("LockRecord.LOCKED_OUT", (LockRecord.LOCKED_OUT, LockRecord,), {})  # type: ignore
+
+
+
+
+class _UniffiFfiConverterTypeLockRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return LockRecord.OPEN(
+                _UniffiFfiConverterBoolean.read(buf),
+            )
+        if variant == 2:
+            return LockRecord.LOCKED(
+                _UniffiFfiConverterBoolean.read(buf),
+                _UniffiFfiConverterUInt8.read(buf),
+            )
+        if variant == 3:
+            return LockRecord.LOCKED_OUT(
+                _UniffiFfiConverterString.read(buf),
+                _UniffiFfiConverterUInt8.read(buf),
+            )
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value.is_OPEN():
+            _UniffiFfiConverterBoolean.check_lower(value.has_pin)
+            return
+        if value.is_LOCKED():
+            _UniffiFfiConverterBoolean.check_lower(value.shift_is_over)
+            _UniffiFfiConverterUInt8.check_lower(value.tries_left)
+            return
+        if value.is_LOCKED_OUT():
+            _UniffiFfiConverterString.check_lower(value.challenge)
+            _UniffiFfiConverterUInt8.check_lower(value.code_tries_left)
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value.is_OPEN():
+            buf.write_i32(1)
+            _UniffiFfiConverterBoolean.write(value.has_pin, buf)
+        if value.is_LOCKED():
+            buf.write_i32(2)
+            _UniffiFfiConverterBoolean.write(value.shift_is_over, buf)
+            _UniffiFfiConverterUInt8.write(value.tries_left, buf)
+        if value.is_LOCKED_OUT():
+            buf.write_i32(3)
+            _UniffiFfiConverterString.write(value.challenge, buf)
+            _UniffiFfiConverterUInt8.write(value.code_tries_left, buf)
 
 
 
@@ -7210,6 +7588,8 @@ class OfficerProtocol(typing.Protocol):
         task does not reach this library, so this is how it is told.
 """
         raise NotImplementedError
+    def change_pin(self, old: str,new: str) -> None:
+        raise NotImplementedError
     def correct(self, call: str,compartment: str,entry: str,text: typing.Optional[str]) -> str:
         """
         Corrects an entry of this compartment, or withdraws it when there is no text.
@@ -7244,6 +7624,10 @@ class OfficerProtocol(typing.Protocol):
         raise NotImplementedError
     def link(self, ) -> LinkRecord:
         raise NotImplementedError
+    def lock(self, ) -> None:
+        raise NotImplementedError
+    def lock_state(self, ) -> LockRecord:
+        raise NotImplementedError
     def metrics(self, ) -> MetricsRecord:
         raise NotImplementedError
     def network_changed(self, ) -> None:
@@ -7264,6 +7648,13 @@ class OfficerProtocol(typing.Protocol):
         Closes every file, before the app is suspended.
 """
         raise NotImplementedError
+    def release(self, code: str) -> None:
+        """
+        Gives the tries of the PIN back, by the code that a supervisor read out.
+"""
+        raise NotImplementedError
+    def renew_shift(self, ) -> ShiftRecord:
+        raise NotImplementedError
     def resume(self, ) -> None:
         raise NotImplementedError
     def set_aside(self, ) -> typing.Optional[str]:
@@ -7273,9 +7664,20 @@ class OfficerProtocol(typing.Protocol):
         raise NotImplementedError
     def set_link(self, may_connect: bool) -> None:
         raise NotImplementedError
+    def set_pin(self, pin: str) -> None:
+        """
+        Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+        sign-on, or the device opens for whoever holds it.
+"""
+        raise NotImplementedError
     def set_status(self, call: str,status: StatusKind) -> str:
         raise NotImplementedError
     def shift(self, ) -> typing.Optional[ShiftRecord]:
+        raise NotImplementedError
+    def shift_left_ms(self, ) -> typing.Optional[int]:
+        """
+        Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+"""
         raise NotImplementedError
     def shown(self, call: str) -> None:
         """
@@ -7283,6 +7685,11 @@ class OfficerProtocol(typing.Protocol):
 """
         raise NotImplementedError
     def sign_off(self, ) -> None:
+        raise NotImplementedError
+    def sign_off_anyway(self, ) -> None:
+        """
+        As `sign_off`, though attachments that the center does not have are lost.
+"""
         raise NotImplementedError
     def sign_on(self, officer: str,unit: str) -> ShiftRecord:
         raise NotImplementedError
@@ -7314,6 +7721,18 @@ class OfficerProtocol(typing.Protocol):
         Exchanges what waits with the center, within `budget`; dials by itself, or uses the
         session that [`Officer::start`] keeps. Blocks for `ms_max` at the most.
 """
+        raise NotImplementedError
+    def tend(self, ) -> None:
+        """
+        Locks what should be locked by now: first of all when the app wakes.
+"""
+        raise NotImplementedError
+    def touch(self, ) -> None:
+        """
+        The officer touched the device: it locks half an hour after the last time.
+"""
+        raise NotImplementedError
+    def unlock(self, pin: str) -> None:
         raise NotImplementedError
     def wait_for_change(self, timeout_ms: int) -> bool:
         """
@@ -7543,6 +7962,24 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def change_pin(self, old: str,new: str) -> None:
+        
+        _UniffiFfiConverterString.check_lower(old)
+
+        _UniffiFfiConverterString.check_lower(new)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(old),
+            _UniffiFfiConverterString.lower(new),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_change_pin,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def correct(self, call: str,compartment: str,entry: str,text: typing.Optional[str]) -> str:
         """
         Corrects an entry of this compartment, or withdraws it when there is no text.
@@ -7681,6 +8118,30 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def lock(self, ) -> None:
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def lock_state(self, ) -> LockRecord:
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeLockRecord.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock_state,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def metrics(self, ) -> MetricsRecord:
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -7790,6 +8251,36 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def release(self, code: str) -> None:
+        """
+        Gives the tries of the PIN back, by the code that a supervisor read out.
+"""
+        
+        _UniffiFfiConverterString.check_lower(code)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(code),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_release,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def renew_shift(self, ) -> ShiftRecord:
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeShiftRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_renew_shift,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def resume(self, ) -> None:
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -7832,6 +8323,25 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def set_pin(self, pin: str) -> None:
+        """
+        Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+        sign-on, or the device opens for whoever holds it.
+"""
+        
+        _UniffiFfiConverterString.check_lower(pin)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(pin),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_pin,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def set_status(self, call: str,status: StatusKind) -> str:
         
         _UniffiFfiConverterString.check_lower(call)
@@ -7862,6 +8372,21 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def shift_left_ms(self, ) -> typing.Optional[int]:
+        """
+        Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterOptionalInt64.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def shown(self, call: str) -> None:
         """
         The packet was on a lit, unlocked screen.
@@ -7889,6 +8414,21 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def sign_off_anyway(self, ) -> None:
+        """
+        As `sign_off`, though attachments that the center does not have are lost.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -8011,6 +8551,51 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sync_once,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def tend(self, ) -> None:
+        """
+        Locks what should be locked by now: first of all when the app wakes.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_tend,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def touch(self, ) -> None:
+        """
+        The officer touched the device: it locks half an hour after the last time.
+"""
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_touch,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def unlock(self, pin: str) -> None:
+        
+        _UniffiFfiConverterString.check_lower(pin)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(pin),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_unlock,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -8173,6 +8758,7 @@ __all__ = [
     "ForerunnerError",
     "LinkRecord",
     "ListUpdate",
+    "LockRecord",
     "PacketUpdate",
     "AttachmentRecord",
     "ContentRecord",

@@ -89,6 +89,9 @@ pub(crate) async fn new_ticket(
     {
         return Err(Problem::bad_field("agency", "one of the center's agencies"));
     }
+    if actor.agency.as_ref().is_some_and(|own| *own != agency) {
+        return Err(Problem::bad_field("agency", "your own"));
+    }
     let label = label.trim().to_owned();
     if !(1..=40).contains(&label.chars().count()) {
         return Err(Problem::bad_field("label", "1 to 40 characters"));

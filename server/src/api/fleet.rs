@@ -24,7 +24,8 @@ use crate::problem::Problem;
 /// Most devices in one answer.
 pub(crate) const DEVICES_MAX: usize = 1_000;
 
-/// Does this to a device, and puts on record who had it done.
+/// Does this to a device, and puts on record who had it done. To who answers for one agency
+/// the devices of others are not there.
 pub(crate) async fn done<T: Send + 'static>(
     center: &Arc<Center>,
     actor: &Actor,
@@ -36,7 +37,17 @@ pub(crate) async fn done<T: Send + 'static>(
         object: device.to_string(),
         ..Record::by(actor, act)
     };
+    let own = actor.agency.clone();
     let writing = center.log.write(move |ledger| {
+        if let Some(own) = own {
+            let known = devices::find(ledger.sql(), device)?;
+            if known.is_none_or(|known| known.agency != own) {
+                return Err(LogError::Unknown {
+                    what: "device",
+                    id: device.to_string(),
+                });
+            }
+        }
         let done = work(ledger)?;
         audit::record(ledger, &record)?;
         Ok::<_, LogError>(done)
@@ -191,7 +202,7 @@ pub(super) async fn all(
     allow(&center, &caller, Act::SeeDevices, "").await?;
     let Query(request) = request.map_err(|e| Problem::bad_field("agency", e.body_text()))?;
     let read = center.log.readers().read(move |connection| {
-        let agency = request.agency.as_deref();
+        let agency = caller.agency.as_deref().or(request.agency.as_deref());
         list::list(connection, agency, clock::now_ms(), DEVICES_MAX)
     });
     let (total, devices) = read.await?;

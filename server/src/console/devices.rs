@@ -46,11 +46,12 @@ async fn shown(
     done: Option<DoneView>,
 ) -> Response {
     let now_ms = clock::now_ms();
+    let own = actor.agency.clone();
     let read = console
         .center
         .log
         .readers()
-        .read(move |connection| list::list(connection, None, now_ms, DEVICES_MAX));
+        .read(move |connection| list::list(connection, own.as_deref(), now_ms, DEVICES_MAX));
     let ((total, devices), open_calls) = match (read.await, console.open_calls().await) {
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
@@ -64,6 +65,7 @@ async fn shown(
         may_act: decide(actor.role, Act::EraseDevice),
         agencies: agencies
             .iter()
+            .filter(|agency| actor.agency.as_ref().is_none_or(|own| *own == agency.id))
             .map(|agency| (agency.id.clone(), agency.name.clone()))
             .collect(),
         not_shown: total.saturating_sub(devices.len() as u64),

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::view::TEXT_CHARS_MAX;
 use crate::accept::Peer;
+use crate::api::{fleet, new_ticket};
 use crate::center::{Center, Running};
 use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
@@ -32,6 +33,7 @@ use crate::log::{Happening, LogError};
 use crate::people::Post;
 use crate::people::accounts::{self, NewPerson};
 use crate::people::sessions::{self, Browser, Session};
+use crate::policy::{Actor, Role};
 use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
 
@@ -917,4 +919,29 @@ async fn an_analyst_sees_how_the_devices_stand_and_can_do_nothing_to_them() {
     let form = "agency=pd&label=MDT+2".to_owned();
     let (status, _) = bench.post("/devices/codes", form).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_supervisor_answers_for_the_devices_of_the_own_agency_and_sees_no_others() {
+    let bench = Bench::start().await;
+    let device = bench.device().await;
+    let of = |agency: &str| Actor {
+        name: "Okafor".into(),
+        agency: Some(agency.into()),
+        ..Actor::of(Role::Supervisor)
+    };
+    let own = fleet::order_erasure(bench.center(), &of("pd"), device).await;
+    assert!(own.is_ok(), "{own:?}");
+    let other = of("sheriff");
+    let erased = fleet::order_erasure(bench.center(), &other, device).await;
+    let revoked = fleet::revoke(bench.center(), &other, device).await;
+    let told = fleet::code_for(bench.center(), &other, device, "12345678".into()).await;
+    for refused in [erased.map(drop), revoked, told.map(drop)] {
+        assert!(
+            matches!(refused, Err(LogError::Unknown { .. })),
+            "{refused:?}"
+        );
+    }
+    let ticket = new_ticket(bench.center(), &other, "pd".into(), "MDT 9", false).await;
+    assert!(ticket.is_err(), "a ticket for another agency's device");
 }

@@ -2097,6 +2097,8 @@ public protocol OfficerProtocol: AnyObject, Sendable {
      */
     func cancel() 
     
+    func changePin(old: String, new: String) throws 
+    
     /**
      * Corrects an entry of this compartment, or withdraws it when there is no text.
      */
@@ -2131,6 +2133,10 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     
     func link()  -> LinkRecord
     
+    func lock() throws 
+    
+    func lockState()  -> LockRecord
+    
     func networkChanged() 
     
     /**
@@ -2149,6 +2155,13 @@ public protocol OfficerProtocol: AnyObject, Sendable {
      */
     func pause() throws 
     
+    /**
+     * Gives the tries of the PIN back, by the code that a supervisor read out.
+     */
+    func release(code: String) throws 
+    
+    func renewShift() throws  -> ShiftRecord
+    
     func resume() throws 
     
     /**
@@ -2158,9 +2171,20 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     
     func setLink(mayConnect: Bool) 
     
+    /**
+     * Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+     * sign-on, or the device opens for whoever holds it.
+     */
+    func setPin(pin: String) throws 
+    
     func setStatus(call: String, status: StatusKind) throws  -> String
     
     func shift()  -> ShiftRecord?
+    
+    /**
+     * Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+     */
+    func shiftLeftMs()  -> Int64?
     
     /**
      * The packet was on a lit, unlocked screen.
@@ -2168,6 +2192,11 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     func shown(call: String) throws 
     
     func signOff() throws 
+    
+    /**
+     * As `sign_off`, though attachments that the center does not have are lost.
+     */
+    func signOffAnyway() throws 
     
     func signOn(officer: String, unit: String) throws  -> ShiftRecord
     
@@ -2177,6 +2206,18 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     func start() 
     
     func stop() 
+    
+    /**
+     * Locks what should be locked by now: first of all when the app wakes.
+     */
+    func tend() throws 
+    
+    /**
+     * The officer touched the device: it locks half an hour after the last time.
+     */
+    func touch() 
+    
+    func unlock(pin: String) throws 
     
     /**
      * Waits until something stored has changed since the last call of this kind; `false`
@@ -2385,6 +2426,16 @@ open func cancel()  {try! rustCall() {
 }
 }
     
+open func changePin(old: String, new: String)throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_change_pin(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(old),
+        FfiConverterString.lower(new),uniffiCallStatus
+    )
+}
+}
+    
     /**
      * Corrects an entry of this compartment, or withdraws it when there is no text.
      */
@@ -2481,6 +2532,23 @@ open func link() -> LinkRecord  {
 })
 }
     
+open func lock()throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_lock(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+open func lockState() -> LockRecord  {
+    return try!  FfiConverterTypeLockRecord_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_lock_state(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
 open func networkChanged()  {try! rustCall() {
         uniffiCallStatus in
     uniffi_forerunner_mobile_core_fn_method_officer_network_changed(
@@ -2544,6 +2612,27 @@ open func pause()throws   {try rustCallWithError(FfiConverterTypeForerunnerError
 }
 }
     
+    /**
+     * Gives the tries of the PIN back, by the code that a supervisor read out.
+     */
+open func release(code: String)throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_release(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+}
+}
+    
+open func renewShift()throws  -> ShiftRecord  {
+    return try  FfiConverterTypeShiftRecord_lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_renew_shift(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
 open func resume()throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
         uniffiCallStatus in
     uniffi_forerunner_mobile_core_fn_method_officer_resume(
@@ -2573,6 +2662,19 @@ open func setLink(mayConnect: Bool)  {try! rustCall() {
 }
 }
     
+    /**
+     * Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+     * sign-on, or the device opens for whoever holds it.
+     */
+open func setPin(pin: String)throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_set_pin(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(pin),uniffiCallStatus
+    )
+}
+}
+    
 open func setStatus(call: String, status: StatusKind)throws  -> String  {
     return try  FfiConverterString.lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
         uniffiCallStatus in
@@ -2594,6 +2696,18 @@ open func shift() -> ShiftRecord?  {
 }
     
     /**
+     * Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+     */
+open func shiftLeftMs() -> Int64?  {
+    return try!  FfiConverterOptionInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
      * The packet was on a lit, unlocked screen.
      */
 open func shown(call: String)throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
@@ -2608,6 +2722,17 @@ open func shown(call: String)throws   {try rustCallWithError(FfiConverterTypeFor
 open func signOff()throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
         uniffiCallStatus in
     uniffi_forerunner_mobile_core_fn_method_officer_sign_off(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * As `sign_off`, though attachments that the center does not have are lost.
+     */
+open func signOffAnyway()throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
@@ -2639,6 +2764,37 @@ open func stop()  {try! rustCall() {
         uniffiCallStatus in
     uniffi_forerunner_mobile_core_fn_method_officer_stop(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Locks what should be locked by now: first of all when the app wakes.
+     */
+open func tend()throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_tend(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * The officer touched the device: it locks half an hour after the last time.
+     */
+open func touch()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_touch(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+open func unlock(pin: String)throws   {try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_unlock(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(pin),uniffiCallStatus
     )
 }
 }
@@ -4920,6 +5076,23 @@ enum ForerunnerError: Swift.Error, Equatable, Hashable, Foundation.LocalizedErro
      */
     case Paused
     /**
+     * Ask for the PIN, then again.
+     */
+    case Locked
+    /**
+     * Not the PIN, or not the code: so many tries are left.
+     */
+    case Wrong(triesLeft: UInt8, reason: String
+    )
+    /**
+     * A supervisor has to release the device: [`Officer::lock_state`] has the challenge.
+     */
+    case LockedOut
+    /**
+     * Show the sign-on page: what is on the device stays.
+     */
+    case ShiftOver
+    /**
      * `cancel` ended the call. Nothing is half done; calling again is safe.
      */
     case Cancelled
@@ -4987,23 +5160,30 @@ public struct FfiConverterTypeForerunnerError: FfiConverterRustBuffer {
         case 1: return .SignOnFirst
         case 2: return .NotEnrolled
         case 3: return .Paused
-        case 4: return .Cancelled
-        case 5: return .CannotWrite(
+        case 4: return .Locked
+        case 5: return .Wrong(
+            triesLeft: try FfiConverterUInt8.read(from: &buf), 
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 6: return .NotFound(
+        case 6: return .LockedOut
+        case 7: return .ShiftOver
+        case 8: return .Cancelled
+        case 9: return .CannotWrite(
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 7: return .Invalid(
+        case 10: return .NotFound(
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 8: return .Unreachable(
+        case 11: return .Invalid(
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 9: return .Refused(
+        case 12: return .Unreachable(
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 10: return .Failed(
+        case 13: return .Refused(
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 14: return .Failed(
             reason: try FfiConverterString.read(from: &buf)
             )
 
@@ -5030,37 +5210,55 @@ public struct FfiConverterTypeForerunnerError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(3))
         
         
-        case .Cancelled:
+        case .Locked:
             writeInt(&buf, Int32(4))
         
         
-        case let .CannotWrite(reason):
+        case let .Wrong(triesLeft,reason):
             writeInt(&buf, Int32(5))
+            FfiConverterUInt8.write(triesLeft, into: &buf)
             FfiConverterString.write(reason, into: &buf)
             
         
-        case let .NotFound(reason):
+        case .LockedOut:
             writeInt(&buf, Int32(6))
-            FfiConverterString.write(reason, into: &buf)
-            
         
-        case let .Invalid(reason):
+        
+        case .ShiftOver:
             writeInt(&buf, Int32(7))
-            FfiConverterString.write(reason, into: &buf)
-            
         
-        case let .Unreachable(reason):
+        
+        case .Cancelled:
             writeInt(&buf, Int32(8))
-            FfiConverterString.write(reason, into: &buf)
-            
         
-        case let .Refused(reason):
+        
+        case let .CannotWrite(reason):
             writeInt(&buf, Int32(9))
             FfiConverterString.write(reason, into: &buf)
             
         
-        case let .Failed(reason):
+        case let .NotFound(reason):
             writeInt(&buf, Int32(10))
+            FfiConverterString.write(reason, into: &buf)
+            
+        
+        case let .Invalid(reason):
+            writeInt(&buf, Int32(11))
+            FfiConverterString.write(reason, into: &buf)
+            
+        
+        case let .Unreachable(reason):
+            writeInt(&buf, Int32(12))
+            FfiConverterString.write(reason, into: &buf)
+            
+        
+        case let .Refused(reason):
+            writeInt(&buf, Int32(13))
+            FfiConverterString.write(reason, into: &buf)
+            
+        
+        case let .Failed(reason):
+            writeInt(&buf, Int32(14))
             FfiConverterString.write(reason, into: &buf)
             
         }
@@ -5307,6 +5505,99 @@ public func FfiConverterTypeListUpdate_lift(_ buf: RustBuffer) throws -> ListUpd
 #endif
 public func FfiConverterTypeListUpdate_lower(_ value: ListUpdate) -> RustBuffer {
     return FfiConverterTypeListUpdate.lower(value)
+}
+
+
+
+/**
+ * Whether the device is open, and what opens it if not; see [`crate::LockState`].
+ */
+
+public enum LockRecord: Equatable, Hashable {
+    
+    case `open`(hasPin: Bool
+    )
+    /**
+     * The PIN opens it; where the shift is over, after a new sign-on.
+     */
+    case locked(shiftIsOver: Bool, triesLeft: UInt8
+    )
+    /**
+     * A supervisor releases it: from the center, or by a code for this challenge.
+     */
+    case lockedOut(challenge: String, codeTriesLeft: UInt8
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LockRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLockRecord: FfiConverterRustBuffer {
+    typealias SwiftType = LockRecord
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LockRecord {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .`open`(hasPin: try FfiConverterBool.read(from: &buf)
+        )
+        
+        case 2: return .locked(shiftIsOver: try FfiConverterBool.read(from: &buf), triesLeft: try FfiConverterUInt8.read(from: &buf)
+        )
+        
+        case 3: return .lockedOut(challenge: try FfiConverterString.read(from: &buf), codeTriesLeft: try FfiConverterUInt8.read(from: &buf)
+        )
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LockRecord, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case let .`open`(hasPin):
+            writeInt(&buf, Int32(1))
+            FfiConverterBool.write(hasPin, into: &buf)
+            
+        
+        case let .locked(shiftIsOver,triesLeft):
+            writeInt(&buf, Int32(2))
+            FfiConverterBool.write(shiftIsOver, into: &buf)
+            FfiConverterUInt8.write(triesLeft, into: &buf)
+            
+        
+        case let .lockedOut(challenge,codeTriesLeft):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(challenge, into: &buf)
+            FfiConverterUInt8.write(codeTriesLeft, into: &buf)
+            
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLockRecord_lift(_ buf: RustBuffer) throws -> LockRecord {
+    return try FfiConverterTypeLockRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLockRecord_lower(_ value: LockRecord) -> RustBuffer {
+    return FfiConverterTypeLockRecord.lower(value)
 }
 
 
@@ -7008,6 +7299,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 52429) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_correct() != 10500) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -7032,6 +7326,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_link() != 48923) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_lock() != 64044) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_lock_state() != 62797) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_network_changed() != 9530) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -7050,6 +7350,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_pause() != 34975) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_release() != 48362) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift() != 6425) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_resume() != 47647) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -7059,16 +7365,25 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_set_link() != 53825) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_set_pin() != 27296) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_set_status() != 60757) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_shift() != 56441) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms() != 34062) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_shown() != 47977) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_sign_off() != 33644) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway() != 22724) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_sign_on() != 43899) {
@@ -7078,6 +7393,15 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_stop() != 5655) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_tend() != 42418) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_touch() != 42988) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_unlock() != 16288) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change() != 52864) {

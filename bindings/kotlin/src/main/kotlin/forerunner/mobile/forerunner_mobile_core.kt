@@ -879,6 +879,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_cancel(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_change_pin(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_correct(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_enrol(
@@ -895,6 +897,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_link(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_lock(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_lock_state(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_network_changed(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_open_packet(
@@ -907,25 +913,41 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_pause(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_release(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_resume(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_set_aside(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_set_link(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_set_pin(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_set_status(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_shift(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_shown(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_sign_off(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_sign_on(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_start(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_stop(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_tend(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_touch(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_unlock(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change(
     ): Int
@@ -1018,6 +1040,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_change_pin(`ptr`: Long,`old`: RustBuffer.ByValue,`new`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_correct(`ptr`: Long,`call`: RustBuffer.ByValue,`compartment`: RustBuffer.ByValue,`entry`: RustBuffer.ByValue,`text`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_enrol(`ptr`: Long,`ticket`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
@@ -1034,6 +1058,10 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_link(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_lock(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_lock_state(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_network_changed(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_open_packet(`ptr`: Long,`nature`: RustBuffer.ByValue,`location`: RustBuffer.ByValue,`plate`: RustBuffer.ByValue,`note`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
@@ -1046,25 +1074,41 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_pause(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_release(`ptr`: Long,`code`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_renew_shift(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_resume(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_set_aside(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_set_link(`ptr`: Long,`mayConnect`: Byte,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_set_pin(`ptr`: Long,`pin`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_set_status(`ptr`: Long,`call`: RustBuffer.ByValue,`status`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_shift(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_shown(`ptr`: Long,`call`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_sign_off(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_sign_on(`ptr`: Long,`officer`: RustBuffer.ByValue,`unit`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_start(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_stop(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_tend(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_touch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_unlock(`ptr`: Long,`pin`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_wait_for_change(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Byte
@@ -1294,6 +1338,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() and 0xFFFF) != 52429) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() and 0xFFFF) != 49720) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_correct() and 0xFFFF) != 10500) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1318,6 +1365,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_link() and 0xFFFF) != 48923) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_lock() and 0xFFFF) != 64044) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_lock_state() and 0xFFFF) != 62797) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_network_changed() and 0xFFFF) != 9530) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1336,6 +1389,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_pause() and 0xFFFF) != 34975) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_release() and 0xFFFF) != 48362) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_renew_shift() and 0xFFFF) != 6425) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_resume() and 0xFFFF) != 47647) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1345,16 +1404,25 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_link() and 0xFFFF) != 53825) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_pin() and 0xFFFF) != 27296) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_set_status() and 0xFFFF) != 60757) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_shift() and 0xFFFF) != 56441) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_shift_left_ms() and 0xFFFF) != 34062) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_shown() and 0xFFFF) != 47977) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off() and 0xFFFF) != 33644) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_off_anyway() and 0xFFFF) != 22724) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_sign_on() and 0xFFFF) != 43899) {
@@ -1364,6 +1432,15 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_stop() and 0xFFFF) != 5655) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_tend() and 0xFFFF) != 42418) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_touch() and 0xFFFF) != 42988) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_unlock() and 0xFFFF) != 16288) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_wait_for_change() and 0xFFFF) != 52864) {
@@ -4071,6 +4148,8 @@ public interface OfficerInterface {
      */
     fun `cancel`()
     
+    fun `changePin`(`old`: kotlin.String, `new`: kotlin.String)
+    
     /**
      * Corrects an entry of this compartment, or withdraws it when there is no text.
      */
@@ -4105,6 +4184,10 @@ public interface OfficerInterface {
     
     fun `link`(): LinkRecord
     
+    fun `lock`()
+    
+    fun `lockState`(): LockRecord
+    
     fun `networkChanged`()
     
     /**
@@ -4123,6 +4206,13 @@ public interface OfficerInterface {
      */
     fun `pause`()
     
+    /**
+     * Gives the tries of the PIN back, by the code that a supervisor read out.
+     */
+    fun `release`(`code`: kotlin.String)
+    
+    fun `renewShift`(): ShiftRecord
+    
     fun `resume`()
     
     /**
@@ -4132,9 +4222,20 @@ public interface OfficerInterface {
     
     fun `setLink`(`mayConnect`: kotlin.Boolean)
     
+    /**
+     * Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+     * sign-on, or the device opens for whoever holds it.
+     */
+    fun `setPin`(`pin`: kotlin.String)
+    
     fun `setStatus`(`call`: kotlin.String, `status`: StatusKind): kotlin.String
     
     fun `shift`(): ShiftRecord?
+    
+    /**
+     * Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+     */
+    fun `shiftLeftMs`(): kotlin.Long?
     
     /**
      * The packet was on a lit, unlocked screen.
@@ -4142,6 +4243,11 @@ public interface OfficerInterface {
     fun `shown`(`call`: kotlin.String)
     
     fun `signOff`()
+    
+    /**
+     * As `sign_off`, though attachments that the center does not have are lost.
+     */
+    fun `signOffAnyway`()
     
     fun `signOn`(`officer`: kotlin.String, `unit`: kotlin.String): ShiftRecord
     
@@ -4151,6 +4257,18 @@ public interface OfficerInterface {
     fun `start`()
     
     fun `stop`()
+    
+    /**
+     * Locks what should be locked by now: first of all when the app wakes.
+     */
+    fun `tend`()
+    
+    /**
+     * The officer touched the device: it locks half an hour after the last time.
+     */
+    fun `touch`()
+    
+    fun `unlock`(`pin`: kotlin.String)
     
     /**
      * Waits until something stored has changed since the last call of this kind; `false`
@@ -4427,6 +4545,21 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     
 
     
+    @Throws(ForerunnerException::class)override fun `changePin`(`old`: kotlin.String, `new`: kotlin.String)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_change_pin(
+        it,
+        
+        FfiConverterString.lower(`old`),
+        FfiConverterString.lower(`new`),_status)
+}
+    }
+    
+    
+
+    
     /**
      * Corrects an entry of this compartment, or withdraws it when there is no text.
      */
@@ -4559,6 +4692,32 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     }
     
 
+    
+    @Throws(ForerunnerException::class)override fun `lock`()
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    override fun `lockState`(): LockRecord {
+            return FfiConverterTypeLockRecord.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lock_state(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
     override fun `networkChanged`()
         = 
     callWithHandle {
@@ -4652,6 +4811,37 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     
 
     
+    /**
+     * Gives the tries of the PIN back, by the code that a supervisor read out.
+     */
+    @Throws(ForerunnerException::class)override fun `release`(`code`: kotlin.String)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_release(
+        it,
+        
+        FfiConverterString.lower(`code`),_status)
+}
+    }
+    
+    
+
+    
+    @Throws(ForerunnerException::class)override fun `renewShift`(): ShiftRecord {
+            return FfiConverterTypeShiftRecord.lift(
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_renew_shift(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
     @Throws(ForerunnerException::class)override fun `resume`()
         = 
     callWithHandle {
@@ -4694,6 +4884,24 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     
 
     
+    /**
+     * Sets the officer's PIN, 6 to 12 digits, on a device that has none. Before the first
+     * sign-on, or the device opens for whoever holds it.
+     */
+    @Throws(ForerunnerException::class)override fun `setPin`(`pin`: kotlin.String)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_set_pin(
+        it,
+        
+        FfiConverterString.lower(`pin`),_status)
+}
+    }
+    
+    
+
+    
     @Throws(ForerunnerException::class)override fun `setStatus`(`call`: kotlin.String, `status`: StatusKind): kotlin.String {
             return FfiConverterString.lift(
     callWithHandle {
@@ -4714,6 +4922,22 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
+     */override fun `shiftLeftMs`(): kotlin.Long? {
+            return FfiConverterOptionalLong.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_shift_left_ms(
         it,
         _status)
 }
@@ -4745,6 +4969,22 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     callWithHandle {
     uniffiRustCallWithError(ForerunnerException) { _status ->
     UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * As `sign_off`, though attachments that the center does not have are lost.
+     */
+    @Throws(ForerunnerException::class)override fun `signOffAnyway`()
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_sign_off_anyway(
         it,
         _status)
 }
@@ -4790,6 +5030,51 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_stop(
         it,
         _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * Locks what should be locked by now: first of all when the app wakes.
+     */
+    @Throws(ForerunnerException::class)override fun `tend`()
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_tend(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * The officer touched the device: it locks half an hour after the last time.
+     */override fun `touch`()
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_touch(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    @Throws(ForerunnerException::class)override fun `unlock`(`pin`: kotlin.String)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_unlock(
+        it,
+        
+        FfiConverterString.lower(`pin`),_status)
 }
     }
     
@@ -7023,6 +7308,46 @@ sealed class ForerunnerException: kotlin.Exception() {
     }
     
     /**
+     * Ask for the PIN, then again.
+     */
+    class Locked(
+        ) : ForerunnerException() {
+        override val message
+            get() = ""
+    }
+    
+    /**
+     * Not the PIN, or not the code: so many tries are left.
+     */
+    class Wrong(
+        
+        val `triesLeft`: kotlin.UByte, 
+        
+        val `reason`: kotlin.String
+        ) : ForerunnerException() {
+        override val message
+            get() = "triesLeft=${ `triesLeft` }, reason=${ `reason` }"
+    }
+    
+    /**
+     * A supervisor has to release the device: [`Officer::lock_state`] has the challenge.
+     */
+    class LockedOut(
+        ) : ForerunnerException() {
+        override val message
+            get() = ""
+    }
+    
+    /**
+     * Show the sign-on page: what is on the device stays.
+     */
+    class ShiftOver(
+        ) : ForerunnerException() {
+        override val message
+            get() = ""
+    }
+    
+    /**
      * `cancel` ended the call. Nothing is half done; calling again is safe.
      */
     class Cancelled(
@@ -7121,23 +7446,30 @@ public object FfiConverterTypeForerunnerError : FfiConverterRustBuffer<Forerunne
             1 -> ForerunnerException.SignOnFirst()
             2 -> ForerunnerException.NotEnrolled()
             3 -> ForerunnerException.Paused()
-            4 -> ForerunnerException.Cancelled()
-            5 -> ForerunnerException.CannotWrite(
+            4 -> ForerunnerException.Locked()
+            5 -> ForerunnerException.Wrong(
+                FfiConverterUByte.read(buf),
                 FfiConverterString.read(buf),
                 )
-            6 -> ForerunnerException.NotFound(
+            6 -> ForerunnerException.LockedOut()
+            7 -> ForerunnerException.ShiftOver()
+            8 -> ForerunnerException.Cancelled()
+            9 -> ForerunnerException.CannotWrite(
                 FfiConverterString.read(buf),
                 )
-            7 -> ForerunnerException.Invalid(
+            10 -> ForerunnerException.NotFound(
                 FfiConverterString.read(buf),
                 )
-            8 -> ForerunnerException.Unreachable(
+            11 -> ForerunnerException.Invalid(
                 FfiConverterString.read(buf),
                 )
-            9 -> ForerunnerException.Refused(
+            12 -> ForerunnerException.Unreachable(
                 FfiConverterString.read(buf),
                 )
-            10 -> ForerunnerException.Failed(
+            13 -> ForerunnerException.Refused(
+                FfiConverterString.read(buf),
+                )
+            14 -> ForerunnerException.Failed(
                 FfiConverterString.read(buf),
                 )
             else -> throw RuntimeException("invalid error enum value, something is very wrong!!")
@@ -7155,6 +7487,24 @@ public object FfiConverterTypeForerunnerError : FfiConverterRustBuffer<Forerunne
                 4UL
             )
             is ForerunnerException.Paused -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is ForerunnerException.Locked -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is ForerunnerException.Wrong -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterUByte.allocationSize(value.`triesLeft`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is ForerunnerException.LockedOut -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is ForerunnerException.ShiftOver -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
             )
@@ -7209,37 +7559,55 @@ public object FfiConverterTypeForerunnerError : FfiConverterRustBuffer<Forerunne
                 buf.putInt(3)
                 Unit
             }
-            is ForerunnerException.Cancelled -> {
+            is ForerunnerException.Locked -> {
                 buf.putInt(4)
                 Unit
             }
-            is ForerunnerException.CannotWrite -> {
+            is ForerunnerException.Wrong -> {
                 buf.putInt(5)
+                FfiConverterUByte.write(value.`triesLeft`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is ForerunnerException.NotFound -> {
+            is ForerunnerException.LockedOut -> {
                 buf.putInt(6)
-                FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is ForerunnerException.Invalid -> {
+            is ForerunnerException.ShiftOver -> {
                 buf.putInt(7)
-                FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is ForerunnerException.Unreachable -> {
+            is ForerunnerException.Cancelled -> {
                 buf.putInt(8)
-                FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is ForerunnerException.Refused -> {
+            is ForerunnerException.CannotWrite -> {
                 buf.putInt(9)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is ForerunnerException.Failed -> {
+            is ForerunnerException.NotFound -> {
                 buf.putInt(10)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is ForerunnerException.Invalid -> {
+                buf.putInt(11)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is ForerunnerException.Unreachable -> {
+                buf.putInt(12)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is ForerunnerException.Refused -> {
+                buf.putInt(13)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is ForerunnerException.Failed -> {
+                buf.putInt(14)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
@@ -7460,6 +7828,130 @@ public object FfiConverterTypeListUpdate : FfiConverterRustBuffer<ListUpdate>{
                 buf.putInt(2)
                 FfiConverterSequenceString.write(value.`removed`, buf)
                 FfiConverterSequenceTypePlacedSummary.write(value.`placed`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Whether the device is open, and what opens it if not; see [`crate::LockState`].
+ */
+sealed class LockRecord {
+    
+    data class Open(
+        val `hasPin`: kotlin.Boolean) : LockRecord()
+        
+    {
+        
+
+        companion object
+    }
+    
+    /**
+     * The PIN opens it; where the shift is over, after a new sign-on.
+     */
+    data class Locked(
+        val `shiftIsOver`: kotlin.Boolean, 
+        val `triesLeft`: kotlin.UByte) : LockRecord()
+        
+    {
+        
+
+        companion object
+    }
+    
+    /**
+     * A supervisor releases it: from the center, or by a code for this challenge.
+     */
+    data class LockedOut(
+        val `challenge`: kotlin.String, 
+        val `codeTriesLeft`: kotlin.UByte) : LockRecord()
+        
+    {
+        
+
+        companion object
+    }
+    
+
+    
+
+    
+    
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLockRecord : FfiConverterRustBuffer<LockRecord>{
+    override fun read(buf: ByteBuffer): LockRecord {
+        return when(buf.getInt()) {
+            1 -> LockRecord.Open(
+                FfiConverterBoolean.read(buf),
+                )
+            2 -> LockRecord.Locked(
+                FfiConverterBoolean.read(buf),
+                FfiConverterUByte.read(buf),
+                )
+            3 -> LockRecord.LockedOut(
+                FfiConverterString.read(buf),
+                FfiConverterUByte.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: LockRecord): ULong = when(value) {
+        is LockRecord.Open -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterBoolean.allocationSize(value.`hasPin`)
+            )
+        }
+        is LockRecord.Locked -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterBoolean.allocationSize(value.`shiftIsOver`)
+                + FfiConverterUByte.allocationSize(value.`triesLeft`)
+            )
+        }
+        is LockRecord.LockedOut -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`challenge`)
+                + FfiConverterUByte.allocationSize(value.`codeTriesLeft`)
+            )
+        }
+    }
+
+    override fun write(value: LockRecord, buf: ByteBuffer) {
+        when(value) {
+            is LockRecord.Open -> {
+                buf.putInt(1)
+                FfiConverterBoolean.write(value.`hasPin`, buf)
+                Unit
+            }
+            is LockRecord.Locked -> {
+                buf.putInt(2)
+                FfiConverterBoolean.write(value.`shiftIsOver`, buf)
+                FfiConverterUByte.write(value.`triesLeft`, buf)
+                Unit
+            }
+            is LockRecord.LockedOut -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`challenge`, buf)
+                FfiConverterUByte.write(value.`codeTriesLeft`, buf)
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
