@@ -30,7 +30,9 @@ const digits = async (mdt, pin) => {
   await mdt.click('#pad-enter');
 };
 const pinOf = (mdt) => mdt.locator('#lock .demo b').innerText();
-const locked = (mdt, as) => mdt.locator(`#lock[data-locked="${as}"]`).waitFor();
+/** Open is the one state in which there is nothing to see of it. */
+const locked = (mdt, as) =>
+  mdt.locator(`#lock[data-locked="${as}"]`).waitFor({ state: as === 'open' ? 'attached' : 'visible' });
 /** All that the page holds, shown or not. */
 const held = (mdt) => mdt.evaluate(() => document.title + document.documentElement.outerHTML);
 
@@ -67,7 +69,8 @@ test('the end of a shift leaves nothing on the page, and the next shift begins f
     await mdt.click('#end-form');
     await mdt.click('#end-send');
     await locked(mdt, 'ended');
-    assert.ok(!(await held(mdt)).includes('QZNATUREQZ'));
+    // The page's regions follow one by one.
+    await mdt.waitForFunction(() => !(document.title + document.documentElement.outerHTML).includes('QZNATUREQZ'));
     await mdt.getByText('Begin a new shift').click();
     await locked(mdt, 'open');
     await mdt.getByText('Online — as of').waitFor();

@@ -67,9 +67,10 @@ impl Regions {
                     self.add(&mut message, region, html);
                 }
             }
-            // It was taken from this device, or the shift ended, while the page was
-            // open. Only a page that has these regions is told.
-            None if has_call && self.0.contains_key("summary") => {
+            // It was taken from this device, or the shift ended, while the page was open; or
+            // while its socket was away, so that what was sent on this one says nothing of
+            // what the page holds. One without these regions takes no notice.
+            None if has_call => {
                 for region in OF_A_PACKET {
                     let words = match region {
                         "summary" => "<h1>This call is not shown here any more.</h1>",
