@@ -33,6 +33,7 @@
       document.getElementById("who-name").textContent = person.name;
       document.getElementById("who-role").textContent = person.role;
       document.getElementById("to-people").hidden = person.role === "analyst";
+      document.getElementById("to-audit").hidden = person.role === "analyst";
     }
     if (said.standing === standing) return;
     const was = standing;

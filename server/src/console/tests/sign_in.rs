@@ -910,3 +910,26 @@ async fn no_page_has_a_script_or_style_of_its_own() {
         assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"));
     }
 }
+
+/// Covered by the lock, and signed out from: whatever page is in front.
+#[test]
+fn every_page_behind_the_sign_in_has_the_session_in_its_corner() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.contains("<div class=\"top\">") {
+            continue;
+        }
+        pages += 1;
+        for part in [
+            "{% include \"session.html\" %}",
+            "/assets/session.js",
+            "/assets/passkey.js",
+        ] {
+            assert!(text.contains(part), "{part} in {}", path.display());
+        }
+    }
+    assert!(pages >= 8, "{pages}");
+}
