@@ -50,7 +50,7 @@ use crate::center::Center;
 use crate::clock;
 use crate::doors::{Doors, get, post};
 use crate::log::LogError;
-use crate::policy::{Act, Actor, Role, Sight};
+use crate::policy::{Act, Actor, Sight};
 
 /// Most pages that are kept up to date at a time.
 const PAGES_MAX: usize = 256;
@@ -81,12 +81,8 @@ impl Console {
         }
     }
 
-    async fn open_calls(&self) -> Result<u64, LogError> {
-        self.open_calls_for(&Actor::of(Role::Analyst)).await
-    }
-
     /// As many as this person may know of.
-    async fn open_calls_for(&self, actor: &Actor) -> Result<u64, LogError> {
+    async fn open_calls(&self, actor: &Actor) -> Result<u64, LogError> {
         let sight = self.sight(actor);
         let count = move |connection: &_| board::open_calls(connection, &sight);
         self.center.log.readers().read(count).await

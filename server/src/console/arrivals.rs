@@ -28,7 +28,7 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     allow(&console.center, &actor, Act::SeeArrivals, "").await?;
     let read = report_of_arrivals(&console.center, &actor.name, HOURS).await;
-    let (report, open_calls) = match (read, console.open_calls_for(&actor).await) {
+    let (report, open_calls) = match (read, console.open_calls(&actor).await) {
         (Ok((report, ..)), Ok(open_calls)) => (report, open_calls),
         (Err(e), _) | (_, Err(e)) => return Ok(pages::failed(&e)),
     };

@@ -52,7 +52,7 @@ async fn shown(
         .log
         .readers()
         .read(move |connection| list::list(connection, own.as_deref(), now_ms, DEVICES_MAX));
-    let ((total, devices), open_calls) = match (read.await, console.open_calls().await) {
+    let ((total, devices), open_calls) = match (read.await, console.open_calls(actor).await) {
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };

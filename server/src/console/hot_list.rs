@@ -51,7 +51,8 @@ async fn shown(
         let (total, listed) = hot_list::page(connection, Which::All, None, ROWS_MAX)?;
         Ok((total, listed, beats::packets(connection)?))
     });
-    let ((total, listed, packets), open_calls) = match (read.await, console.open_calls().await) {
+    let ((total, listed, packets), open_calls) = match (read.await, console.open_calls(actor).await)
+    {
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };

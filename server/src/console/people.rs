@@ -63,7 +63,7 @@ async fn shown(console: &Arc<Console>, actor: &Actor, status: StatusCode, said: 
             })
             .collect::<Result<Vec<_>, LogError>>()
     });
-    let (people, open_calls) = match (read.await, console.open_calls().await) {
+    let (people, open_calls) = match (read.await, console.open_calls(actor).await) {
         (Ok(people), Ok(open_calls)) => (people, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };

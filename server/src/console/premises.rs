@@ -39,7 +39,7 @@ async fn shown(
         .log
         .readers()
         .read(|connection| premises::page(connection, None, None, ROWS_MAX));
-    let ((total, kept), open_calls) = match (read.await, console.open_calls().await) {
+    let ((total, kept), open_calls) = match (read.await, console.open_calls(actor).await) {
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };

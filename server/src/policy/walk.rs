@@ -762,6 +762,10 @@ async fn what_is_hidden_is_in_no_board_count_search_or_link() {
             ("/search?words=nature".to_owned(), "4 packets"),
             (format!("/search?words={hidden}"), "0 packets"),
             (format!("/calls/{call}"), "<b>4</b> open"),
+            ("/hot-list".to_owned(), "<b>4</b> open"),
+            ("/premises".to_owned(), "<b>4</b> open"),
+            ("/devices".to_owned(), "<b>4</b> open"),
+            ("/before-arrival".to_owned(), "<b>4</b> open"),
         ] {
             let (status, page) = answer(&pages, request(&door, &path, &asked)).await;
             assert_eq!(status, StatusCode::OK);

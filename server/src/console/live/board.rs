@@ -37,7 +37,7 @@ async fn tell(console: &Arc<Console>, line: &mut Line, updates: &mut u64) {
             Ok(()) = notices.changed() => ticks.reset_immediately(),
             _ = ticks.tick() => {
                 // Silence tells the page that the center is not well.
-                let Ok(open_calls) = console.open_calls_for(&line.actor).await else { continue };
+                let Ok(open_calls) = console.open_calls(&line.actor).await else { continue };
                 if !line.say_header(console, open_calls).await {
                     return;
                 }

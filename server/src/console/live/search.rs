@@ -21,7 +21,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
             }
             _ = ticks.tick() => {
                 // Silence tells the page that the center is not well.
-                let Ok(open_calls) = console.open_calls_for(&line.actor).await else { continue };
+                let Ok(open_calls) = console.open_calls(&line.actor).await else { continue };
                 if !line.say_header(console, open_calls).await {
                     return;
                 }
@@ -39,7 +39,7 @@ pub(super) async fn run(console: &Arc<Console>, line: &mut Line) {
 async fn tell(console: &Arc<Console>, line: &mut Line) -> bool {
     let (notices, open_calls) = match (
         read_notices(console, &line.actor).await,
-        console.open_calls_for(&line.actor).await,
+        console.open_calls(&line.actor).await,
     ) {
         (Ok(notices), Ok(open_calls)) => (notices, open_calls),
         (Err(e), _) | (_, Err(e)) => {
