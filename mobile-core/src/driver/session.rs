@@ -31,6 +31,8 @@ const SEALED_UPLOADS_MAX: usize = 1_000;
 /// The center gives a link up after [`SILENCE_MS_MAX`]. One that lives for twice as long
 /// after something was said has carried it.
 const CARRIED_MS: u64 = 2 * SILENCE_MS_MAX;
+/// How long what came over a broken link may take from the socket to the session.
+const LAST_WORDS_MS: u64 = 1_000;
 
 struct Session<'a> {
     core: &'a Core,
@@ -144,6 +146,9 @@ impl Session<'_> {
         stop: &CancellationToken,
     ) -> Result<Bye, String> {
         loop {
+            if self.link.up.is_closed() {
+                return self.last_words().await;
+            }
             let now_ms = self.now_ms();
             let mut until_ms = now_ms + SILENCE_MS_MAX;
             let mut link_is_full = false;
@@ -173,7 +178,7 @@ impl Session<'_> {
                 continue;
             }
             let up = self.link.up.clone();
-            let room = async { up.reserve().await.is_ok() };
+            let room = async { drop(up.reserve().await) };
             let nap = Duration::from_millis(until_ms.saturating_sub(now_ms));
             tokio::select! {
                 heard = self.link.down.recv() => {
@@ -181,17 +186,25 @@ impl Session<'_> {
                         return Ok(bye);
                     }
                 }
-                is_open = room, if link_is_full => {
-                    if !is_open {
-                        return Err("the link broke".into());
-                    }
-                }
+                () = room, if link_is_full => {}
                 () = self.core.0.work.notified() => self.take_work().await?,
                 () = tokio::time::sleep(nap) => {}
                 _ = gate.changed() => return Err("the network or the shift has changed".into()),
                 () = stop.cancelled() => return Err("stopped".into()),
             }
             count(&self.core.0.counters.wake_ups, 1);
+        }
+    }
+
+    /// What the center had said before a link that takes nothing more broke: it may be why.
+    async fn last_words(&mut self) -> Result<Bye, String> {
+        let wait = Duration::from_millis(LAST_WORDS_MS);
+        loop {
+            let heard = tokio::time::timeout(wait, self.link.down.recv()).await;
+            let heard = heard.map_err(|_| "the link broke")?;
+            if let Some(bye) = self.hear(heard).await? {
+                return Ok(bye);
+            }
         }
     }
 

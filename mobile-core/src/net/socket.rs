@@ -3,11 +3,13 @@
 //! The hello rides in the upgrade request. The channel up holds one frame: what to
 //! send is chosen when the link can take it, so that a caution passes what waits.
 
+use std::time::Duration;
+
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sync::frame::{HELLO_HEADER, Hello, encode};
-use sync::limits::FRAME_BYTES_MAX;
+use sync::limits::{FRAME_BYTES_MAX, SILENCE_MS_MAX};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -82,10 +84,12 @@ pub(crate) async fn open(
     })
 }
 
-/// An error here is one of the reader's too, which says so.
+/// Until the link takes no more; what it brought before that is still read.
 async fn send(mut sink: SplitSink<Socket, Message>, mut frames: mpsc::Receiver<Vec<u8>>) {
+    let wait = Duration::from_millis(SILENCE_MS_MAX);
     while let Some(frame) = frames.recv().await {
-        if sink.send(Message::Binary(frame.into())).await.is_err() {
+        let sent = tokio::time::timeout(wait, sink.send(Message::Binary(frame.into()))).await;
+        if !matches!(sent, Ok(Ok(()))) {
             return;
         }
     }
