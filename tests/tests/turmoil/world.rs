@@ -274,7 +274,11 @@ async fn serve(beside: Beside, config: PathBuf) -> Done {
     let listen = async |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let sync = SimulatedListener(listen(SYNC_PORT).await?);
     let console = SimulatedListener(listen(CONSOLE_PORT).await?);
+    // No center yet whose log's thread could be waited for: a blocking task holds the clock.
+    let (starting, started) = std::sync::mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || started.recv());
     let running = Center::start_on(Config::read(&config)?, sync, console).await?;
+    drop(starting);
     beside.lock().unwrap().center = Some(running.center.clone());
     // Until it crashes, or the simulation is over.
     std::future::pending().await
