@@ -18,6 +18,10 @@ pub(crate) struct RestoreArgs {
     /// The center's data folder, `data` in its configuration: empty, or not there.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// The file of document keys as the last backup left it. (A backup of before there were
+    /// document keys needs none.)
+    #[arg(long, value_name = "FILE")]
+    document_keys: Option<PathBuf>,
     /// Rename what is in the data folder, with the date, instead of refusing. Nothing of
     /// it is deleted.
     #[arg(long)]
@@ -25,8 +29,13 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) fn run(args: &RestoreArgs) -> Ended {
-    let restored =
-        backup::restore(&args.from, &args.data, args.set_aside).map_err(|e| e.to_string())?;
+    let restored = backup::restore(
+        &args.from,
+        &args.data,
+        args.document_keys.as_deref(),
+        args.set_aside,
+    )
+    .map_err(|e| e.to_string())?;
     if let Some(aside) = &restored.set_aside {
         println!("What was in the data folder is in {} now.", aside.display());
     }

@@ -43,6 +43,7 @@ pub use files::{Added, File, add};
 pub use image::{
     IMAGE_MS_MAX, ImageError, PIXELS_MAX, THUMBNAIL_BYTES_MAX, THUMBNAIL_SIDE_PX_MAX, Workbench,
 };
+pub(crate) use names::forget;
 pub use names::{Found, find, find_in_call, find_of_unit};
 pub use uploads::{Have, UNFINISHED_MAX, announce, chunk};
 

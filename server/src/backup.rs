@@ -2,8 +2,11 @@
 //!
 //! A backup is a folder: the log as one file, the center's keys beside it, and a manifest
 //! with the sum of each. It is whole or not there: made under another name, synced,
-//! renamed. With the keys in it, it is as secret as the center's own data folder, and as
-//! sufficient: nothing else is needed to be this center again.
+//! renamed. With the center's keys in it, it is as secret as the center's own data folder.
+//!
+//! The keys of the documents are not in it. They are a file of their own, which each backup
+//! replaces: with it any backup is this center again, but for the documents that were purged
+//! meanwhile, whose keys are in no file any more (docs/adr/0026-purge.md).
 //!
 //! - [`make`] takes one while the center runs.
 //! - [`restore`] makes a data folder of one, of a new incarnation (docs/adr/0007-restore.md).
@@ -46,6 +49,11 @@ pub enum BackupError {
     #[error("{} is there already, and is not written over", .0.display())]
     Exists(PathBuf),
     #[error(
+        "{} is no place for the document keys: a file outside of the backup is wanted",
+        .0.display()
+    )]
+    KeysPlace(PathBuf),
+    #[error(
         "{} is not empty: stop its center, and let its data be set aside (--set-aside) or name another folder",
         .0.display()
     )]
@@ -59,19 +67,28 @@ pub enum BackupError {
 }
 
 /// Makes a backup of the center of this configuration, which may be running, in the new
-/// folder `to`.
+/// folder `to`. The file `document_keys` is replaced: the keys in it open this backup and
+/// every one before it, but for what was purged.
 ///
 /// # Errors
 /// When `to` is there already, or something cannot be read, written or opened again.
-pub fn make(config: &Config, to: &Path) -> Result<Manifest, BackupError> {
+pub fn make(config: &Config, to: &Path, document_keys: &Path) -> Result<Manifest, BackupError> {
     if to.exists() {
         return Err(BackupError::Exists(to.to_owned()));
+    }
+    if document_keys.starts_with(to) || document_keys.is_dir() {
+        return Err(BackupError::KeysPlace(document_keys.to_owned()));
     }
     let unfinished = files::beside(to, "unfinished");
     files::remove(&unfinished)?;
     make_private(&unfinished)?;
-    let made = fill(config, &unfinished);
+    let keys = files::beside(document_keys, "unfinished");
+    files::remove_file(&keys)?;
+    let made = fill(config, &unfinished, &keys);
     let made = made.and_then(|manifest| {
+        // The keys first: they open the backups before this one too.
+        std::fs::rename(&keys, document_keys).map_err(failed("rename", &keys))?;
+        files::sync_parent(document_keys)?;
         std::fs::rename(&unfinished, to).map_err(failed("rename", &unfinished))?;
         files::sync_parent(to)?;
         Ok(manifest)
@@ -79,11 +96,12 @@ pub fn make(config: &Config, to: &Path) -> Result<Manifest, BackupError> {
     if made.is_err() {
         // What it is that failed is worth more than that this does too.
         let _ = files::remove(&unfinished);
+        let _ = files::remove_file(&keys);
     }
     made
 }
 
-fn fill(config: &Config, folder: &Path) -> Result<Manifest, BackupError> {
+fn fill(config: &Config, folder: &Path, keys: &Path) -> Result<Manifest, BackupError> {
     let from = config.data.join(KEYS);
     make_private(&folder.join(KEYS))?;
     let mut sums = Vec::new();
@@ -102,8 +120,10 @@ fn fill(config: &Config, folder: &Path) -> Result<Manifest, BackupError> {
         &config.data.join(LOG),
         &key.store_key,
         &log,
+        keys,
         &record(Act::Backup, String::new()),
     )?;
+    files::keep_private(keys)?;
     // A backup that does not open is none, and the time to know is now.
     let Copied { incarnation, head } = log::check(&log, &key.store_key)?;
     files::keep_private(&log)?;

@@ -37,6 +37,7 @@ use crate::plate_reads;
 use crate::policy::{Act, Actor, LivePolicies, PolicyFault};
 use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
+use crate::retention;
 use crate::search;
 use crate::standing::{self, WITHDRAWN_PER_COMMIT_MAX};
 use crate::triage::{Entity, LiveRules, Rules, Triage, explain};
@@ -282,6 +283,7 @@ impl Center {
         cads::listen(&center, &mut tasks, &stop);
         tasks.spawn(pass_on_receipts(center.clone(), stop.clone()));
         tasks.spawn(audit::keep::run(center.clone(), stop.clone()));
+        tasks.spawn(retention::due::run(center.clone(), stop.clone()));
         // What ended while the center was down is withdrawn before anybody is told of it.
         end_what_is_due(&center).await?;
         tasks.spawn(tick(center.clone(), stop.clone()));

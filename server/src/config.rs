@@ -17,6 +17,7 @@ use crate::identity::KeyExchange;
 use crate::people::config::SignInConfig;
 use crate::plate_reads::PlateReadsConfig;
 use crate::policy::{CENTER, Certifications};
+use crate::retention::RetentionConfig;
 
 /// What is wrong with the configuration, in one sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,9 @@ pub struct Config {
     /// How long the audit log is kept, and who witnesses it.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// How long documents are kept, by compartment.
+    #[serde(default)]
+    pub retention: RetentionConfig,
 }
 
 /// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
@@ -212,6 +216,7 @@ impl Config {
             cameras: vec![],
             video: None,
             audit: AuditConfig::default(),
+            retention: RetentionConfig::default(),
         }
     }
 
@@ -337,6 +342,9 @@ impl Config {
             }
         }
         if let Err((name, wanted)) = self.audit.check() {
+            return field(&name, &wanted);
+        }
+        if let Err((name, wanted)) = self.retention.check() {
             return field(&name, &wanted);
         }
         if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {

@@ -28,6 +28,7 @@ mod packet;
 mod pages;
 mod people;
 mod premises;
+mod retention;
 mod search;
 mod sign_in;
 #[cfg(test)]
@@ -126,6 +127,7 @@ pub(crate) fn doors(center: Arc<Center>, stop: CancellationToken) -> Doors {
         .route("/hot-list", get(hot_list::page).post(hot_list::add))
         .route("/hot-list/{id}/clear", post(hot_list::clear))
         .route("/premises", get(premises::page))
+        .route("/retention", get(retention::page).post(retention::act))
         .route("/devices", get(devices::page))
         .route("/devices/codes", post(devices::new_code))
         .route("/devices/{device}/{what}", post(devices::act))

@@ -44,6 +44,7 @@ mod postgres;
 pub mod premises;
 pub mod problem;
 pub mod receipts;
+pub mod retention;
 pub mod search;
 pub mod session;
 pub mod shifts;

@@ -20,6 +20,7 @@ mod read;
 mod recent;
 mod restored;
 mod schema;
+mod seal;
 
 use std::path::Path;
 use std::sync::Arc;

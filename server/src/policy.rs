@@ -136,6 +136,10 @@ pub enum Act {
     Carry(Compartment),
     /// Have this compartment of a packet for another agency's system.
     Release(Compartment),
+    /// Say that this compartment of a packet is kept: on hold, no longer, or for another period.
+    Retain(Compartment),
+    /// Destroy this compartment of a packet.
+    Purge(Compartment),
     /// Write an entry of this kind.
     Write(Kind),
     SeeBoard,
@@ -205,6 +209,8 @@ pub enum Act {
     CosignCheckpoint,
     VerifyAudit,
     PurgeAudit,
+    /// What comes to the end of its period, what is on hold, what was purged.
+    SeeRetention,
     /// Destroy the key by which the entries about somebody are found.
     ForgetSubject,
     /// Nobody's: the center puts it on record of itself.
@@ -223,6 +229,8 @@ impl Act {
             Self::Carry(compartment) => format!("carry {}", compartment.name()),
             Self::Release(compartment) => format!("release {}", compartment.name()),
             Self::SearchIn(compartment) => format!("search in {}", compartment.name()),
+            Self::Retain(compartment) => format!("retain {}", compartment.name()),
+            Self::Purge(compartment) => format!("purge {}", compartment.name()),
             Self::Write(kind) => format!("write {kind:?}").to_lowercase(),
             other => format!("{other:?}"),
         }
@@ -387,6 +395,17 @@ mod tests {
         ("VerifyAudit", &[Role::Operator]),
         ("PurgeAudit", &[Role::Operator]),
         ("ForgetSubject", &[Role::Operator]),
+        ("SeeRetention", &[Role::Supervisor]),
+        ("retain safety", &[Role::Supervisor]),
+        ("retain call", &[Role::Supervisor]),
+        ("retain records", &[]),
+        ("retain juvenile", &[]),
+        ("retain intel", &[]),
+        ("purge safety", &[Role::Supervisor]),
+        ("purge call", &[Role::Supervisor]),
+        ("purge records", &[]),
+        ("purge juvenile", &[]),
+        ("purge intel", &[]),
         ("AuditFailed", &[]),
         ("StartCenter", &[]),
         ("StopCenter", &[]),
@@ -483,6 +502,7 @@ mod tests {
             Act::CosignCheckpoint,
             Act::VerifyAudit,
             Act::PurgeAudit,
+            Act::SeeRetention,
             Act::ForgetSubject,
             Act::AuditFailed,
             Act::StartCenter,
@@ -494,6 +514,8 @@ mod tests {
         acts.extend(Compartment::ALL.map(Act::Carry));
         acts.extend(Compartment::ALL.map(Act::Release));
         acts.extend(Compartment::ALL.map(Act::SearchIn));
+        acts.extend(Compartment::ALL.map(Act::Retain));
+        acts.extend(Compartment::ALL.map(Act::Purge));
         acts.extend(Kind::ALL.map(Act::Write));
         acts
     }

@@ -127,9 +127,10 @@ impl TestCenter {
     pub async fn back_up(&self) -> PathBuf {
         let config = self.center().config.clone();
         let to = self.dir.path().join("backup");
+        let document_keys = self.dir.path().join("document-keys.db");
         let made = {
             let to = to.clone();
-            tokio::task::spawn_blocking(move || server::backup::make(&config, &to))
+            tokio::task::spawn_blocking(move || server::backup::make(&config, &to, &document_keys))
         };
         made.await.unwrap().unwrap();
         to
@@ -143,7 +144,13 @@ impl TestCenter {
     pub fn lose_and_restore(&mut self, backup: &Path) -> PathBuf {
         assert!(self.running.is_none());
         let data = self.dir.path().join("data");
-        let restored = server::backup::restore(backup, &data, true).unwrap();
+        let restored = server::backup::restore(
+            backup,
+            &data,
+            Some(&self.dir.path().join("document-keys.db")),
+            true,
+        )
+        .unwrap();
         restored.set_aside.unwrap()
     }
 

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 use forerunner_tests::{
-    AGENCY, ServedCenter, TestCenter, TestDevice, forerunner_binary, note_texts, until,
+    AGENCY, LedgerCopy, ServedCenter, TestCenter, TestDevice, forerunner_binary, note_texts, until,
 };
 use mobile_core::identity::{FileKeyStore, KeyStore, Signer, SoftwareSigner, signing_request};
 use mobile_core::{MineState, OpenPacket, Packet};
-use packet::{CallId, DocumentId, Entry, EntryId, UnitState};
+use packet::{CallId, Compartment, DocumentId, Entry, EntryId, Note, UnitState};
 use serde_json::{Value, json};
+use server::policy::{Actor, Role};
+use server::retention::purge::purge;
 
 /// All entries of a call, each by its document and id.
 async fn ids(center: &TestCenter, call: CallId) -> BTreeSet<(DocumentId, EntryId)> {
@@ -304,10 +306,23 @@ async fn the_commands_back_a_running_center_up_and_bring_it_back_after_a_kill() 
     let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
     let data = center.data();
     let path = |name: &str| data.with_file_name(name).to_str().unwrap().to_owned();
-    let (config, backup) = (path("center.toml"), path("backup"));
-    let (made, said) = forerunner(&["backup", "--config", &config, "--to", &backup]).await;
+    let (config, backup, keys) = (
+        path("center.toml"),
+        path("backup"),
+        path("document-keys.db"),
+    );
+    let back_up = [
+        "backup",
+        "--config",
+        &config,
+        "--to",
+        &backup,
+        "--document-keys",
+        &keys,
+    ];
+    let (made, said) = forerunner(&back_up).await;
     assert!(made, "{said}");
-    let (made, said) = forerunner(&["backup", "--config", &config, "--to", &backup]).await;
+    let (made, said) = forerunner(&back_up).await;
     assert!(!made && said.contains("is there already"), "{said}");
 
     let call = center.api.call("26-1", &["1A1"]).await;
@@ -321,7 +336,15 @@ async fn the_commands_back_a_running_center_up_and_bring_it_back_after_a_kill() 
     center.kill().await;
 
     let data = data.to_str().unwrap();
-    let restore = ["restore", "--from", &backup, "--data", data];
+    let restore = [
+        "restore",
+        "--from",
+        &backup,
+        "--data",
+        data,
+        "--document-keys",
+        &keys,
+    ];
     let (restored, said) = forerunner(&restore).await;
     assert!(!restored && said.contains("--set-aside"), "{said}");
     let (restored, said) = forerunner(&[&restore[..], &["--set-aside"]].concat()).await;
@@ -345,6 +368,7 @@ async fn a_backup_that_was_altered_is_not_restored() {
     let center = TestCenter::start().await;
     center.api.call("26-1", &[]).await;
     let backup = center.back_up().await;
+    let keys = backup.with_file_name("document-keys.db");
     let target = tempfile::tempdir().unwrap();
     let target = target.path().join("data");
     for name in ["center.db", "keys/center-keys.json", "manifest.json"] {
@@ -355,13 +379,17 @@ async fn a_backup_that_was_altered_is_not_restored() {
         altered[middle] ^= 1;
         std::fs::write(&file, altered).unwrap();
         assert!(
-            server::backup::restore(&backup, &target, false).is_err(),
+            server::backup::restore(&backup, &target, Some(&keys), false).is_err(),
             "{name}"
         );
         assert!(!target.exists(), "{name}");
         std::fs::write(&file, whole).unwrap();
     }
-    server::backup::restore(&backup, &target, false).unwrap();
+    for other in [None, Some(backup.join("manifest.json"))] {
+        let why = server::backup::restore(&backup, &target, other.as_deref(), false).unwrap_err();
+        assert!(!target.exists(), "{why}");
+    }
+    server::backup::restore(&backup, &target, Some(&keys), false).unwrap();
     assert!(target.join("center.db").is_file());
 }
 
@@ -484,4 +512,102 @@ async fn a_device_that_slept_for_a_month_catches_up_without_a_reset() {
     let metrics = device.core.metrics();
     assert_eq!(metrics.resets, 0, "it went on from where it stood");
     assert_eq!(metrics.sessions, 1);
+}
+
+#[tokio::test]
+async fn what_was_purged_no_backup_brings_back() {
+    let mut center = TestCenter::start().await;
+    let call = center.api.call("26-1", &[]).await;
+    center.note(call, "stays").await;
+    let records = DocumentId::new(call, Compartment::Records);
+    let secret = Entry::Note(Note {
+        text: "Zqxnarwhal".into(),
+        by: "a source".into(),
+    });
+    let written = center.center().write_to(records, secret, "a source").await;
+    written.unwrap();
+    center.execute("UPDATE calls SET open = 0").await;
+    let backup = center.back_up().await;
+    let keys = backup.with_file_name("document-keys.db");
+    let keys_before = std::fs::read(&keys).unwrap();
+
+    let purged = center.center().log.write(move |ledger| {
+        let by = Actor {
+            name: "Lt. Ortega".into(),
+            ..Actor::of(Role::Supervisor)
+        };
+        purge(ledger, records, &by, "expunged")
+    });
+    purged.await.unwrap();
+    // The next backup replaces the file of keys; its folder is another.
+    let config = center.center().config.clone();
+    let later = backup.with_file_name("backup-2");
+    let made = {
+        let (to, keys) = (later.clone(), keys.clone());
+        tokio::task::spawn_blocking(move || server::backup::make(&config, &to, &keys))
+    };
+    made.await.unwrap().unwrap();
+    let keys_after = std::fs::read(&keys).unwrap();
+    center.stop().await;
+
+    // With the file as it was (which nobody should still have) the check does find it …
+    std::fs::write(&keys, keys_before).unwrap();
+    center.lose_and_restore(&backup);
+    assert!(has(&center, "Zqxnarwhal") && has(&center, "stays"));
+    // … and with the file as it is, in none of the backups.
+    for folder in [&backup, &later] {
+        std::fs::write(&keys, &keys_after).unwrap();
+        center.lose_and_restore(folder);
+        assert!(!has(&center, "Zqxnarwhal") && has(&center, "stays"));
+    }
+    center.start_again().await;
+    let entries = center.entries(call).await;
+    assert!(entries.iter().all(|logged| logged.document != records));
+    let again = center.center().log.write(move |ledger| {
+        let entry = Entry::Note(Note {
+            text: "again".into(),
+            by: "a source".into(),
+        });
+        ledger.append(records, entry)
+    });
+    assert!(
+        again.await.is_err(),
+        "a restored center knows that it was purged"
+    );
+}
+
+/// Whether a note with this text can be read in the data of a center that does not run.
+fn has(center: &TestCenter, text: &str) -> bool {
+    let copy = LedgerCopy::read(&center.data());
+    copy.entries.iter().any(|logged| match &logged.entry {
+        Entry::Note(note) => note.text == text,
+        _ => false,
+    })
+}
+
+/// A backup is of a later time than the file of keys: some of its documents have none.
+#[tokio::test]
+async fn a_backup_is_not_restored_with_a_file_of_keys_that_is_older() {
+    let center = TestCenter::start().await;
+    center.api.call("26-1", &[]).await;
+    let backup = center.back_up().await;
+    let keys = backup.with_file_name("document-keys.db");
+    let older = backup.with_file_name("older.db");
+    std::fs::copy(&keys, &older).unwrap();
+    center.api.call("26-2", &[]).await;
+    let config = center.center().config.clone();
+    let later = backup.with_file_name("backup-2");
+    let made = {
+        let (to, keys) = (later.clone(), keys.clone());
+        tokio::task::spawn_blocking(move || server::backup::make(&config, &to, &keys))
+    };
+    made.await.unwrap().unwrap();
+    let target = backup.with_file_name("target");
+    let why = server::backup::restore(&later, &target, Some(&older), false).unwrap_err();
+    assert!(why.to_string().contains("older than this backup"), "{why}");
+    let why = server::backup::restore(&later, &target, None, false).unwrap_err();
+    assert!(why.to_string().contains("--document-keys"), "{why}");
+    assert!(!target.exists());
+    // The newer file opens the older backup.
+    server::backup::restore(&backup, &target, Some(&keys), false).unwrap();
 }

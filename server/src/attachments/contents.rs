@@ -142,7 +142,7 @@ pub(super) fn keep(ledger: &Ledger<'_>, blob: &Blob, data: &[u8]) -> Result<(), 
 /// An upload was found to be whole: from now on it is nobody's own.
 pub(super) fn finish(ledger: &Ledger<'_>, blob: &Blob, content: i64) -> Result<(), LogError> {
     if whole(ledger.sql(), blob)?.is_some() {
-        return drop_content(ledger, content);
+        return drop_content(ledger.sql(), content);
     }
     ledger
         .sql()
@@ -151,12 +151,12 @@ pub(super) fn finish(ledger: &Ledger<'_>, blob: &Blob, content: i64) -> Result<(
     Ok(())
 }
 
-pub(super) fn drop_content(ledger: &Ledger<'_>, content: i64) -> Result<(), LogError> {
+pub(super) fn drop_content(connection: &Connection, content: i64) -> Result<(), LogError> {
     for sql in [
         "DELETE FROM chunks WHERE content = ?1",
         "DELETE FROM contents WHERE content = ?1",
     ] {
-        ledger.sql().prepare_cached(sql)?.execute([content])?;
+        connection.prepare_cached(sql)?.execute([content])?;
     }
     Ok(())
 }
@@ -205,6 +205,6 @@ pub fn sweep(ledger: &mut Ledger<'_>, touched_before_ms: i64) -> Result<usize, L
         })?
         .collect::<Result<_, _>>()?;
     left.iter()
-        .try_for_each(|content| drop_content(ledger, *content))?;
+        .try_for_each(|content| drop_content(ledger.sql(), *content))?;
     Ok(left.len())
 }

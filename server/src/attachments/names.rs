@@ -3,6 +3,7 @@
 use packet::{Attachment, Author, CallId, Compartment, DeviceNumber, DocumentId, EntryId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::contents::drop_content;
 use super::{Blob, blob_of, whole};
 use crate::log::{Ledger, LogError};
 
@@ -25,6 +26,44 @@ pub struct Found {
 pub(super) struct Named {
     pub(super) entry: EntryId,
     pub(super) attachment: Attachment,
+}
+
+/// What a document that is purged names: nobody has it by this document any more, and what no
+/// other names is deleted.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn forget(connection: &Connection, document: DocumentId) -> Result<(), LogError> {
+    let id = document.to_bytes();
+    let mut blobs: Vec<Blob> = connection
+        .prepare_cached(
+            "SELECT blob FROM attachments WHERE document = ?1
+             UNION SELECT thumbnail FROM attachments WHERE document = ?1 AND thumbnail IS NOT NULL
+             UNION SELECT blob FROM uploads WHERE document = ?1",
+        )?
+        .query_map([id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for sql in [
+        "DELETE FROM attachments WHERE document = ?1",
+        "DELETE FROM uploads WHERE document = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([id])?;
+    }
+    let mut named = connection.prepare_cached(
+        "SELECT 1 FROM attachments WHERE blob = ?1 OR thumbnail = ?1
+         UNION ALL SELECT 1 FROM uploads WHERE blob = ?1",
+    )?;
+    let mut contents = connection.prepare_cached("SELECT content FROM contents WHERE blob = ?1")?;
+    for blob in blobs.drain(..) {
+        if named.exists([blob])? {
+            continue;
+        }
+        let found = contents.query_map([blob], |row| row.get(0))?;
+        for content in found.collect::<Result<Vec<i64>, _>>()? {
+            drop_content(connection, content)?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps beside an attachment entry, which was just logged, what it names.

@@ -338,7 +338,7 @@ fn refuse(
     upload: Unfinished,
     reason: String,
 ) -> Result<Have, LogError> {
-    contents::drop_content(ledger, upload.content)?;
+    contents::drop_content(ledger.sql(), upload.content)?;
     for document in documents(ledger, device, blob)? {
         if let Some(named) = names::by_device(ledger.sql(), document, device, blob)? {
             let correction = Correction {

@@ -35,6 +35,13 @@ pub(super) fn remove(folder: &Path) -> Result<(), BackupError> {
     }
 }
 
+pub(super) fn remove_file(path: &Path) -> Result<(), BackupError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn make_private(folder: &Path) -> Result<(), BackupError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);

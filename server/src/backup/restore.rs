@@ -21,19 +21,25 @@ pub struct Restored {
     pub set_aside: Option<PathBuf>,
 }
 
-/// Makes the data folder `data` of the backup at `from`. No center may be running on it.
+/// Makes the data folder `data` of the backup at `from`, with the document keys that the last
+/// backup left in a file. No center may be running on it.
 ///
 /// # Errors
 /// When the backup is not as it was made, `data` is not empty and may not be set aside,
 /// or something cannot be read or written. `data` is then as it was.
-pub fn restore(from: &Path, data: &Path, set_aside: bool) -> Result<Restored, BackupError> {
+pub fn restore(
+    from: &Path,
+    data: &Path,
+    document_keys: Option<&Path>,
+    set_aside: bool,
+) -> Result<Restored, BackupError> {
     let manifest = Manifest::read_and_check(from)?;
     if !set_aside && !is_free(data)? {
         return Err(BackupError::InUse(data.to_owned()));
     }
     let unfinished = files::beside(data, "unfinished");
     files::remove(&unfinished)?;
-    let incarnation = fill(&manifest, from, &unfinished).inspect_err(|_| {
+    let incarnation = fill(&manifest, from, document_keys, &unfinished).inspect_err(|_| {
         // What it is that failed is worth more than that this does too.
         let _ = files::remove(&unfinished);
     })?;
@@ -47,7 +53,16 @@ pub fn restore(from: &Path, data: &Path, set_aside: bool) -> Result<Restored, Ba
     })
 }
 
-fn fill(manifest: &Manifest, from: &Path, folder: &Path) -> Result<u64, BackupError> {
+fn fill(
+    manifest: &Manifest,
+    from: &Path,
+    document_keys: Option<&Path>,
+    folder: &Path,
+) -> Result<u64, BackupError> {
+    if let Some(file) = document_keys.filter(|file| !file.is_file()) {
+        // Opening would make one.
+        return Err(BackupError::KeysPlace(file.to_owned()));
+    }
     make_private(&folder.join(KEYS))?;
     for name in manifest.names() {
         let to = folder.join(name);
@@ -68,7 +83,7 @@ fn fill(manifest: &Manifest, from: &Path, folder: &Path) -> Result<u64, BackupEr
     let now_ms = clock::now_ms();
     let detail = format!("through {} of {}", manifest.head, manifest.made_ms);
     let record = record(Act::Restore, detail);
-    let incarnation = log::begin_anew_at(&log, &key.store_key, now_ms, &record)?;
+    let incarnation = log::begin_anew_at(&log, &key.store_key, now_ms, document_keys, &record)?;
     keep_private(&log)?;
     sync(&folder.join(KEYS))?;
     sync(folder)?;

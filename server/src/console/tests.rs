@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
+mod retention;
 mod search;
 mod sign_in;
 

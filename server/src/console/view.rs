@@ -40,8 +40,10 @@
 //! | `POST /search/saved/{id}/forget`, `POST /search/notices/seen`, `POST /search/notices/{id}/seen` | none |
 //! | `POST /calls/{id}/premises` | `text`, `ends`: a time without a zone, the center's |
 //!
-//! Three pages have no socket, and their forms lead back to them: `GET /hot-list`
-//! ([`HotListPage`]), `GET /premises` ([`PremisesPage`]) and `GET /people` ([`PeoplePage`]).
+//! Four pages have no socket, and their forms lead back to them: `GET /hot-list`
+//! ([`HotListPage`]), `GET /premises` ([`PremisesPage`]), `GET /people` ([`PeoplePage`]) and
+//! `GET /retention` ([`RetentionPage`], whose form is `POST /retention` with `document`, `why`
+//! and `what`: `keep`, `hold`, `release`, `purge`).
 //!
 //! Each page that shows anything has `session.html` and its script: they say whose session
 //! it is, and cover the page while that is not open. What was typed stays in its boxes.
@@ -61,6 +63,7 @@ mod glance;
 mod life;
 mod listed;
 mod packet;
+mod retention;
 mod search;
 mod sign_in;
 
@@ -80,6 +83,7 @@ pub use packet::{
     QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
     UnitsView,
 };
+pub use retention::{DueRowView, PurgedRowView, RetentionPage};
 
 pub use search::{
     FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,

@@ -255,7 +255,7 @@ fn place_of(
 /// The plates, phones and persons that the packet's words name and that still hold.
 fn mentions(connection: &Connection, call: CallId) -> Result<Vec<Mention>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT bytes FROM search_entries AS e JOIN changes ON changes.seq = e.seq
+        "SELECT bytes FROM search_entries AS e JOIN readable ON readable.seq = e.seq
          WHERE e.call = ?1 AND e.compartment = ?2 AND kind = 'mention' AND corrected = 0
          ORDER BY e.seq LIMIT ?3",
     )?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{LogError, Surroundings, ledger, restored, schema};
+use super::{LogError, Surroundings, ledger, restored, schema, seal};
 use crate::audit::{self, Record};
 use crate::clock;
 
@@ -53,18 +53,34 @@ pub(crate) fn to_read(path: &Path, key: &[u8; 32]) -> Result<Connection, LogErro
     schema::connect_to_read(path, key).map_err(|e| at(path)(schema::why_not_opened(&e)))
 }
 
-/// Copies the log at `from`, which a center may be writing to, to the new file `to`; the
-/// record of it stays in the log itself. The file is not synced yet.
+/// Copies the log at `from`, which a center may be writing to, to the new file `to`, and the
+/// keys of its documents to the new file `keys_to`; the record of it stays in the log itself.
+/// The files are not synced yet.
 pub(crate) fn copy(
     from: &Path,
     key: &[u8; 32],
     to: &Path,
+    keys_to: &Path,
     record: &Record,
 ) -> Result<(), LogError> {
     let mut connection = beside(from, key)?;
     audit::record_in(&mut connection, record, clock::now_ms())?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
-    Ok(())
+    let copy = connect(to, key)?;
+    if !has_keys(&copy)? {
+        return Err(at(from)(
+            "it is of an earlier version: start its center with this one before a backup".into(),
+        ));
+    }
+    seal::part(&copy, key, keys_to)?;
+    close(copy)
+}
+
+/// Whether documents have keys in this log; one of an earlier version has none.
+fn has_keys(connection: &Connection) -> Result<bool, LogError> {
+    let mut statement =
+        connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'document_keys'")?;
+    Ok(statement.exists([])?)
 }
 
 /// Puts something on the record of the log at `path`, which a center may be writing to.
@@ -88,14 +104,33 @@ pub(crate) fn check(path: &Path, key: &[u8; 32]) -> Result<Copied, LogError> {
     Ok(copied)
 }
 
-/// Makes another log of the copy at `path`, at this time. Returns its incarnation.
+/// Makes another log of the copy at `path`, at this time, with the document keys in
+/// `keys_from`. Returns its incarnation.
 pub(crate) fn begin_anew_at(
     path: &Path,
     key: &[u8; 32],
     now_ms: i64,
+    keys_from: Option<&Path>,
     record: &Record,
 ) -> Result<u64, LogError> {
+    // A copy of an earlier version is not sealed: it is when it is brought up to date.
+    let is_sealed = has_keys(&connect(path, key)?)?;
     let mut connection = schema::open(path, key).map_err(at(path))?;
+    if let Some(keys_from) = keys_from.filter(|_| is_sealed) {
+        seal::join(&mut connection, key, keys_from)?;
+    }
+    let without_key = seal::without_key(&connection)?;
+    if without_key > 0 {
+        return Err(at(path)(match keys_from {
+            Some(file) => format!(
+                "{} has no key of {without_key} of its documents: it is older than this backup",
+                file.display()
+            ),
+            None => format!(
+                "its {without_key} documents are sealed: name the file of document keys (--document-keys)"
+            ),
+        }));
+    }
     let incarnation = restored::begin_anew(&mut connection, &Surroundings::default(), now_ms)?;
     audit::record_in(&mut connection, record, clock::now_ms())?;
     close(connection)?;

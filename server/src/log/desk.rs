@@ -14,7 +14,7 @@ use packet::signature::MacKey;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::documents::Documents;
-use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema};
+use super::{Happening, Ledger, LogError, LogOptions, Readers, Recent, ledger, schema, seal};
 use crate::calls::LinksConfig;
 use crate::clock::Clock;
 use crate::intake::CallReport;
@@ -205,6 +205,12 @@ impl Desk {
         let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
         let incarnation =
             schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
+        let without_key = seal::without_key(&connection).map_err(|e| at(e.to_string()))?;
+        if without_key > 0 {
+            return Err(at(format!(
+                "the keys of {without_key} documents are missing: restore it with the file of document keys of its last backup"
+            )));
+        }
         crate::search::index::backfill(&mut connection)?;
         crate::audit::entry::backfill(&mut connection)?;
         let recent = Arc::new(Recent::new(ledger::head(&connection)?));
@@ -278,12 +284,26 @@ impl Desk {
         for Task(work) in group {
             answers.push(work(&mut ledger));
         }
-        let happenings = ledger.finish()?;
+        let done = ledger.finish()?;
         if is_on(Sabotage::AcknowledgeBeforeCommit) {
             answers.drain(..).for_each(|answer| answer(Ok(())));
         }
         transaction.commit()?;
-        Ok(happenings)
+        if done.purged {
+            self.empty_write_ahead_log();
+        }
+        Ok(done.happenings)
+    }
+
+    /// In it are pages as they were before a purge. A reader that is at it for long keeps it
+    /// from being emptied; the next purge, or the end of the center, does it then.
+    fn empty_write_ahead_log(&self) {
+        let is_busy = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        if !matches!(is_busy, Ok(false)) {
+            tracing::warn!("the write-ahead log still holds what it held before the purge");
+        }
     }
 }
 

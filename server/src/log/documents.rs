@@ -85,7 +85,7 @@ fn load(connection: &Connection, id: DocumentId) -> Result<Document, LogError> {
     let damaged =
         |e: Refusal| LogError::Store(format!("a change of {id} in the log cannot be read: {e}"));
     let mut statement =
-        connection.prepare_cached("SELECT bytes FROM changes WHERE document = ?1 ORDER BY seq")?;
+        connection.prepare_cached("SELECT bytes FROM readable WHERE document = ?1 ORDER BY seq")?;
     let all: Vec<Vec<u8>> = statement
         .query_map([id.to_bytes()], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -17,10 +17,14 @@ use sync::codec;
 use super::LogError;
 use super::Surroundings;
 use super::documents::Documents;
+use super::seal::{self, Part};
 use crate::calls::LinksConfig;
 use crate::intake::CallReport;
 use crate::policy::{self, Act, On, Role, Who};
 use crate::triage::{Entity, Triage};
+
+/// Why nothing more is taken.
+const PURGED: &str = "this part of the packet was purged";
 
 /// A change that the log took.
 #[derive(Debug)]
@@ -121,9 +125,19 @@ pub struct Ledger<'a> {
     lost: bool,
     /// From where the work at hand was asked for.
     came_from: Option<String>,
+    /// Something was purged.
+    purged: bool,
 }
 
-/// The first and the last change of a document; `None` where it has none.
+/// What came of a group.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) happenings: Vec<Happening>,
+    /// Something of the log was purged.
+    pub(super) purged: bool,
+}
+
+/// The first and the last change of a document; `None` where it has none, or was purged.
 ///
 /// # Errors
 /// When the store fails.
@@ -131,13 +145,15 @@ pub(crate) fn reach(
     connection: &rusqlite::Connection,
     document: DocumentId,
 ) -> Result<Option<(u64, u64)>, LogError> {
-    let found: (Option<i64>, Option<i64>) = connection
+    let found: Option<(Option<i64>, Option<i64>)> = connection
         .prepare_cached(
             "SELECT (SELECT min(seq) FROM changes WHERE document = ?1),
-                    (SELECT max(seq) FROM changes WHERE document = ?1)",
+                    (SELECT max(seq) FROM changes WHERE document = ?1)
+             WHERE EXISTS (SELECT 1 FROM document_keys WHERE document = ?1)",
         )?
-        .query_row([document.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (first, last) = found;
+        .query_row([document.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (first, last) = found.unwrap_or_default();
     Ok(first
         .zip(last)
         .map(|(first, last)| (first.unsigned_abs(), last.unsigned_abs())))
@@ -166,6 +182,7 @@ impl<'a> Ledger<'a> {
             touched: Vec::new(),
             lost: false,
             came_from: None,
+            purged: false,
         })
     }
 
@@ -173,11 +190,14 @@ impl<'a> Ledger<'a> {
     ///
     /// # Errors
     /// When there is nothing left to commit.
-    pub(super) fn finish(self) -> Result<Vec<Happening>, LogError> {
+    pub(super) fn finish(self) -> Result<Done, LogError> {
         if self.lost {
             return Err(LogError::Full);
         }
-        Ok(self.happenings)
+        Ok(Done {
+            happenings: self.happenings,
+            purged: self.purged,
+        })
     }
 
     /// Runs one piece of work; an error takes back all that it did. After a full disk that
@@ -313,6 +333,14 @@ impl<'a> Ledger<'a> {
         self.head
     }
 
+    /// A document was purged: it is in no memory either, and after the commit what was
+    /// written before is in no file beside the log's own.
+    pub(crate) fn forgets(&mut self, document: DocumentId) {
+        self.touched.push(document);
+        self.documents.forget(document);
+        self.purged = true;
+    }
+
     /// To be told after the commit.
     pub fn tell(&mut self, happening: Happening) {
         self.happenings.push(happening);
@@ -405,6 +433,10 @@ impl<'a> Ledger<'a> {
         {
             return Ok(Ok(known));
         }
+        // Its bytes are not kept either.
+        if self.is_purged(offer.document)? {
+            return Ok(Err(Refusal::Policy(PURGED.into())));
+        }
         let (center, now_ms) = (self.documents.center, self.now_ms());
         let (document, mac) = self
             .documents
@@ -438,7 +470,7 @@ impl<'a> Ledger<'a> {
         let found: Option<(i64, i64, Vec<u8>)> = self
             .transaction
             .prepare_cached(
-                "SELECT seq, received_ms, bytes FROM changes WHERE hash = ?1 AND document = ?2",
+                "SELECT seq, received_ms, bytes FROM readable WHERE hash = ?1 AND document = ?2",
             )?
             .query_row(params![hash.0, document.to_bytes()], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -506,6 +538,12 @@ impl<'a> Ledger<'a> {
         let received_ms = self.now_ms();
         let mac = self.documents.mac.mac(document, &inspected.hash);
         let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
+        let key = self.key_of(document)?;
+        let sealed = |part, plain: &[u8]| {
+            seal::seal(&key, &document.to_bytes(), &inspected.hash.0, part, plain)
+                .map_err(|e| LogError::Store(e.to_string()))
+        };
+        let sealed_brief = brief.as_deref().map(|brief| sealed(Part::Brief, brief));
         self.transaction
             .prepare_cached(
                 "INSERT INTO changes (seq, document, hash, bytes, mac, device, signature, received_ms, brief, given_back_by)
@@ -515,12 +553,12 @@ impl<'a> Ledger<'a> {
                 seq.cast_signed(),
                 document.to_bytes(),
                 inspected.hash.0,
-                bytes,
+                sealed(Part::Bytes, &bytes)?,
                 mac,
                 device.map(|device| device.0),
                 signature,
                 received_ms,
-                brief,
+                sealed_brief.transpose()?,
                 given_back_by
             ])?;
         self.head = seq;
@@ -565,6 +603,34 @@ impl<'a> Ledger<'a> {
             id,
             received_ms,
         })
+    }
+
+    /// The key of a document's contents, made with its first change.
+    fn key_of(&self, document: DocumentId) -> Result<Vec<u8>, LogError> {
+        let id = document.to_bytes();
+        let known = self
+            .transaction
+            .prepare_cached("SELECT key FROM document_keys WHERE document = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?;
+        if let Some(key) = known {
+            return Ok(key);
+        }
+        if self.is_purged(document)? {
+            return Err(LogError::Conflict(PURGED.into()));
+        }
+        let key: [u8; seal::KEY_BYTES] = self.surroundings.random();
+        self.transaction
+            .prepare_cached("INSERT INTO document_keys VALUES (?1, ?2)")?
+            .execute(params![id, key])?;
+        Ok(key.to_vec())
+    }
+
+    fn is_purged(&self, document: DocumentId) -> Result<bool, LogError> {
+        let mut statement = self
+            .transaction
+            .prepare_cached("SELECT 1 FROM purges WHERE document = ?1")?;
+        Ok(statement.exists([document.to_bytes()])?)
     }
 
     /// What devices get of a change: worked out once, here, where what it stands on is at hand.

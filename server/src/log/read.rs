@@ -136,8 +136,9 @@ pub fn slice(
 ) -> Result<Slice, LogError> {
     let mut taker = Taker::new(after, bytes_max, skip);
     let mut statement = connection.prepare_cached(
-        "SELECT seq, received_ms, mac, brief, CASE WHEN brief IS NULL OR ?4 THEN bytes END
-         FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        "SELECT seq, received_ms, mac, CASE WHEN has_brief THEN brief END,
+             CASE WHEN NOT has_brief OR ?4 THEN bytes END
+         FROM readable WHERE document = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
     let whole = dictionary < DICTIONARY_NEWEST;
     let mut rows = statement.query(rusqlite::params![
@@ -183,7 +184,7 @@ pub fn document_after(
     after: u64,
 ) -> Result<Vec<Logged>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, device, received_ms, bytes FROM changes WHERE document = ?1 AND seq > ?2 ORDER BY seq",
+        "SELECT seq, device, received_ms, bytes FROM readable WHERE document = ?1 AND seq > ?2 ORDER BY seq",
     )?;
     let mut rows = statement.query(rusqlite::params![document.to_bytes(), after.cast_signed()])?;
     let mut all = Vec::new();

@@ -122,7 +122,7 @@ pub(crate) fn new_since_restore(
         return Ok(Vec::new());
     };
     let mut statement = connection.prepare_cached(
-        "SELECT bytes FROM changes WHERE document = ?1 AND seq > ?2 AND given_back_by IS NULL ORDER BY seq",
+        "SELECT bytes FROM readable WHERE document = ?1 AND seq > ?2 AND given_back_by IS NULL ORDER BY seq",
     )?;
     let mut rows = statement.query(params![document.to_bytes(), restored.head.cast_signed()])?;
     let mut all = Vec::new();

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::Surroundings;
+use super::{Surroundings, seal};
 use crate::address;
 
 /// Each step takes the store from the version that is its index to the next.
@@ -721,6 +721,49 @@ CREATE TABLE held_cautions (
 ) STRICT;
 CREATE INDEX held_waiting ON held_cautions (call) WHERE decided_ms IS NULL;
 ",
+    "
+-- What is kept of a document's changes is sealed under its key (log::seal). A purge destroys
+-- the key; a backup has none of them.
+CREATE TABLE document_keys (document BLOB PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE VIEW readable AS
+    SELECT seq, changes.document, hash, mac, device, signature, received_ms, given_back_by,
+        opened(key, changes.document, hash, 0, bytes) AS bytes,
+        brief IS NOT NULL AS has_brief,
+        opened(key, changes.document, hash, 1, brief) AS brief
+    FROM changes JOIN document_keys ON document_keys.document = changes.document;
+-- Never deleted: nothing is ever written into such a document again.
+CREATE TABLE purges (
+    document BLOB PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    -- The first and the last change that it had.
+    from_seq INTEGER NOT NULL,
+    through_seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Documents that are not purged, whatever their age.
+CREATE TABLE holds (
+    hold INTEGER PRIMARY KEY AUTOINCREMENT,
+    document BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    ended_ms INTEGER,
+    ended_by TEXT,
+    ended_why TEXT
+) STRICT;
+CREATE UNIQUE INDEX holds_open ON holds (document) WHERE ended_ms IS NULL;
+-- What is taken out of the words' index is physically gone.
+INSERT INTO entry_words (entry_words, rank) VALUES ('secure-delete', 1);
+-- That somebody has looked at a document, and why it is kept for another period.
+CREATE TABLE retained (
+    document BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (document, at_ms)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -738,6 +781,9 @@ pub(super) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, String> {
     migrate(&mut connection).map_err(|e| e.to_string())?;
     let cache = connection.pragma_update(None, "cache_size", -CACHE_KIB);
     cache.map_err(|e| e.to_string())?;
+    // Of what is deleted nothing is left in pages that are written anyway.
+    let delete = connection.pragma_update(None, "secure_delete", "FAST");
+    delete.map_err(|e| e.to_string())?;
     Ok(connection)
 }
 
@@ -762,6 +808,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connectio
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    seal::teach(&connection)?;
     Ok(connection)
 }
 
@@ -778,6 +825,7 @@ pub(super) fn connect_to_read(path: &Path, key: &[u8; 32]) -> rusqlite::Result<C
     connection.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(key)))?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
+    seal::teach(&connection)?;
     Ok(connection)
 }
 
@@ -797,6 +845,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for (version, step) in MIGRATIONS.iter().enumerate().skip(at) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
+        if step.contains("CREATE TABLE document_keys") {
+            seal::seal_all(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
     }

@@ -509,6 +509,8 @@ fn word(act: Act) -> String {
         Act::Carry(_) => "carry".into(),
         Act::Release(_) => "release".into(),
         Act::SearchIn(_) => "search in".into(),
+        Act::Retain(_) => "retain".into(),
+        Act::Purge(_) => "purge".into(),
         other => other.name(),
     }
 }

@@ -102,7 +102,9 @@ pub fn compartment_of(act: Act) -> Option<Compartment> {
         Act::Show(compartment)
         | Act::Carry(compartment)
         | Act::Release(compartment)
-        | Act::SearchIn(compartment) => Some(compartment),
+        | Act::SearchIn(compartment)
+        | Act::Retain(compartment)
+        | Act::Purge(compartment) => Some(compartment),
         Act::Write(Kind::Caution | Kind::Acknowledgement) => Some(Compartment::Safety),
         Act::Write(_)
         | Act::SeePacket

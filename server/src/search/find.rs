@@ -228,7 +228,7 @@ pub(super) fn entry(
     asked: &[String],
 ) -> Result<FoundEntry, LogError> {
     let (document, bytes, received_ms): (Vec<u8>, Vec<u8>, i64) = connection
-        .prepare_cached("SELECT document, bytes, received_ms FROM changes WHERE seq = ?1")?
+        .prepare_cached("SELECT document, bytes, received_ms FROM readable WHERE seq = ?1")?
         .query_row([seq.cast_signed()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;

@@ -69,6 +69,54 @@ pub(crate) fn add(
     Ok(())
 }
 
+/// Takes out what there is of a document that is purged, while its entries can be read.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn forget(connection: &Connection, document: DocumentId) -> Result<(), LogError> {
+    for logged in crate::log::document(connection, document)? {
+        let seq = logged.seq.cast_signed();
+        let is_in = connection
+            .prepare_cached("DELETE FROM search_entries WHERE seq = ?1")?
+            .execute([seq])?;
+        if is_in > 0 {
+            let words = terms::of_entry(&logged.inspected.written.entry);
+            connection
+                .prepare_cached(
+                    "INSERT INTO entry_words (entry_words, rowid, words) VALUES ('delete', ?1, ?2)",
+                )?
+                .execute(params![seq, words])?;
+        }
+    }
+    if document.compartment == Compartment::Call {
+        for sql in [
+            "DELETE FROM call_outcomes WHERE call = ?1",
+            "DELETE FROM call_places WHERE call = ?1",
+        ] {
+            let call = document.call.0.cast_signed();
+            connection.prepare_cached(sql)?.execute([call])?;
+        }
+    }
+    Ok(())
+}
+
+/// Empties the index of a copy of the log, which is filled again when that is opened: a
+/// backup holds nobody's words but under their document's key.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn leave_out(connection: &Connection) -> Result<(), LogError> {
+    connection.execute_batch(
+        "DELETE FROM search_entries;
+         INSERT INTO entry_words (entry_words) VALUES ('delete-all');
+         DELETE FROM call_outcomes;
+         DELETE FROM call_places;
+         DELETE FROM meta WHERE name IN ('unindexed_through', 'indexed_through');
+         INSERT INTO meta SELECT 'unindexed_through', max(seq) FROM changes HAVING max(seq) IS NOT NULL;",
+    )?;
+    Ok(())
+}
+
 /// As `search_entries` names it.
 pub(super) fn kind(entry: &Entry) -> String {
     format!("{:?}", entry.kind()).to_lowercase()
@@ -150,7 +198,7 @@ fn left(connection: &Connection) -> Result<Option<(i64, i64)>, LogError> {
 
 fn add_some(connection: &Connection, after: i64, through: i64) -> Result<i64, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, document, bytes FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
+        "SELECT seq, document, bytes FROM readable WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut rows = statement.query(params![after, through, BACKFILLED_PER_COMMIT_MAX])?;
     let mut done = through;

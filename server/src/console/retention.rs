@@ -1,0 +1,214 @@
+//! What comes to the end of its period, what is on hold and what was purged, as a page; a form
+//! to say what becomes of a document.
+//!
+//! A supervisor sees what is their agency's. A document of another agency is answered like
+//! one that never was, in the same words.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use packet::{CallId, Compartment, DocumentId};
+use serde::Deserialize;
+
+use super::forms::fields_of;
+use super::view::{DueRowView, PurgedRowView, RetentionPage};
+use super::{Console, disclosure, pages, words};
+use crate::api::allow;
+use crate::clock;
+use crate::log::LogError;
+use crate::policy::{Act, Actor, On, agency_of};
+use crate::problem::Problem;
+use crate::retention::due::{self, Due};
+use crate::retention::hold;
+use crate::retention::purge::{self, Purged};
+
+const PLACE: &str = "/retention";
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Most purges on the page, the newest.
+const PURGED_MAX: usize = 100;
+/// Characters of a reason.
+const WHY_CHARS: std::ops::RangeInclusive<usize> = 3..=500;
+const NO_SUCH: &str = "Your agency has no such document.";
+
+/// `GET /retention`
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeeRetention, "").await?;
+    Ok(shown(&console, &actor, StatusCode::OK, None).await)
+}
+
+async fn shown(
+    console: &Arc<Console>,
+    actor: &Actor,
+    status: StatusCode,
+    refused: Option<String>,
+) -> Response {
+    let config = console.center.config.retention;
+    let until_ms = clock::now_ms() + i64::from(config.warn_days) * DAY_MS;
+    let read = console.center.log.readers().read(move |connection| {
+        let due = due::before(connection, &config, until_ms)?;
+        Ok((due, due::on_hold(connection)?, purge::purged(connection)?))
+    });
+    let ((due, held, purged), open_calls) = match (read.await, console.open_calls(actor).await) {
+        (Ok(read), Ok(open_calls)) => (read, open_calls),
+        (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
+    };
+    let may = |agency: &str, compartment| may(console, actor, Act::Retain(compartment), agency);
+    let is_ours = |due: &&Due| may(&due.agency, due.document.compartment);
+    let is_due = |due: &&Due| due.hold.is_none();
+    let due: Vec<_> = due.iter().filter(is_due).filter(is_ours).collect();
+    let held: Vec<_> = held.iter().filter(is_ours).collect();
+    let purged: Vec<_> = purged
+        .iter()
+        .filter(|purged| may(&purged.agency, purged.document.compartment))
+        .take(PURGED_MAX)
+        .collect();
+    let count = due.len() + held.len() + purged.len();
+    disclosure::listed(console, actor, Act::SeeRetention, count).await;
+    let page = RetentionPage {
+        header: console.header(open_calls),
+        refused,
+        warn_days: config.warn_days,
+        due: due.iter().map(|due| row(console, due)).collect(),
+        held: held.iter().map(|due| row(console, due)).collect(),
+        purged: purged.iter().map(|purged| gone(console, purged)).collect(),
+    };
+    pages::html(status, &page)
+}
+
+fn may(console: &Console, actor: &Actor, act: Act, agency: &str) -> bool {
+    let policies = &console.center.policies;
+    policies.decide(&policies.who(actor), act, On::call(act, agency))
+}
+
+fn row(console: &Console, due: &Due) -> DueRowView {
+    DueRowView {
+        document: due.document.to_string(),
+        number: due.number.clone(),
+        compartment: due.document.compartment.name(),
+        first: console.times.minute(due.first_ms),
+        ends: due.ends_ms.map(|ms| console.times.minute(ms)),
+        hold: due.hold.as_ref().map(|hold| {
+            let since = console.times.minute(hold.at_ms);
+            format!("{}, since {since}: {}", hold.by, hold.why)
+        }),
+    }
+}
+
+fn gone(console: &Console, purged: &Purged) -> PurgedRowView {
+    PurgedRowView {
+        document: purged.document.to_string(),
+        compartment: purged.document.compartment.name(),
+        at: console.times.minute(purged.at_ms),
+        by: purged.by.clone(),
+        why: purged.why.clone(),
+    }
+}
+
+/// As the form sends it.
+#[derive(Debug, Deserialize)]
+struct DocumentForm {
+    /// `CALL/compartment`.
+    document: String,
+    why: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Hold,
+    Release,
+    Keep,
+    Purge,
+}
+
+impl What {
+    fn act(self, compartment: Compartment) -> Act {
+        match self {
+            Self::Purge => Act::Purge(compartment),
+            _ => Act::Retain(compartment),
+        }
+    }
+}
+
+fn document_of(text: &str) -> Option<DocumentId> {
+    let (call, compartment) = text.trim().split_once('/')?;
+    let call: CallId = call.parse().ok()?;
+    let named = |known: &Compartment| known.name() == compartment;
+    let compartment = Compartment::ALL.into_iter().find(named)?;
+    Some(DocumentId::new(call, compartment))
+}
+
+/// `POST /retention`
+pub(super) async fn act(
+    State(console): State<Arc<Console>>,
+    Extension(actor): Extension<Actor>,
+    request: Request,
+) -> Result<Response, Problem> {
+    allow(&console.center, &actor, Act::SeeRetention, "").await?;
+    Ok(match done(&console, &actor, request).await {
+        Ok(()) => Redirect::to(PLACE).into_response(),
+        Err((status, why)) => shown(&console, &actor, status, Some(why)).await,
+    })
+}
+
+async fn done(
+    console: &Arc<Console>,
+    actor: &Actor,
+    request: Request,
+) -> Result<(), (StatusCode, String)> {
+    let wrong = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, why);
+    let form: DocumentForm = fields_of(request).await.map_err(wrong)?;
+    let document = document_of(&form.document).ok_or_else(|| {
+        wrong("Document: a call's id, a stroke and a compartment, as in this page's rows.".into())
+    })?;
+    let why = form.why.trim().to_owned();
+    if !WHY_CHARS.contains(&why.chars().count()) {
+        return Err(wrong("Reason: 3 to 500 characters.".into()));
+    }
+    let failed = |error: LogError| match error {
+        LogError::Conflict(why) => wrong(why),
+        LogError::Unknown { .. } => (StatusCode::NOT_FOUND, NO_SUCH.into()),
+        error => (StatusCode::SERVICE_UNAVAILABLE, words::trouble(&error)),
+    };
+    let center = &console.center;
+    let agency = center
+        .log
+        .readers()
+        .read(move |connection| agency_of(connection, document.call));
+    let agency = agency.await.map_err(failed)?;
+    let act = form.what.act(document.compartment);
+    if !agency.is_some_and(|agency| may(console, actor, act, &agency)) {
+        center.denied(actor, act, document.to_string()).await;
+        return Err((StatusCode::NOT_FOUND, NO_SUCH.into()));
+    }
+    let (by, what) = (actor.clone(), form.what);
+    let write = center.log.write(move |ledger| match what {
+        What::Hold => hold::begin(ledger, document, &by, &why),
+        What::Release => hold::end(ledger, document, &by, &why),
+        What::Keep => hold::retain(ledger, document, &by, &why),
+        What::Purge => purge::purge(ledger, document, &by, &why),
+    });
+    write.await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_document_is_named_as_the_rows_name_it() {
+        let document = DocumentId::new(CallId(0x0102_0304_0506_0708), Compartment::Intel);
+        assert_eq!(document_of(&document.to_string()), Some(document));
+        for wrong in ["", "intel", "x/intel", "0102030405060708/secrets"] {
+            assert_eq!(document_of(wrong), None, "{wrong}");
+        }
+    }
+}

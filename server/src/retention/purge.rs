@@ -1,0 +1,168 @@
+//! The end of a document: its key, all that was derived from it, and its contents.
+//!
+//! | what | |
+//! |---|---|
+//! | its key | destroyed: no copy of the log opens its entries any more |
+//! | its entries, what devices offered and was refused | overwritten; their places in the log stay, so that it is without a gap |
+//! | words, places, names, notices, held cautions, attachments that no other document has | deleted |
+//! | of the packet's own document: the call's row | its number, nature and place are overwritten |
+//! | who saw it, and when | stays: the audit log and the receipts |
+//!
+//! Pages that held any of it are overwritten (`secure_delete`), and the write-ahead log is
+//! emptied after the commit.
+
+use packet::{CallId, Compartment, DocumentId};
+use rusqlite::{Connection, params};
+
+use crate::audit::{self, Record};
+use crate::log::{Ledger, LogError, reach};
+use crate::policy::{Act, Actor, CENTER, agency_of};
+use crate::{attachments, search};
+
+/// Most purges that are listed.
+const PURGED_MAX: i64 = 1_000;
+
+/// What stands where a call's nature stood.
+pub const PURGED_NATURE: &str = "PURGED";
+
+/// A document that is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purged {
+    pub document: DocumentId,
+    /// Whose call it was.
+    pub agency: String,
+    pub at_ms: i64,
+    pub by: String,
+    pub why: String,
+}
+
+/// What was purged, the newest first.
+///
+/// # Errors
+/// When the store fails.
+pub fn purged(connection: &Connection) -> Result<Vec<Purged>, LogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT document, at_ms, by, why FROM purges ORDER BY at_ms DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([PURGED_MAX])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let document = DocumentId::from_bytes(&row.get::<_, Vec<u8>>(0)?)
+            .map_err(|e| LogError::Store(e.to_string()))?;
+        let agency = agency_of(connection, document.call)?;
+        all.push(Purged {
+            document,
+            agency: agency.unwrap_or_else(|| CENTER.to_owned()),
+            at_ms: row.get(1)?,
+            by: row.get(2)?,
+            why: row.get(3)?,
+        });
+    }
+    Ok(all)
+}
+
+/// Purges a document. Who may is decided before.
+///
+/// # Errors
+/// [`LogError::Unknown`] where there is none, [`LogError::Conflict`] while it is on hold or its
+/// call is open, or the store's.
+pub fn purge(
+    ledger: &mut Ledger<'_>,
+    document: DocumentId,
+    by: &Actor,
+    why: &str,
+) -> Result<(), LogError> {
+    let (first, last) = reach(ledger.sql(), document)?.ok_or_else(|| LogError::Unknown {
+        what: "document",
+        id: document.to_string(),
+    })?;
+    if super::hold::of(ledger.sql(), document)?.is_some() {
+        return Err(LogError::Conflict(
+            "It is on hold: end the hold first.".into(),
+        ));
+    }
+    let is_open = ledger
+        .sql()
+        .prepare_cached("SELECT 1 FROM calls WHERE call = ?1 AND open = 1")?
+        .exists([document.call.0.cast_signed()])?;
+    if is_open {
+        return Err(LogError::Conflict(
+            "Its call is still open: a packet is purged after its call has closed.".into(),
+        ));
+    }
+    ledger.sql().pragma_update(None, "secure_delete", true)?;
+    let forgotten = forget(ledger.sql(), document);
+    ledger.sql().pragma_update(None, "secure_delete", "FAST")?;
+    forgotten?;
+    ledger
+        .sql()
+        .prepare_cached("INSERT INTO purges VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            document.to_bytes(),
+            ledger.now_ms(),
+            by.name,
+            why,
+            first.cast_signed(),
+            last.cast_signed()
+        ])?;
+    ledger.forgets(document);
+    audit::record(
+        ledger,
+        &Record {
+            object: document.to_string(),
+            detail: format!("entries {first} to {last}, their key destroyed: {why}"),
+            ..Record::by(by, Act::Purge(document.compartment))
+        },
+    )
+}
+
+/// Destroys what there is of a document. A restored log does this too, of what was purged
+/// after its backup.
+pub(crate) fn forget(connection: &Connection, document: DocumentId) -> Result<(), LogError> {
+    // While its words can be read: they are taken out of the index by what they are.
+    search::index::forget(connection, document)?;
+    attachments::forget(connection, document)?;
+    let id = document.to_bytes();
+    for sql in [
+        "DELETE FROM document_keys WHERE document = ?1",
+        "UPDATE changes SET bytes = zeroblob(0), brief = NULL WHERE document = ?1",
+        "DELETE FROM refusals WHERE document = ?1",
+        "DELETE FROM standing WHERE document = ?1",
+        "DELETE FROM clips WHERE document = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([id])?;
+    }
+    let call = document.call.0.cast_signed();
+    for sql in [
+        "DELETE FROM mentions WHERE call = ?1 AND seq IN (SELECT seq FROM changes WHERE document = ?2)",
+        "DELETE FROM notices WHERE call = ?1 AND seq IN (SELECT seq FROM changes WHERE document = ?2)",
+    ] {
+        connection.prepare_cached(sql)?.execute(params![call, id])?;
+    }
+    connection
+        .prepare_cached("DELETE FROM held_cautions WHERE call = ?1 AND compartment = ?2")?
+        .execute(params![call, document.compartment as u8])?;
+    if document.compartment == Compartment::Call {
+        forget_call(connection, document.call)?;
+    }
+    Ok(())
+}
+
+/// The row stays, for it is by it that the call's other documents are found.
+fn forget_call(connection: &Connection, call: CallId) -> Result<(), LogError> {
+    let call = call.0.cast_signed();
+    connection
+        .prepare_cached(
+            "UPDATE calls SET number = '', report = '', nature = ?2, location = '', address = '', apartment = '' WHERE call = ?1",
+        )?
+        .execute(params![call, PURGED_NATURE])?;
+    for sql in [
+        "DELETE FROM named WHERE call = ?1",
+        "DELETE FROM eidos WHERE call = ?1",
+        "DELETE FROM links WHERE call = ?1 OR other = ?1",
+        "DELETE FROM cautions WHERE call = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([call])?;
+    }
+    Ok(())
+}
