@@ -104,8 +104,6 @@ fn a_purged_document_is_nowhere_and_that_it_was_is_on_record() {
     bench.append(call, note);
     // Where words stand in the clear: in the index alone. (And the check finds them.)
     assert_eq!(tables_with(&bench, "narwhal"), ["entry_words_data"]);
-    let head = bench
-        .read(|c| Ok(c.query_row("SELECT max(seq) FROM changes", [], |r| r.get::<_, i64>(0))?));
 
     purge_it(&mut bench, records).unwrap();
     assert_eq!(tables_with(&bench, "narwhal"), Vec::<String>::new());
@@ -146,7 +144,7 @@ fn a_purged_document_is_nowhere_and_that_it_was_is_on_record() {
     });
     assert_eq!(who, "Lt. Ortega");
     assert!(
-        detail.contains("expunged by court") && detail.contains(&format!("{head}")),
+        detail.ends_with("their key destroyed: expunged by court"),
         "{detail}"
     );
 }
