@@ -29,6 +29,7 @@ pub mod note;
 pub mod offline;
 pub mod review;
 pub mod stored;
+pub mod strangers;
 pub mod subjects;
 #[cfg(test)]
 mod tests;
@@ -45,7 +46,7 @@ pub use subjects::Subject;
 pub use unkept::Unkept;
 
 use crate::log::{Ledger, LogError};
-use crate::policy::{Act, Actor};
+use crate::policy::{Act, Actor, CENTER, On};
 use crate::receipts::Carriers;
 use entry::GivenTo;
 
@@ -78,6 +79,9 @@ pub struct Record {
     pub policies: Vec<String>,
     /// Another agency than the one whose information it is, which is given it.
     pub receiver: Option<String>,
+    /// Who asked, as the policies were: from it are `policies` and `receiver`, where they are
+    /// not said.
+    pub asker: Option<Actor>,
 }
 
 impl Record {
@@ -98,6 +102,7 @@ impl Record {
             reason: None,
             policies: Vec::new(),
             receiver: None,
+            asker: None,
         }
     }
 
@@ -106,6 +111,7 @@ impl Record {
     pub fn by(actor: &Actor, act: Act) -> Self {
         Self {
             agency: actor.agency.clone(),
+            asker: Some(actor.clone()),
             ..Self::of(actor.name.clone(), act)
         }
     }
@@ -116,7 +122,47 @@ impl Record {
 /// # Errors
 /// When the store fails.
 pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
-    enter(ledger.sql(), record, ledger.came_from(), ledger.now_ms())
+    let mut entry = entry_of(ledger.sql(), record, ledger.came_from(), ledger.now_ms())?;
+    if let Some(asker) = &record.asker {
+        decided(ledger, asker, record, &mut entry)?;
+    }
+    entry::insert(ledger.sql(), &entry, None)
+}
+
+/// Fills in by which policies it was done or denied, and which agency is given what is
+/// another's (AU-3(1), 5.1.3).
+fn decided(
+    ledger: &Ledger<'_>,
+    asker: &Actor,
+    record: &Record,
+    entry: &mut Entry,
+) -> Result<(), LogError> {
+    // What these are done to is a source, which the record does not name.
+    if matches!(record.act, Act::AskSource | Act::ReleaseCaution) {
+        return Ok(());
+    }
+    let own = asker.agency.as_deref().unwrap_or(CENTER);
+    let whose = match entry.call() {
+        Some(call) => ledger.agency_of(call)?,
+        None => own.to_owned(),
+    };
+    // What was shown of a document was decided for its compartment.
+    let act = match (record.act, entry.compartment()) {
+        (Act::SeePacket, Some(compartment)) => Act::Show(compartment),
+        (act, _) => act,
+    };
+    if entry.policies.is_empty() {
+        let by = ledger.decided_by(asker, act, On::call(act, &whose));
+        entry.policies = by.to_vec();
+    }
+    let is_given = matches!(
+        act,
+        Act::Show(_) | Act::SearchIn(_) | Act::Release(_) | Act::SeePacket | Act::FetchAttachment
+    );
+    if is_given && entry.allowed && asker.agency.is_some() && own != whose {
+        entry.receiver.get_or_insert_with(|| own.to_owned());
+    }
+    Ok(())
 }
 
 /// Records that all these carriers were given the same: one entry, which the store's view

@@ -17,6 +17,7 @@ use crate::accept::{self, AcceptLimits, Listener};
 use crate::arrivals;
 use crate::attachments::{self, Workbench};
 use crate::audit::note::SigningKey;
+use crate::audit::strangers::Strangers;
 use crate::audit::{self, Record, Unkept};
 use crate::beats;
 use crate::cads::{self, CadError, Cads};
@@ -34,7 +35,7 @@ use crate::log::{Appended, Happening, Log, LogError, LogOptions, Surroundings};
 use crate::metrics::Metrics;
 use crate::people::{self, People};
 use crate::plate_reads;
-use crate::policy::{Act, Actor, LivePolicies, PolicyFault};
+use crate::policy::{Act, Actor, LivePolicies, PolicyFault, Role};
 use crate::premises;
 use crate::receipts::{self, ReceiptKind, Reports};
 use crate::retention;
@@ -119,6 +120,7 @@ pub struct Center {
     pub notices: watch::Sender<u64>,
     /// What could not be put on record yet.
     pub unkept: Unkept,
+    strangers: Strangers,
 }
 
 /// A center that serves. Dropping it does not stop it: [`Running::stop`] does.
@@ -243,6 +245,7 @@ impl Center {
             rules,
             notices: watch::channel(0).0,
             unkept,
+            strangers: Strangers::default(),
             audit_key,
         });
         let started = Record {
@@ -500,8 +503,17 @@ impl Center {
 
     /// Puts a denial on record. That it could not be kept does not let anybody in.
     pub async fn denied(&self, actor: &Actor, act: Act, object: String) {
+        let mut detail = String::new();
+        if actor.role == Role::Anonymous {
+            match self.strangers.enter(clock::now_ms()) {
+                Some(0) => {}
+                Some(more) => detail = format!("and {more} more that were not entered"),
+                None => return,
+            }
+        }
         let record = Record {
             object,
+            detail,
             allowed: false,
             ..Record::by(actor, act)
         };

@@ -84,7 +84,7 @@ pub(crate) async fn look(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Found, LogError> {
-    let (asked, sight) = (criteria.clone(), Sight::of(actor));
+    let (asked, sight) = (criteria.clone(), Sight::of(&center.policies, actor));
     let found = center
         .log
         .readers()

@@ -203,7 +203,13 @@ pub(super) async fn enrol(
             )?;
             Ok::<_, LogError>(device)
         })
-        .await?;
+        .await;
+    if let Err(LogError::Unknown { .. }) = &device {
+        let stranger = Actor::of(Role::Anonymous);
+        let object = "a code that is not good".to_owned();
+        center.denied(&stranger, Act::Enrol, object).await;
+    }
+    let device = device?;
     let issued = issue(&center, &csr, device.number, &device.agency)?;
     let secret = certified(&center, device.number).await?;
     let view = EnrolledView {

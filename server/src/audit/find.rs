@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::entry::{COLUMNS, Entries, Entry};
 use super::subjects::{self, KINDS, Subject};
 use crate::log::LogError;
-use crate::policy::{Act, Actor, Role, decide};
+use crate::policy::{Act, Actor, LivePolicies, On, Role};
 
 /// Most entries on a page.
 pub const PAGE_MAX: usize = 500;
@@ -182,15 +182,18 @@ pub struct Sight {
 impl Sight {
     /// Of one who may look; a supervisor of no agency sees nothing.
     #[must_use]
-    pub fn of(actor: &Actor) -> Self {
+    pub fn of(policies: &LivePolicies, actor: &Actor) -> Self {
         if matches!(actor.role, Role::Auditor | Role::Operator) {
             return Self {
                 agency: None,
                 hidden: Vec::new(),
             };
         }
-        let is_hidden =
-            |compartment: &Compartment| !decide(actor.role, Act::SearchIn(*compartment));
+        let who = policies.who(actor);
+        let is_hidden = |compartment: &Compartment| {
+            let act = Act::SearchIn(*compartment);
+            !policies.decide(&who, act, On::call(act, &who.agency))
+        };
         Self {
             agency: Some(actor.agency.clone().unwrap_or_default()),
             hidden: Compartment::ALL.into_iter().filter(is_hidden).collect(),

@@ -19,7 +19,7 @@ use super::witness::{self, WitnessConfig, judge};
 use super::{Record, Subject, find, record, review};
 use crate::clock::Clock;
 use crate::log::{Log, LogError, LogOptions, Surroundings};
-use crate::policy::{Act, Actor, Role};
+use crate::policy::{Act, Actor, LivePolicies, Role};
 use crate::receipts::{Batch, Carrier, Report};
 
 const CENTER: [u8; 16] = [1; 16];
@@ -418,7 +418,7 @@ async fn proofs_of_the_store_hold_across_blocks_and_checkpoints() {
                 let found = find::find(
                     connection,
                     &find::Criteria::default(),
-                    &find::Sight::of(&Actor::of(Role::Auditor)),
+                    &find::Sight::of(&crate::policy::built_in(), &Actor::of(Role::Auditor)),
                     Some(former.size + 1),
                     1,
                 )?;
@@ -536,7 +536,7 @@ async fn a_subject_is_found_by_any_spelling_and_stands_nowhere() {
             find::find(
                 c,
                 &criteria,
-                &find::Sight::of(&Actor::of(Role::Auditor)),
+                &find::Sight::of(&crate::policy::built_in(), &Actor::of(Role::Auditor)),
                 None,
                 10,
             )
@@ -664,7 +664,7 @@ async fn a_supervisor_sees_what_the_own_agency_did_and_no_hidden_compartment() {
             find::find(
                 c,
                 &find::Criteria::default(),
-                &find::Sight::of(&actor),
+                &find::Sight::of(&LivePolicies::built_in(&["pd".into()]), &actor),
                 None,
                 10,
             )

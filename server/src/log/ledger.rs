@@ -20,7 +20,7 @@ use super::documents::Documents;
 use super::seal::{self, Part};
 use crate::calls::LinksConfig;
 use crate::intake::CallReport;
-use crate::policy::{self, Act, On, Role, Who};
+use crate::policy::{self, Act, Actor, On, Role, Who};
 use crate::triage::{Entity, Triage};
 
 /// Why nothing more is taken.
@@ -308,6 +308,17 @@ impl<'a> Ledger<'a> {
             ..policies.device(device)
         };
         Ok(policies.decide(&who, act, On::call(act, &self.agency_of(call)?)))
+    }
+
+    /// The policies that decide whether this one may do this.
+    pub(crate) fn decided_by(&self, actor: &Actor, act: Act, on: On<'_>) -> Arc<[String]> {
+        match self.surroundings.policies() {
+            Some(policies) => policies.decided_by(&policies.who(actor), act, on),
+            None => {
+                let policies = policy::built_in();
+                policies.decided_by(&policies.who(actor), act, on)
+            }
+        }
     }
 
     /// Whether what is written into a packet of one agency may name a call of another.

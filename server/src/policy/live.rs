@@ -55,6 +55,13 @@ enum OnKey {
     Source(Arc<str>, Arc<str>, Compartment),
 }
 
+/// A decision, and the ids of the policies that made it.
+#[derive(Debug, Clone)]
+struct Kept {
+    allowed: bool,
+    by: Arc<[String]>,
+}
+
 /// What is in force on one day.
 #[derive(Debug)]
 struct InForce {
@@ -65,7 +72,7 @@ struct InForce {
     from_ms: i64,
     /// … to here.
     until_ms: i64,
-    kept: RwLock<HashMap<Key, bool>>,
+    kept: RwLock<HashMap<Key, Kept>>,
 }
 
 /// By this a changed folder is told from an unchanged one.
@@ -273,16 +280,38 @@ impl LivePolicies {
     /// … for this purpose; `None`: the center's first.
     #[must_use]
     pub fn decide_for(&self, who: &Who, act: Act, on: On<'_>, purpose: Option<&str>) -> bool {
+        self.kept(who, act, on, purpose, |kept| kept.allowed)
+    }
+
+    /// The ids of the policies that decide this; none: no policy permits it.
+    #[must_use]
+    pub fn decided_by(&self, who: &Who, act: Act, on: On<'_>) -> Arc<[String]> {
+        self.kept(who, act, on, None, |kept| kept.by.clone())
+    }
+
+    fn kept<T>(
+        &self,
+        who: &Who,
+        act: Act,
+        on: On<'_>,
+        purpose: Option<&str>,
+        take: impl Fn(&Kept) -> T,
+    ) -> T {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let in_force = self.now();
         let key = in_force.key(who, act, &on, purpose);
         let kept = in_force.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&kept) = kept.get(&key) {
-            return kept;
+        if let Some(kept) = kept.get(&key) {
+            return take(kept);
         }
         drop(kept);
         self.made.fetch_add(1, Ordering::Relaxed);
-        let allowed = in_force.judge(who, act, on, purpose).allowed;
+        let verdict = in_force.judge(who, act, on, purpose);
+        let made = Kept {
+            allowed: verdict.allowed,
+            by: verdict.by.into_iter().map(|policy| policy.id).collect(),
+        };
+        let taken = take(&made);
         let mut kept = in_force
             .kept
             .write()
@@ -290,8 +319,8 @@ impl LivePolicies {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        kept.insert(key, allowed);
-        allowed
+        kept.insert(key, made);
+        taken
     }
 
     /// Whether this role may ever do this: to what concerns no packet, or to a call of its

@@ -792,3 +792,46 @@ async fn what_is_hidden_is_in_no_board_count_search_or_link() {
     }
     city.running.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_shown_to_another_agency_is_on_record_with_the_agreement_and_who_got_it() {
+    let city = City::start().await;
+    let (own, shared) = (&city.of[AGENCIES[0]], &city.of[owner(0, 1)]);
+    let stop = CancellationToken::new();
+    let pages = console::doors(city.center().clone(), stop.clone()).into_router();
+    let actor = Actor {
+        name: "7".into(),
+        agency: Some(AGENCIES[0].into()),
+        ..Actor::of(Role::Analyst)
+    };
+    let door = ("get", String::new());
+    for of in [own, shared] {
+        let asked = Asked {
+            actor: &actor,
+            of,
+            own,
+        };
+        let (status, _) = answer(&pages, request(&door, "/calls/{id}", &asked)).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let on_record = async |call: CallId| {
+        let read = city.center().log.readers().read(move |connection| {
+            let object = DocumentId::new(call, Compartment::Call).to_string();
+            let found: (String, Option<String>) = connection.query_row(
+                "SELECT policies, receiver FROM audit WHERE act = 'SeePacket' AND object = ?1 AND who = '7'",
+                [object],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            Ok::<_, LogError>(found)
+        });
+        read.await.unwrap()
+    };
+    let (policies, receiver) = on_record(own.call).await;
+    assert!(policies.contains("the-agency's-own"), "{policies}");
+    assert_eq!(receiver, None);
+    let (policies, receiver) = on_record(shared.call).await;
+    let agreement = format!("{}-sees-{}", AGENCIES[0], owner(0, 1));
+    assert!(policies.contains(&agreement), "{policies}");
+    assert_eq!(receiver.as_deref(), Some(AGENCIES[0]));
+    stop.cancel();
+}

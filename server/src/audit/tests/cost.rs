@@ -31,7 +31,7 @@ async fn what_is_measured_is_a_log_that_holds() {
     println!("an entry: {:.1} us", per(began.elapsed(), ENTRIES));
     let entry = bench
         .read(|c| {
-            let everything = find::Sight::of(&Actor::of(Role::Auditor));
+            let everything = find::Sight::of(&crate::policy::built_in(), &Actor::of(Role::Auditor));
             let found = find::find(c, &find::Criteria::default(), &everything, None, 1)?;
             Ok(found.entries[0].clone())
         })

@@ -61,7 +61,7 @@ async fn what_could_not_be_entered_waits_over_a_restart_is_told_and_is_entered()
             find::find(
                 c,
                 &criteria,
-                &find::Sight::of(&Actor::of(Role::Auditor)),
+                &find::Sight::of(&crate::policy::built_in(), &Actor::of(Role::Auditor)),
                 None,
                 10,
             )
