@@ -34,7 +34,7 @@ use crate::log::{Happening, LogError};
 use crate::people::Post;
 use crate::people::accounts::{self, NewPerson};
 use crate::people::sessions::{self, Browser, Session};
-use crate::policy::{Actor, Role};
+use crate::policy::{Actor, Names, People, Policies, Role};
 use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
 
@@ -945,4 +945,39 @@ async fn a_supervisor_answers_for_the_devices_of_the_own_agency_and_sees_no_othe
     }
     let ticket = new_ticket(bench.center(), &other, "pd".into(), "MDT 9", false).await;
     assert!(ticket.is_err(), "a ticket for another agency's device");
+}
+
+#[tokio::test]
+async fn an_open_page_ends_when_the_policies_no_longer_let_its_person_see_it() {
+    let bench = Bench::start().await;
+    let call = bench.report("1", "THEFT", "").await;
+    let query = format!("page=call&id={call}");
+    let mut page = bench.socket(&query, None).await.unwrap();
+    until(&mut page, "id=\"facts\"").await;
+    let policies = &bench.center().policies;
+    let names = Names::of(&bench.center().config);
+    let put = |text: &str| {
+        let file = ("agreement.cedar".to_owned(), text.to_owned());
+        policies.replace(Policies::of(&names, &[file]).unwrap(), People::default());
+    };
+    // What changes nothing for this person leaves the page open.
+    put("@id(\"nothing\") permit (principal, action == Action::\"SeeHealth\", resource);");
+    let note = Entry::Note(Note {
+        text: "Side door open".into(),
+        by: "Analyst".into(),
+    });
+    bench.center().write(call, note, "Analyst").await.unwrap();
+    until(&mut page, "Side door open").await;
+
+    put("@id(\"nobody\") forbid (principal, action in Action::\"see\", resource);");
+    let ended = async {
+        while let Some(Ok(message)) = page.next().await {
+            if matches!(message, Message::Close(_)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    let again = bench.socket(&query, None).await;
+    assert!(again.is_err(), "and is not opened again");
 }
