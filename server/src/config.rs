@@ -254,6 +254,7 @@ impl Config {
                 source.beside(folder);
             }
             config.cads.iter_mut().for_each(|cad| cad.move_to(folder));
+            config.sign_in.beside(folder);
         }
         config.check()?;
         Ok(config)
@@ -327,6 +328,15 @@ impl Config {
             }
             if let Some(twice) = agency.units.iter().find(|unit| !units.insert(*unit)) {
                 return field("agencies.units", &format!("{twice} stands twice"));
+            }
+        }
+        let mut providers = HashSet::new();
+        for provider in &self.sign_in.providers {
+            if !agencies.contains(&provider.agency) || !providers.insert(&provider.agency) {
+                return field(
+                    "sign_in.providers.agency",
+                    "the id of one of the agencies, each once",
+                );
             }
         }
         if self.cameras.len() > CAMERAS_MAX {
