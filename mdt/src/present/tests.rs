@@ -110,6 +110,7 @@ fn packet(entries: Vec<Stored>) -> Packet {
         call: CallId(17),
         facts: None,
         entries,
+        leases: vec![],
     }
 }
 

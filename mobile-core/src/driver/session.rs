@@ -45,6 +45,8 @@ struct Session<'a> {
     told: BTreeMap<DocumentId, (ShownRow, u64)>,
     attachments: Told,
     welcomed: bool,
+    /// The center has said in this session that all it grants is here.
+    was_told_all: bool,
     /// Ends with the session.
     uploads: JoinSet<()>,
 }
@@ -130,6 +132,7 @@ async fn dial(core: &Core) -> Result<Session<'_>, End> {
         told: BTreeMap::new(),
         attachments: Told::default(),
         welcomed: false,
+        was_told_all: false,
         uploads: JoinSet::new(),
     })
 }
@@ -250,6 +253,9 @@ impl Session<'_> {
             Some(end) => end.map(Some),
             None => {
                 self.after_commit().await?;
+                if self.was_told_all {
+                    self.core.renew_leases();
+                }
                 Ok(None)
             }
         }
@@ -267,6 +273,7 @@ impl Session<'_> {
             .iter()
             .filter(|operation| is_reset(operation))
             .count();
+        self.core.pass_leases();
         let enrolled = self.enrolled.clone();
         let wall_ms = self.core.0.clock.wall_ms();
         let applied = self
@@ -290,6 +297,13 @@ impl Session<'_> {
             self.core.0.work.notify_one();
         }
         self.core.bump();
+        if is_told_all == Some(true) && !self.was_told_all {
+            self.was_told_all = true;
+            self.core.renew_leases();
+            if let Err(error) = self.core.keep_leases() {
+                tracing::warn!(%error, "how much is left of leases was not kept");
+            }
+        }
         self.progress(|progress| {
             progress.is_told_all = is_told_all.unwrap_or(progress.is_told_all);
         });

@@ -247,6 +247,7 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
         dictionary: 1,
         digest: 0,
         anew: reset,
+        leases: Vec::new(),
     }
 }
 
