@@ -121,8 +121,9 @@ impl LeaseClock {
         }
     }
 
-    pub(crate) fn forget(&mut self, document: DocumentId) {
-        self.terms.remove(&document);
+    /// Says whether there was one.
+    pub(crate) fn forget(&mut self, document: DocumentId) -> bool {
+        self.terms.remove(&document).is_some()
     }
 
     pub(crate) fn term(&self, document: DocumentId) -> Option<Term> {

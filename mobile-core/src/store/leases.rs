@@ -212,8 +212,8 @@ impl Leases {
             .ring
             .as_mut()
             .is_some_and(|ring| ring.remove(&document).is_some());
-        held.clock.forget(document);
-        held.is_unsaved |= had;
+        let had_term = held.clock.forget(document);
+        held.is_unsaved |= had || had_term;
     }
 
     /// What has begun or ended is durable when this returns: before the rows are.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod give_back;
+mod leases;
 
 use std::fs;
 use std::path::Path;
