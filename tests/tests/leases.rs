@@ -40,11 +40,11 @@ compartment = "records"
 minutes = 30
 "#;
 
-fn finding(title: &str) -> Entry {
+fn finding([title, text]: [&str; 2]) -> Entry {
     Entry::Finding(Finding {
         source: "juvenile".into(),
         title: title.into(),
-        text: "QZFINDINGQZ".into(),
+        text: text.into(),
         query: "QZ".into(),
         recorded_ms: None,
         answered_ms: 1,
@@ -73,11 +73,11 @@ async fn call(api: &TestApi) -> CallId {
     answer.call_id()
 }
 
-async fn write(center: &TestCenter, call: CallId, compartment: Compartment, title: &str) {
+async fn write(center: &TestCenter, call: CallId, compartment: Compartment, words: [&str; 2]) {
     let document = DocumentId::new(call, compartment);
     let written = center
         .center()
-        .write_to(document, finding(title), "a test")
+        .write_to(document, finding(words), "a test")
         .await;
     written.unwrap();
 }
@@ -96,8 +96,14 @@ impl Stage {
         device.core.sign_on("201", "S1").await.unwrap();
         device.online().await;
         let call = call(&center.api).await;
-        write(&center, call, Compartment::Juvenile, "QZTITLEQZ").await;
-        write(&center, call, Compartment::Records, "in records").await;
+        write(&center, call, Compartment::Juvenile, WORDS).await;
+        write(
+            &center,
+            call,
+            Compartment::Records,
+            ["in records", "theirs"],
+        )
+        .await;
         let stage = Self {
             center,
             device,
@@ -203,7 +209,7 @@ async fn a_leased_record_is_read_in_no_file_even_by_who_has_the_stores_key_and_l
     let stage = Stage::set().await;
     let device = &stage.device;
     assert_eq!(stage.found(), [""; 0], "while it is held");
-    assert_eq!(stage.minutes_left(), 119);
+    assert!((100..120).contains(&stage.minutes_left()));
     device.cut().await;
     device.clock.set_off_ms(HOUR_MS + HOUR_MS / 2);
     device.core.tend().await.unwrap();
@@ -217,7 +223,7 @@ async fn a_leased_record_is_read_in_no_file_even_by_who_has_the_stores_key_and_l
     let packet = device.core.packet(stage.call).await.unwrap().unwrap();
     let shown = format!("{packet:?}");
     assert!(
-        shown.contains("in records") && !shown.contains("QZ"),
+        shown.contains("in records") && WORDS.iter().all(|word| !shown.contains(word)),
         "{shown}"
     );
     assert_eq!(packet.leases[0].state, LeaseState::Ended);
@@ -229,7 +235,13 @@ async fn a_leased_record_is_read_in_no_file_even_by_who_has_the_stores_key_and_l
         assert!(!is_there, "the key is still in {}", file.display());
     }
     // With the next contact it comes again, and what was written meanwhile.
-    write(&stage.center, stage.call, Compartment::Juvenile, "one more").await;
+    write(
+        &stage.center,
+        stage.call,
+        Compartment::Juvenile,
+        ["one more", "QZ"],
+    )
+    .await;
     device.core.set_link(true);
     stage.has_the_record().await;
     device
@@ -247,7 +259,7 @@ async fn a_contact_renews_a_lease_and_one_in_which_it_is_no_longer_granted_takes
     device.cut().await;
     device.clock.set_off_ms(HOUR_MS);
     device.core.tend().await.unwrap();
-    assert_eq!(stage.minutes_left(), 59);
+    assert!((40..60).contains(&stage.minutes_left()));
     device.core.set_link(true);
     until("the lease begins anew", async || {
         (stage.minutes_left() > 100).then_some(())
@@ -286,7 +298,7 @@ async fn whoever_may_not_carry_it_has_neither_the_record_nor_a_lease_of_it() {
     device.core.sign_on("202", "S1").await.unwrap();
     device.online().await;
     let call = call(&center.api).await;
-    write(&center, call, Compartment::Juvenile, "QZTITLEQZ").await;
+    write(&center, call, Compartment::Juvenile, WORDS).await;
     center.note(call, "after it").await;
     device.has_note(call, "after it").await;
     let packet = device.core.packet(call).await.unwrap().unwrap();
