@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// `user_version` is how many of these a store has had.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // `doc` is a document id in its nine bytes; so all of a call's documents stand
     // side by side. Unsigned 64-bit numbers are kept by their bits.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -111,6 +111,9 @@ const MIGRATIONS: [&str; 3] = [
          refused TEXT,
          PRIMARY KEY (doc, blob)
      ) STRICT, WITHOUT ROWID;",
+    // 0 under the store's key; 1 under one of its own: its changes are of kind 'sealed' and
+    // have no fields; 2 its lease has ended, and it has not come anew.
+    "ALTER TABLE documents ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;",
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod give_back;
+mod leases;
 
 use std::fs;
 use std::path::Path;
@@ -247,6 +248,7 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
         dictionary: 1,
         digest: 0,
         anew: reset,
+        leases: Vec::new(),
     }
 }
 

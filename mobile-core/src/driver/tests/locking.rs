@@ -1,5 +1,7 @@
 //! The lock, the PIN, the end of a shift: over whole devices, killed and restarted.
 
+mod leases;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
