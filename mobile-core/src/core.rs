@@ -15,6 +15,8 @@ mod write;
 
 pub use attach::AttachmentContent;
 pub use find::FOUND_MAX;
+#[cfg(test)]
+pub(crate) use find::found_in;
 pub use follow::{
     Difference, EntryKey, LinkFollower, ListFollower, ListNews, PacketFollower, PacketNews,
 };

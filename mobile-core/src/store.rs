@@ -24,6 +24,7 @@ mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod words;
 mod write;
 
 use std::fmt;
@@ -47,6 +48,7 @@ pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
 pub(crate) use seal::Sealed;
+pub(crate) use words::Asked;
 pub(crate) use write::{Intent, Pen};
 
 /// Most entries that wait on a device, refused ones among them. A shift writes

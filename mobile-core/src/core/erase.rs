@@ -19,7 +19,7 @@ use packet::custody::{ErasedWhy, Erasure, erasure_signing_input};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::lock::{PENDING, SHIFT_CLOCK, load_json, name_store, save_json, store_name};
+use super::lock::{PENDING, SHIFT_CLOCK, STORE_ID, load_json, name_store, save_json, store_name};
 use super::{Core, Enrolled, keys_error, lock, replace, whole};
 use crate::identity::{KeyStore, Signer};
 use crate::lock::LockState;
@@ -85,6 +85,8 @@ pub(super) fn finish(
         step("the shift");
         place.keys.erase(PENDING).map_err(gone)?;
         place.keys.erase(SHIFT_CLOCK).map_err(gone)?;
+        // The receipt ends the shift of the store of this name: the next one has another.
+        place.keys.erase(STORE_ID).map_err(gone)?;
         erase_files(place.directory, step).map_err(StoreError::from)?;
         erasing.is_done = true;
         step("the record of it");

@@ -15,7 +15,7 @@ use sync::device::{Received, Store as Operation, Unsent};
 use super::leases::{self, IS_OVER, Leases, UNDER_OWN_KEY};
 use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows};
+use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows, words};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
@@ -449,6 +449,7 @@ impl Session<'_> {
             bytes,
             mac,
         ])?;
+        words::add(tx, document, &inspected.written.entry)?;
         if let Entry::Attachment(attachment) = &inspected.written.entry {
             attachments::named(tx, document, hash, inspected.id, attachment)?;
             self.attachments = true;

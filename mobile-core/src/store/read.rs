@@ -41,7 +41,7 @@ pub(crate) struct PacketRows {
 /// unsent entries last.
 const LOG_ORDER: &str = "seq IS NULL, seq, again IS NULL, again, n";
 /// What only waits to be given back of a packet that the officer may not have any more.
-const IS_HIDDEN: &str = "(again IS NOT NULL AND mine = 0 AND NOT EXISTS (
+pub(super) const IS_HIDDEN: &str = "(again IS NOT NULL AND mine = 0 AND NOT EXISTS (
      SELECT 1 FROM documents WHERE documents.doc = changes.doc AND (standing > 0 OR opened = 1)))";
 
 /// The first and the last document of a call, by key.

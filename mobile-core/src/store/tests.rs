@@ -23,6 +23,8 @@ use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, digest};
 use tempfile::TempDir;
 
 mod attachments;
+mod older;
+mod words;
 
 use super::{Intent, OUTBOX_ENTRIES_MAX, Pen, Standing, Store, StoreError, connection};
 use crate::identity::{FileKeyStore, KeyStore, SoftwareSigner};

@@ -15,7 +15,7 @@ use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, encode};
 
 use super::lineages::Lineages;
 use super::meta::contact;
-use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, attachments, leases, rows};
+use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, attachments, leases, rows, words};
 use crate::identity::{Signer, seal_to_center};
 
 /// Whose hand writes here: what a change is signed and sealed with.
@@ -237,6 +237,7 @@ impl Desk<'_> {
                 &unsent.bytes,
                 &signature,
             ))?;
+        words::add(self.tx, document, &written.entry)?;
         if let Entry::Attachment(attachment) = &written.entry {
             attachments::named(self.tx, document, unsent.hash, composed.id, attachment)?;
         }
