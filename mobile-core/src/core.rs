@@ -5,6 +5,7 @@ mod enrol;
 mod erase;
 mod find;
 mod follow;
+mod leases;
 mod lock;
 mod push;
 mod read;
@@ -14,9 +15,12 @@ mod write;
 
 pub use attach::AttachmentContent;
 pub use find::FOUND_MAX;
+#[cfg(test)]
+pub(crate) use find::found_in;
 pub use follow::{
     Difference, EntryKey, LinkFollower, ListFollower, ListNews, PacketFollower, PacketNews,
 };
+pub use leases::{Lease, LeaseState};
 pub use lock::Unlocked;
 pub use push::Woken;
 pub(crate) use sync_once::Progress;
@@ -266,7 +270,7 @@ impl Core {
             boot_ms: clock.now_ms(),
             wall_ms: clock.wall_ms(),
         };
-        let begun = lock::begin(&directory, keys.as_ref(), now)?;
+        let begun = lock::begin(&directory, &keys, now)?;
         if begun.set_aside.is_some() {
             log.log(
                 LogLevel::Warning,

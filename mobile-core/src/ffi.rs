@@ -24,8 +24,8 @@ pub use contact::{MetricsRecord, SyncBudget, SyncEnd, SyncReport, WokenRecord};
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
     AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
-    LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord, ShownToRecord, StatusKind,
-    SummaryRecord,
+    LeaseRecord, LeaseStateRecord, LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord,
+    ShownToRecord, StatusKind, SummaryRecord,
 };
 
 pub use said::{
@@ -568,6 +568,18 @@ impl Officer {
     /// Milliseconds that are left of the shift. Warn, and offer to renew it, below an hour.
     pub fn shift_left_ms(&self) -> Option<i64> {
         self.core.shift_left().map(|left| left.ms)
+    }
+
+    /// Milliseconds that this compartment of a packet stays without a contact; none: it stays
+    /// for the shift, or is not here.
+    pub fn lease_left_ms(
+        &self,
+        call: String,
+        compartment: String,
+    ) -> Result<Option<i64>, FfiError> {
+        let document = document_id(&call, &compartment)?;
+        let left = self.core.lease_left(document.call, document.compartment);
+        Ok(left.map(|left| left.ms))
     }
 
     pub fn renew_shift(&self) -> Result<ShiftRecord, FfiError> {

@@ -24,6 +24,7 @@
 //! What expires locks. It never erases: that takes the officer, or the center's order
 //! ([`crate::Core::sign_off`]).
 
+pub(crate) mod lease_clock;
 pub(crate) mod pin;
 pub(crate) mod shift_clock;
 pub(crate) mod tries;

@@ -15,6 +15,7 @@ mod apply;
 mod attachments;
 mod connection;
 mod erase;
+mod leases;
 mod lineages;
 mod meta;
 mod read;
@@ -23,6 +24,7 @@ mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod words;
 mod write;
 
 use std::fmt;
@@ -33,16 +35,20 @@ use packet::EntryError;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::identity::{KeyStore, KeyStoreError, SealError, SignerError};
+use crate::lock::tries::Moment;
+use leases::Leases;
 use lineages::Lineages;
 
 pub use attachments::ATTACHMENTS_BYTES_MAX;
 pub(crate) use attachments::{Blob, Content};
 pub(crate) use connection::{KEY_BYTES, KEY_NAME, StoreKey, new_key};
 pub(crate) use erase::erase_files;
+pub(crate) use leases::{LEASE_CLOCK, LEASE_KEYS};
 pub(crate) use meta::Contact;
 pub(crate) use read::{PacketRows, ShownRow};
 pub(crate) use rows::{Row, Standing};
 pub(crate) use seal::Sealed;
+pub(crate) use words::Asked;
 pub(crate) use write::{Intent, Pen};
 
 /// Most entries that wait on a device, refused ones among them. A shift writes
@@ -136,6 +142,7 @@ struct Inner {
     directory: PathBuf,
     file: PathBuf,
     sealed: Sealed,
+    leases: Leases,
     /// `None` while the device is locked.
     key: Mutex<Option<StoreKey>>,
     writer: Mutex<Option<Writer>>,
@@ -167,14 +174,24 @@ impl Store {
         now_ms: i64,
     ) -> Result<(Self, Option<PathBuf>), StoreError> {
         let key = connection::plain_key(keys.as_ref())?;
-        let store = Self::locked(directory)?;
+        let now = Moment {
+            boot_ms: 0,
+            wall_ms: now_ms,
+        };
+        let store = Self::locked(directory, keys, now)?;
         let set_aside = store.unlock(key, now_ms)?;
         Ok((store, set_aside))
     }
 
     /// The store in `directory`, closed: what is sealed beside it can be handed in.
-    pub(crate) fn locked(directory: &Path) -> Result<Self, StoreError> {
+    /// Leases that are over have lost their keys when this returns.
+    pub(crate) fn locked(
+        directory: &Path,
+        keys: Arc<dyn KeyStore>,
+        now: Moment,
+    ) -> Result<Self, StoreError> {
         let inner = Inner {
+            leases: Leases::open(keys, now)?,
             directory: directory.to_owned(),
             file: connection::file_in(directory),
             sealed: Sealed::open(directory)?,
@@ -203,6 +220,9 @@ impl Store {
         });
         *lock(&self.0.key) = Some(key);
         lock(&self.0.readers).closed = None;
+        drop(writer);
+        self.0.leases.unlock()?;
+        self.settle_leases()?;
         Ok(opened.set_aside)
     }
 
@@ -211,6 +231,7 @@ impl Store {
         let closed = self.close(Closed::Locked);
         // Whatever the disk said: the key is not left behind.
         *lock(&self.0.key) = None;
+        self.0.leases.lock();
         closed
     }
 
@@ -371,6 +392,9 @@ impl Store {
             });
         }
         lock(&self.0.readers).closed = None;
+        drop(writer);
+        // A lease may have ended meanwhile.
+        self.settle_leases()?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod attachment;
 use packet::glance::{Glance, Said, glance};
 use packet::{CallId, DocumentId, Entry, EntryId, Facts, Written};
 
+use crate::Lease;
 use crate::store::{Content, PacketRows, Row, Standing};
 use attachment::Attachments;
 
@@ -34,6 +35,8 @@ pub struct Packet {
     pub facts: Option<Facts>,
     /// Of all compartments, in the order of the log; this device's unsent ones last.
     pub entries: Vec<EntryView>,
+    /// What of it does not stay for the shift.
+    pub leases: Vec<Lease>,
 }
 
 impl Packet {
@@ -236,6 +239,7 @@ pub(crate) fn packet(
         call,
         facts,
         entries,
+        leases: Vec::new(),
     }
 }
 

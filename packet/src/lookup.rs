@@ -28,9 +28,9 @@ const SHORT: [(&str, &str); 21] = [
 ];
 /// What has at least so many characters, a digit among them, is also found across the
 /// marks that split it: `ABC123` in `ABC-123`, and the other way round.
-const SQUEEZED_CHARS_MIN: usize = 4;
+pub const SQUEEZED_CHARS_MIN: usize = 4;
 /// `N` is north, and not every word that begins with it.
-const WHOLE_CHARS_MAX: usize = 2;
+pub const WHOLE_CHARS_MAX: usize = 2;
 
 /// A plate as plates are compared: letters and digits, in capitals.
 #[must_use]

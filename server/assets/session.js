@@ -53,6 +53,10 @@
     document.getElementById("cover-title").textContent = words[0];
     document.getElementById("cover-text").textContent = said.notice || words[1];
     go.textContent = words[2];
+    // In a window of its own: this one keeps what was typed.
+    const provider = document.getElementById("cover-provider");
+    provider.hidden = standing !== "locked" || !person || !person.provider;
+    if (!provider.hidden) provider.href = "/sign-in/oidc?unlock=yes&agency=" + encodeURIComponent(person.provider);
     document.getElementById("cover-out").hidden = standing === "notice";
     document.getElementById("who").open = false;
     if (was !== null) go.focus();
@@ -116,6 +120,7 @@
   });
   document.addEventListener("live:down", look);
   document.addEventListener("visibilitychange", look);
+  window.addEventListener("focus", look);
   setInterval(look, ASK_EVERY_MS);
   look();
 })();

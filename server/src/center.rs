@@ -217,8 +217,12 @@ impl Center {
 
         let console = address(&console_listener, config.console)?;
         let sync = address(&sync_listener, config.sync)?;
-        let people = People::new(&config.console_origin(console.port()), &config.name)
-            .map_err(CenterError::SignIn)?;
+        let people = People::new(
+            &config.console_origin(console.port()),
+            &config.name,
+            &config.sign_in,
+        )
+        .map_err(CenterError::SignIn)?;
         let turns = Turns::new(config.limits.catch_ups, config.limits.catch_ups_waiting);
         let (reports, collector) = receipts::reports();
         let audit_key = audit_key(&keys, &log).await?;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use packet::Compartment;
 use serde::Deserialize;
+use sync::limits::{LEASE_MINUTES_MAX, LEASE_MINUTES_MIN, LEASES_MAX};
 
 use crate::audit::keep::AuditConfig;
 use crate::beats::{self, BeatConfig};
@@ -102,6 +104,47 @@ pub struct Config {
     /// How long documents are kept, by compartment.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// What does not last for the shift on devices that have no contact.
+    #[serde(default)]
+    pub leases: Vec<LeaseConfig>,
+}
+
+/// `[[leases]]`: how long a device that the center cannot reach keeps a compartment of an
+/// agency's packets.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseConfig {
+    /// Whose calls.
+    pub agency: String,
+    /// `records` or `juvenile`.
+    pub compartment: Compartment,
+    /// From the last contact in which it was still granted.
+    pub minutes: u32,
+}
+
+impl LeaseConfig {
+    /// What is wrong with it: the field, and what was wanted.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let wrong = |field, wanted: &str| Err((field, wanted.to_owned()));
+        match self.compartment {
+            Compartment::Records | Compartment::Juvenile => {}
+            Compartment::Safety | Compartment::Call => {
+                let wanted = "records or juvenile: safety and call stay for the shift, since officers write in them where there is no link";
+                return wrong("compartment", wanted);
+            }
+            Compartment::Intel => {
+                return wrong("compartment", "records or juvenile: intel is on no device");
+            }
+        }
+        if !(LEASE_MINUTES_MIN..=LEASE_MINUTES_MAX).contains(&self.minutes) {
+            let wanted = format!(
+                "from {LEASE_MINUTES_MIN} to {LEASE_MINUTES_MAX}, which is a whole shift; {} is not",
+                self.minutes
+            );
+            return Err(("minutes", wanted));
+        }
+        Ok(())
+    }
 }
 
 /// `[[purposes]]`: a purpose code that queries are asked for and sources accept.
@@ -217,6 +260,7 @@ impl Config {
             video: None,
             audit: AuditConfig::default(),
             retention: RetentionConfig::default(),
+            leases: vec![],
         }
     }
 
@@ -254,6 +298,7 @@ impl Config {
                 source.beside(folder);
             }
             config.cads.iter_mut().for_each(|cad| cad.move_to(folder));
+            config.sign_in.beside(folder);
         }
         config.check()?;
         Ok(config)
@@ -329,6 +374,15 @@ impl Config {
                 return field("agencies.units", &format!("{twice} stands twice"));
             }
         }
+        let mut providers = HashSet::new();
+        for provider in &self.sign_in.providers {
+            if !agencies.contains(&provider.agency) || !providers.insert(&provider.agency) {
+                return field(
+                    "sign_in.providers.agency",
+                    "the id of one of the agencies, each once",
+                );
+            }
+        }
         if self.cameras.len() > CAMERAS_MAX {
             return field("cameras", &format!("at most {CAMERAS_MAX}"));
         }
@@ -346,6 +400,28 @@ impl Config {
         }
         if let Err((name, wanted)) = self.retention.check() {
             return field(&name, &wanted);
+        }
+        if self.leases.len() > LEASES_MAX {
+            return field("leases", &format!("at most {LEASES_MAX} of them"));
+        }
+        let mut leased = HashSet::new();
+        for lease in &self.leases {
+            if !agencies.contains(&lease.agency) {
+                return field(
+                    "leases.agency",
+                    &format!("{} is none of the agencies", lease.agency),
+                );
+            }
+            if let Err((wrong, wanted)) = lease.check() {
+                return field(&format!("leases.{}.{wrong}", lease.agency), &wanted);
+            }
+            if !leased.insert((&lease.agency, lease.compartment)) {
+                let name = lease.compartment.name();
+                return field(
+                    &format!("leases.{}.compartment", lease.agency),
+                    &format!("{name} stands twice"),
+                );
+            }
         }
         if let Some(Err(wanted)) = self.video.as_ref().map(VideoConfig::check) {
             return field("video", &wanted);
@@ -532,6 +608,29 @@ mod tests {
             let why = with(top, sign_in).unwrap_err().to_string();
             assert!(why.contains(says), "{why}");
         }
+    }
+
+    #[test]
+    fn a_lease_that_is_wrong_names_its_field() {
+        let lease = "[[leases]]\nagency = \"pd\"\ncompartment = \"juvenile\"\nminutes = 60\n";
+        let good = format!("{GOOD}{lease}");
+        assert_eq!(read(&good).unwrap().leases[0].minutes, 60);
+        for (from, to, says) in [
+            ("= 60", "= 4", "leases.pd.minutes: from 5 to 720"),
+            ("= 60", "= 721", "leases.pd.minutes: from 5 to 720"),
+            ("juvenile", "call", "leases.pd.compartment: records or juv"),
+            ("juvenile", "intel", "leases.pd.compartment: records or juv"),
+            ("juvenile", "juvenil", "unknown variant `juvenil`"),
+            ("= \"pd\"\nc", "= \"so\"\nc", "leases.agency: so is none"),
+            ("[[leases]]", "[[lease]]", "unknown field `lease`"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            let says_this = read(&bad).unwrap_err().to_string();
+            assert!(says_this.contains(says), "{says_this}");
+        }
+        let twice = read(&format!("{good}{lease}")).unwrap_err().to_string();
+        assert!(twice.contains("juvenile stands twice"), "{twice}");
     }
 
     const SOURCE: &str = r#"

@@ -6,6 +6,7 @@
 //! - [`links`]: single-use links, by which a person adds a passkey.
 //! - [`passkeys`]: WebAuthn with user verification: what one has, and a PIN or a
 //!   fingerprint, in one gesture (CJIS IA-2(1)(2)).
+//! - [`oidc`]: an agency's own sign-in (OpenID Connect).
 //! - [`sessions`]: what a browser proves with its cookie: open, locked, or over.
 //! - [`watch`]: what is due by time, and who is told of it at once.
 //! - [`found`]: the first supervisor of a new center.
@@ -26,6 +27,7 @@ pub mod accounts;
 pub mod config;
 pub mod found;
 pub mod links;
+pub mod oidc;
 pub mod passkeys;
 pub mod sessions;
 pub mod watch;
@@ -122,6 +124,10 @@ pub struct Person {
     /// The last sign-in or use of the console, to within a minute.
     pub seen_ms: Option<i64>,
     pub added_ms: i64,
+    /// By which claim the agency's provider names this person, as a supervisor says.
+    pub claim: Option<String>,
+    /// The provider has signed this person in before: who it is there stands fast.
+    pub is_bound: bool,
 }
 
 /// Who may not sign in any more, since when, by whom and why.
@@ -162,6 +168,7 @@ impl Person {
 #[derive(Debug)]
 pub struct People {
     pub passkeys: passkeys::Passkeys,
+    pub providers: oidc::Providers,
     pub changes: watch::Changes,
 }
 
@@ -169,10 +176,15 @@ impl People {
     /// For a console whose pages come from this origin.
     ///
     /// # Errors
-    /// When it cannot have passkeys.
-    pub fn new(origin: &str, center_name: &str) -> Result<Self, String> {
+    /// When it cannot have passkeys, or what an agency's provider needs cannot be read.
+    pub fn new(
+        origin: &str,
+        center_name: &str,
+        config: &config::SignInConfig,
+    ) -> Result<Self, String> {
         Ok(Self {
             passkeys: passkeys::Passkeys::new(origin, center_name)?,
+            providers: oidc::Providers::new(&config.providers, origin)?,
             changes: watch::Changes::default(),
         })
     }

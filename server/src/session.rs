@@ -185,6 +185,7 @@ impl Session {
             ended,
         };
         let mut relay = Relay::open(&hello, standing, Some(speaker.handshake), 0)?;
+        relay.lease(carries.now().leases());
         seen.into_iter().for_each(|seen| relay.seen(seen));
         let carrier = Carrier::new(speaker.device.number, speaker.screen(), speaker.who());
         let mut session = Box::new(Self {

@@ -18,13 +18,13 @@ use crate::bundle::decode_down;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
     Agreement, BlobId, Bye, ChangesFrame, ChunkFrame, DownFrame, FrameError, HaveFrame, Hello,
-    LateFrame, OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame, Welcome,
-    decode, digest, encode,
+    LateFrame, Lease, OfferFrame, PartFrame, PutFrame, ShownFrame, Through, UpFrame, WantFrame,
+    Welcome, decode, digest, encode,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
     CHANGES_PER_FRAME_MAX, CHUNK_BYTES_MAX, EXCEPTIONS_MAX, FRAMES_PER_MESSAGE_MAX, GRANTS_MAX,
-    OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPORT_CALM_BYTES_MAX, REPORT_CALM_MS_MAX,
+    LEASES_MAX, OFFERS_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPORT_CALM_BYTES_MAX, REPORT_CALM_MS_MAX,
     REPORT_HELD_MS_MIN, REPORT_MESSAGES_MAX, REPORT_MS_MAX, WANTS_MAX, WORDS_BYTES_MAX,
 };
 use crate::link::Link;
@@ -81,6 +81,8 @@ pub enum Store {
         dictionary: u16,
         digest: u64,
         anew: bool,
+        /// From now on: which documents last for how long without a contact.
+        leases: Vec<Lease>,
     },
     /// The document may be here; it stands apart, at 0, until its changes come.
     Grant(DocumentId),
@@ -522,7 +524,14 @@ impl Device {
             DownFrame::Welcome(_) if session.welcomed => {
                 return Err(FrameError::OutOfTurn("a second welcome"));
             }
-            DownFrame::Welcome(welcome) => self.welcome(&welcome, effects),
+            DownFrame::Welcome(welcome) => {
+                let leases = welcome.leases.as_deref().unwrap_or_default();
+                at_most("leases", leases.len(), LEASES_MAX)?;
+                for lease in leases {
+                    at_most("agency", lease.agency.len(), WORDS_BYTES_MAX)?;
+                }
+                self.welcome(&welcome, effects);
+            }
             DownFrame::Grant(grant) => {
                 at_most("granted documents", self.documents.len(), GRANTS_MAX)?;
                 self.documents.insert(grant.document, Some(0));
@@ -615,6 +624,7 @@ impl Device {
             dictionary: welcome.dictionary,
             digest: self.digest,
             anew: is_anew,
+            leases: welcome.leases.clone().unwrap_or_default(),
         });
     }
 

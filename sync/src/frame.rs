@@ -273,6 +273,24 @@ pub struct Welcome {
     /// The dictionary that this session's bodies are packed with.
     #[n(3)]
     pub dictionary: u16,
+    /// What does not last for the shift on a device that has no contact; absent where all
+    /// does.
+    #[n(4)]
+    pub leases: Option<Vec<Lease>>,
+}
+
+/// How long a device keeps a document that it cannot hear of: each contact in which it is
+/// still granted begins the time anew.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Lease {
+    /// Whose calls.
+    #[n(0)]
+    pub agency: String,
+    /// The number of the compartment: one that a device does not know it has nothing of.
+    #[n(1)]
+    pub compartment: u8,
+    #[n(2)]
+    pub minutes: u32,
 }
 
 /// Whether what the device says it has is what the center knows it to have.

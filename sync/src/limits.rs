@@ -22,6 +22,12 @@ pub const GRANTS_MAX: usize = 4_096;
 pub const SEEN_QUEUE_MAX: usize = 256;
 /// Most offers that a device has under way before the first is answered.
 pub const OFFERS_IN_FLIGHT_MAX: usize = 64;
+/// Most rules of leases that a welcome carries: one for each agency and compartment.
+pub const LEASES_MAX: usize = 64;
+/// The shortest lease, in minutes: longer than a live session is silent, many times over.
+pub const LEASE_MINUTES_MIN: u32 = 5;
+/// … and the longest: a shift.
+pub const LEASE_MINUTES_MAX: u32 = 12 * 60;
 /// Longest reason or name in a frame.
 pub const WORDS_BYTES_MAX: usize = 1_024;
 /// Most answers (accepted, refused) that wait in one session: one for each offer under way.

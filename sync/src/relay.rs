@@ -17,8 +17,8 @@ use crate::bundle::Bundle;
 use crate::codec::{self, DICTIONARY_NEWEST, Unpacked};
 use crate::frame::{
     AcceptedFrame, Agreement, BlobId, Bye, ByeWhy, ChangeItem, ChunkFrame, DownFrame, FrameError,
-    GrantFrame, HaveFrame, Hello, PutFrame, RefusedFrame, SeenFrame, Through, UpFrame, Welcome,
-    decode, decode_message, digest, encode, encode_changes,
+    GrantFrame, HaveFrame, Hello, Lease, PutFrame, RefusedFrame, SeenFrame, Through, UpFrame,
+    Welcome, decode, decode_message, digest, encode, encode_changes,
 };
 use crate::life::{Life, Pulse};
 use crate::limits::{
@@ -272,6 +272,7 @@ impl Relay {
                 now_ms: standing.center_now_ms,
                 agreement,
                 dictionary,
+                leases: None,
             }),
             reach: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -322,6 +323,14 @@ impl Relay {
             relay.revoke_unknown(gone);
         }
         Ok(relay)
+    }
+
+    /// What lasts on this device for a shorter time than the shift. To be said before
+    /// anything is sent.
+    pub fn lease(&mut self, leases: Vec<Lease>) {
+        if let Some(welcome) = &mut self.welcome {
+            welcome.leases = (!leases.is_empty()).then_some(leases);
+        }
     }
 
     fn revoke_unknown(&mut self, documents: BTreeSet<DocumentId>) {

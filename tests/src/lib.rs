@@ -9,6 +9,7 @@
 //! * [`TestPasskey`] is what that analyst signs in with.
 //! * [`fuzz`] is what the fuzz targets run.
 //! * [`power`] is a disk whose power fails.
+//! * [`TestProvider`] is an agency's own sign-in, which may lie.
 //! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
 //! * [`TestSource`] is an agency's database that may be as bad as it likes.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
@@ -32,6 +33,7 @@ mod passkey;
 mod picture;
 mod postgres;
 pub mod power;
+mod provider;
 mod served;
 mod slow_link;
 mod sources;
@@ -47,6 +49,7 @@ pub use ledger::{LedgerCopy, LoggedEntry};
 pub use passkey::TestPasskey;
 pub use picture::{lying_png, noise_png};
 pub use postgres::Postgres;
+pub use provider::{Lie, TestProvider};
 pub use served::{ServedCenter, forerunner_binary};
 pub use slow_link::SlowLink;
 pub use sources::{Manner, TestSource};

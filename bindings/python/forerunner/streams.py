@@ -170,6 +170,7 @@ def packet_after(before: PacketRecord | None, update: PacketUpdate) -> PacketRec
             [(placed.at, placed.entry) for placed in update.placed],
             key,
         ),
+        leases=update.leases,
     )
 
 

@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use mobile_core::{EntryView as Stored, Found, Packet};
+use mobile_core::{EntryView as Stored, Found, Lease, LeaseState, Packet};
 use packet::{
-    Author, CallState, Confidence, DocumentId, Entry, EntryId, Facts, Finding, Outcome,
-    OutcomeState, Topic, UnitState, UnitStatus,
+    Author, CallState, Compartment, Confidence, DocumentId, Entry, EntryId, Facts, Finding,
+    Outcome, OutcomeState, Topic, UnitState, UnitStatus,
 };
 
 use super::beat::found_view;
@@ -67,6 +67,25 @@ fn summary(scene: &Scene, packet: &Packet) -> SummaryView {
             .or(first_ms)
             .unwrap_or(scene.now_ms),
         last_heard_ms: scene.last_heard_ms.filter(|_| is_at_center),
+        leases: packet.leases.iter().filter_map(lease).collect(),
+    }
+}
+
+/// What leaves this laptop where nothing is heard from the center.
+fn lease(lease: &Lease) -> Option<String> {
+    let what = match lease.compartment {
+        Compartment::Juvenile => "The juvenile records",
+        Compartment::Records => "The records",
+        other => other.name(),
+    };
+    match lease.state {
+        LeaseState::Held => None,
+        LeaseState::EndsSoon => Some(format!(
+            "{what} leave this laptop soon unless it hears from the center."
+        )),
+        LeaseState::Ended => Some(format!(
+            "{what} have left this laptop: it has not heard from the center for too long. They come again when it does."
+        )),
     }
 }
 

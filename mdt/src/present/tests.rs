@@ -3,7 +3,8 @@ use std::collections::HashMap;
 
 use askama::Template;
 use mobile_core::{
-    AttachmentState, AttachmentView, EntryView as Stored, MineState, Packet, ShownTo,
+    AttachmentState, AttachmentView, EntryView as Stored, Lease, LeaseState, MineState, Packet,
+    ShownTo,
 };
 use packet::{
     Acknowledgement, Actor, Attachment, Author, CallId, Caution, Compartment, Correction,
@@ -110,7 +111,26 @@ fn packet(entries: Vec<Stored>) -> Packet {
         call: CallId(17),
         facts: None,
         entries,
+        leases: vec![],
     }
+}
+
+#[test]
+fn an_officer_is_told_that_records_leave_soon_and_that_they_have_left() {
+    let said = |state| {
+        let lease = Lease {
+            compartment: Compartment::Juvenile,
+            state,
+        };
+        let packet = Packet {
+            leases: vec![lease],
+            ..packet(vec![])
+        };
+        open_packet::view(&scene(), &packet).summary.leases
+    };
+    assert!(said(LeaseState::Held).is_empty());
+    assert!(said(LeaseState::EndsSoon)[0].contains("leave this laptop soon"));
+    assert!(said(LeaseState::Ended)[0].contains("They come again"));
 }
 
 fn assert_words(html: &str, words: &[&str]) {

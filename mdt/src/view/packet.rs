@@ -37,6 +37,8 @@ pub struct SummaryView {
     /// When the center last said anything about this packet, or that it is
     /// complete; none for a packet opened here that the center does not have.
     pub last_heard_ms: Option<i64>,
+    /// What of the packet leaves this laptop soon, or has left it, in a sentence each.
+    pub leases: Vec<String>,
 }
 
 #[derive(Debug, Clone, Template)]
@@ -319,6 +321,7 @@ mod tests {
             address: HOSTILE.into(),
             received_ms: 1,
             last_heard_ms: Some(77),
+            leases: vec![],
         };
         let html = summary.render().unwrap();
         assert_words(&html, &["Last heard from the center", "data-since=\"77\""]);

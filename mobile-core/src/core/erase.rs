@@ -4,7 +4,7 @@
 //! device that dies in between is erased when it next starts, before anything is opened:
 //!
 //! 1. what is to be done is put on record, beside the key;
-//! 2. the key is erased: from here on the store is noise;
+//! 2. the key is erased, and those of single documents: from here on the store is noise;
 //! 3. the store's files go, SQLite's own beside it and stores that were set aside as well;
 //! 4. the receipt is signed and kept until the center has it;
 //! 5. the record goes.
@@ -19,12 +19,14 @@ use packet::custody::{ErasedWhy, Erasure, erasure_signing_input};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::lock::{PENDING, SHIFT_CLOCK, load_json, name_store, save_json, store_name};
+use super::lock::{PENDING, SHIFT_CLOCK, STORE_ID, load_json, name_store, save_json, store_name};
 use super::{Core, Enrolled, keys_error, lock, replace, whole};
 use crate::identity::{KeyStore, Signer};
 use crate::lock::LockState;
 use crate::net::Method;
-use crate::store::{Contact, KEY_NAME, Sealed, Store, erase_files, new_key};
+use crate::store::{
+    Contact, KEY_NAME, LEASE_CLOCK, LEASE_KEYS, Sealed, Store, erase_files, new_key,
+};
 use crate::{CoreError, LogLevel, StoreError};
 
 /// In the host's key store: an erasure that was begun …
@@ -77,9 +79,14 @@ pub(super) fn finish(
     if !erasing.is_done {
         step("the key");
         place.keys.erase(KEY_NAME).map_err(gone)?;
+        step("the documents' own keys");
+        place.keys.erase(LEASE_KEYS).map_err(gone)?;
+        place.keys.erase(LEASE_CLOCK).map_err(gone)?;
         step("the shift");
         place.keys.erase(PENDING).map_err(gone)?;
         place.keys.erase(SHIFT_CLOCK).map_err(gone)?;
+        // The receipt ends the shift of the store of this name: the next one has another.
+        place.keys.erase(STORE_ID).map_err(gone)?;
         erase_files(place.directory, step).map_err(StoreError::from)?;
         erasing.is_done = true;
         step("the record of it");

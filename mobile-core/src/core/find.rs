@@ -1,46 +1,57 @@
 //! Searching what is on the device, with no signal.
 //!
-//! All of it is read: a device carries some hundreds of packets at the most, and a beat's
-//! is bounded by the center. What was withdrawn, or has ended by the center's clock as well
-//! as this device knows it, is not found.
+//! The index of words says which packets to read; those are read whole, since what was
+//! withdrawn, or has ended by the center's clock as well as this device knows it, is not
+//! found. It is asked one transaction, the packets are read in others: what comes in between
+//! is found by the next search.
 
 use packet::lookup::StatedPlate;
 use packet::{CallId, Confidence, Correction, Entry, Finding, QueryWhat, Topic, lookup};
 
 use super::Core;
-use crate::CoreError;
-use crate::store::Store;
+use crate::store::{Asked, Store};
 use crate::view::{EntryView, Found, Packet, packet as view_of};
+use crate::{CoreError, StoreError};
 
 /// Most entries that a search gives, those of beats first, the newest of each packet first.
 pub const FOUND_MAX: usize = 100;
 
 impl Core {
-    /// The entries on this device that have all these words in them: an address, a plate,
-    /// a name. At most [`FOUND_MAX`].
+    /// The entries on this device that have all these words in them: an address, a plate, a
+    /// name, each also by its beginning, with or without the marks on letters; words in
+    /// quotes one after the other. At most [`FOUND_MAX`].
     ///
     /// # Errors
     /// [`CoreError::SignOnFirst`]; when the store is closed ([`Core::pause`]) or cannot be read.
     pub async fn find(&self, words: &str) -> Result<Vec<Found>, CoreError> {
+        self.find_in(words, Store::calls_that_may_say).await
+    }
+
+    /// As [`Core::find`], reading every packet: what the index is measured against.
+    ///
+    /// # Errors
+    /// As [`Core::find`].
+    #[doc(hidden)]
+    pub async fn find_by_reading_all(&self, words: &str) -> Result<Vec<Found>, CoreError> {
+        self.find_in(words, |store, _| store.calls()).await
+    }
+
+    async fn find_in(
+        &self,
+        words: &str,
+        calls: fn(&Store, &Asked) -> Result<Vec<CallId>, StoreError>,
+    ) -> Result<Vec<Found>, CoreError> {
         self.signed_on()?;
-        if lookup::words(words).is_empty() {
+        self.must_be_open()?;
+        let Some(asked) = Asked::read(words) else {
             return Ok(Vec::new());
-        }
+        };
         let now_ms = self.center_now_ms();
-        let mut found = Vec::new();
-        for packet in self.packets_of(|_| true).await? {
-            let is_it = |entry: &&EntryView| {
-                text_of(&entry.written.entry)
-                    .is_some_and(|text| lookup::says(&lookup::words(&text), words))
-            };
-            let standing = standing(&packet, now_ms).filter(is_it);
-            found.extend(standing.map(|entry| Found::new(&packet, entry)));
-            if found.len() >= FOUND_MAX {
-                found.truncate(FOUND_MAX);
-                break;
-            }
-        }
-        Ok(found)
+        let found = self.0.store.run(move |store| {
+            let calls = calls(store, &asked)?;
+            found_in(store, calls, &asked, now_ms)
+        });
+        Ok(found.await?)
     }
 
     /// What the beats' packets on this device know about the place and the plates of this
@@ -96,6 +107,30 @@ impl Core {
     }
 }
 
+/// Of these packets in their order: in each the newest first.
+pub(crate) fn found_in(
+    store: &Store,
+    calls: Vec<CallId>,
+    asked: &Asked,
+    now_ms: i64,
+) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    for call in calls {
+        let Some(rows) = store.packet(call)? else {
+            continue;
+        };
+        let packet = view_of(call, rows, &[], &[]);
+        let standing = standing(&packet, now_ms);
+        let standing = standing.filter(|entry| asked.is_said_by(&entry.written.entry));
+        found.extend(standing.map(|entry| Found::new(&packet, entry)));
+        if found.len() >= FOUND_MAX {
+            found.truncate(FOUND_MAX);
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// The entries that still hold, the newest first.
 fn standing(packet: &Packet, now_ms: i64) -> impl Iterator<Item = &EntryView> {
     packet.entries.iter().rev().filter(move |entry| {
@@ -118,31 +153,6 @@ fn is_withdrawn(packet: &Packet, entry: &EntryView) -> bool {
                     Entry::Correction(Correction { text: None, .. })
                 )
         })
-    })
-}
-
-/// What of an entry is searched.
-fn text_of(entry: &Entry) -> Option<String> {
-    Some(match entry {
-        Entry::Finding(finding) => [
-            finding.title.as_str(),
-            &finding.text,
-            &finding.query,
-            &finding.source,
-        ]
-        .join("\n"),
-        Entry::Caution(caution) => format!("{}\n{}", caution.text, caution.by),
-        Entry::Note(note) => format!("{}\n{}", note.text, note.by),
-        Entry::Query(query) => query.value.clone(),
-        Entry::Mention(mention) => format!("{}\n{}", mention.value, mention.words),
-        Entry::Facts(facts) => [
-            facts.nature.as_str(),
-            &facts.location,
-            &facts.number,
-            facts.narrative.as_deref().unwrap_or_default(),
-        ]
-        .join("\n"),
-        _ => return None,
     })
 }
 

@@ -13,7 +13,7 @@ use packet::{CallId, EntryId, Facts, Glance};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Core, Gate};
+use super::{Core, Gate, Lease};
 use crate::view::{EntryView, Packet, PacketSummary};
 use crate::{CoreError, LinkState};
 
@@ -35,6 +35,8 @@ pub enum PacketNews {
         facts: Option<Facts>,
         glance: Glance,
         entries: Difference<EntryKey, EntryView>,
+        /// All of them, as they are now.
+        leases: Vec<Lease>,
     },
     /// It is not on this device: not yet, or not any more.
     NotHere,
@@ -150,6 +152,7 @@ fn packet_news(
                 (entry.document.compartment, entry.id)
             }),
             facts: packet.facts,
+            leases: packet.leases,
             glance,
         },
         _ => PacketNews::Whole { packet, glance },

@@ -110,13 +110,14 @@ pub(super) fn store_name(keys: &dyn KeyStore) -> Result<Option<String>, CoreErro
 /// Opens the store where no PIN is set and a shift that it holds is not over.
 pub(super) fn begin(
     directory: &Path,
-    keys: &dyn KeyStore,
+    keys_of_host: &Arc<dyn KeyStore>,
     now: Moment,
 ) -> Result<Begun, CoreError> {
+    let keys = keys_of_host.as_ref();
     let kept = keys.load(KEY_NAME).map_err(|e| keys_error(&e))?;
     let kept = kept.map(zeroize::Zeroizing::new);
     let kept = kept.map(|kept| pin::read(&kept)).transpose();
-    let store = Store::locked(directory)?;
+    let store = Store::locked(directory, keys_of_host.clone(), now)?;
     let clock: Option<KeptClock> = load_json(keys, SHIFT_CLOCK)?;
     let shift_clock = clock.map(|kept| ShiftClock::load(kept.shift, now));
     let (key, under_pin) = match kept.map_err(wrap_error)? {
@@ -231,6 +232,7 @@ impl Core {
             self.0.lock_due.notify_one();
             return Err(CoreError::Locked);
         }
+        self.pass_leases();
         Ok(())
     }
 
@@ -288,7 +290,9 @@ impl Core {
             // Not while an erasure is at it: nothing of the shift is put back.
             let _custody = self.0.custody.lock().await;
             self.keep_shift_clock()?;
+            self.keep_leases()?;
         }
+        self.end_leases().await?;
         match self.due() {
             Some(why) => self.lock_because(why).await,
             None => Ok(()),
@@ -297,6 +301,7 @@ impl Core {
 
     pub(super) async fn tend_for_ever(&self) {
         let mut kept_ms = self.0.clock.now_ms();
+        let mut warned = 0;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {}
@@ -304,7 +309,12 @@ impl Core {
             }
             let now_ms = self.0.clock.now_ms();
             let is_time = now_ms.saturating_sub(kept_ms) >= KEEP_MS;
-            if is_time || self.due().is_some() {
+            let warned_before = std::mem::replace(&mut warned, self.leases_warned());
+            if warned != warned_before {
+                // Screens say so.
+                self.bump();
+            }
+            if is_time || self.due().is_some() || self.is_lease_over() {
                 kept_ms = now_ms;
                 if let Err(error) = self.tend().await {
                     tracing::warn!(%error, "the device could not be locked");

@@ -32,12 +32,21 @@ impl Core {
         let read = move |store: &Store| {
             let rows = store.packet(call)?;
             let Some(rows) = rows else { return Ok(None) };
-            Ok(Some((rows, store.seen(call)?, store.attachments(call)?)))
+            let leased = store.leased(call)?;
+            Ok(Some((
+                rows,
+                store.seen(call)?,
+                store.attachments(call)?,
+                leased,
+            )))
         };
-        let Some((rows, seen, contents)) = self.0.store.run(read).await? else {
+        let Some((rows, seen, contents, leased)) = self.0.store.run(read).await? else {
             return Ok(None);
         };
-        Ok(Some(view::packet(call, rows, &seen, &contents)))
+        Ok(Some(Packet {
+            leases: self.leases_of(leased),
+            ..view::packet(call, rows, &seen, &contents)
+        }))
     }
 
     /// The few lines that a packet opens on, for whoever is signed on.

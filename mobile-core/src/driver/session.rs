@@ -45,6 +45,9 @@ struct Session<'a> {
     told: BTreeMap<DocumentId, (ShownRow, u64)>,
     attachments: Told,
     welcomed: bool,
+    /// The center has said in this session what it grants of what is here: at once, where it
+    /// is as the device says; what it grants no longer comes with that.
+    knows_grants: bool,
     /// Ends with the session.
     uploads: JoinSet<()>,
 }
@@ -130,6 +133,7 @@ async fn dial(core: &Core) -> Result<Session<'_>, End> {
         told: BTreeMap::new(),
         attachments: Told::default(),
         welcomed: false,
+        knows_grants: false,
         uploads: JoinSet::new(),
     })
 }
@@ -250,6 +254,9 @@ impl Session<'_> {
             Some(end) => end.map(Some),
             None => {
                 self.after_commit().await?;
+                if self.knows_grants {
+                    self.core.renew_leases();
+                }
                 Ok(None)
             }
         }
@@ -261,12 +268,14 @@ impl Session<'_> {
         }
         self.attachments.hear(&operations);
         let is_told_all = is_told_all(&operations);
+        let is_agreed = operations.iter().any(is_agreed);
         let is_reset =
             |operation: &Operation| matches!(operation, Operation::Welcome { anew: true, .. });
         let resets = operations
             .iter()
             .filter(|operation| is_reset(operation))
             .count();
+        self.core.pass_leases();
         let enrolled = self.enrolled.clone();
         let wall_ms = self.core.0.clock.wall_ms();
         let applied = self
@@ -290,6 +299,13 @@ impl Session<'_> {
             self.core.0.work.notify_one();
         }
         self.core.bump();
+        if !self.knows_grants && (is_agreed || is_told_all == Some(true)) {
+            self.knows_grants = true;
+            self.core.renew_leases();
+            if let Err(error) = self.core.keep_leases() {
+                tracing::warn!(%error, "how much is left of leases was not kept");
+            }
+        }
         self.progress(|progress| {
             progress.is_told_all = is_told_all.unwrap_or(progress.is_told_all);
         });
@@ -380,6 +396,12 @@ impl Session<'_> {
             }
         });
     }
+}
+
+/// The center welcomes a device that has what it is known to have.
+fn is_agreed(operation: &Operation) -> bool {
+    // Where it has yet to say what it has, its digest is 0 until then.
+    matches!(operation, Operation::Welcome { anew: false, digest, .. } if *digest != 0)
 }
 
 /// What the center says of what is left: `None` where it says nothing of it.

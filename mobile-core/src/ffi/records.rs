@@ -5,8 +5,8 @@ use packet::glance::{Fresh, Glance, Line};
 use packet::{QueryWhat, UnitState};
 
 use crate::{
-    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, LinkState, MineState,
-    Packet, PacketSummary, Purpose, Shift, ShownTo,
+    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, Lease, LeaseState,
+    LinkState, MineState, Packet, PacketSummary, Purpose, Shift, ShownTo,
 };
 
 #[derive(Debug, Clone, uniffi::Record)]
@@ -78,6 +78,8 @@ pub struct PacketRecord {
     /// Cautions that have no line.
     pub cautions_below: u64,
     pub entries: Vec<EntryRecord>,
+    /// What of it does not stay for the shift.
+    pub leases: Vec<LeaseRecord>,
 }
 
 impl PacketRecord {
@@ -88,6 +90,38 @@ impl PacketRecord {
             call: packet.call.to_string(),
             facts: packet.facts.map(Into::into),
             entries: packet.entries.into_iter().map(Into::into).collect(),
+            leases: packet.leases.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A compartment of a packet that leaves the device by itself where there is no contact with
+/// the center: say so before it does, and after.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct LeaseRecord {
+    pub compartment: String,
+    pub state: LeaseStateRecord,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum LeaseStateRecord {
+    /// It stays for as long as `lease_left_ms` says; each contact begins that anew.
+    Held,
+    /// … which is not long.
+    EndsSoon,
+    /// It has left. The next contact brings it again.
+    Ended,
+}
+
+impl From<Lease> for LeaseRecord {
+    fn from(lease: Lease) -> Self {
+        Self {
+            compartment: lease.compartment.name().into(),
+            state: match lease.state {
+                LeaseState::Held => LeaseStateRecord::Held,
+                LeaseState::EndsSoon => LeaseStateRecord::EndsSoon,
+                LeaseState::Ended => LeaseStateRecord::Ended,
+            },
         }
     }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EntryRecord, FactsRecord, FfiError, GlanceRecord, LinkRecord, Officer, PacketRecord,
-    SummaryRecord, call_id,
+    EntryRecord, FactsRecord, FfiError, GlanceRecord, LeaseRecord, LinkRecord, Officer,
+    PacketRecord, SummaryRecord, call_id,
 };
 use crate::core::{EntryKey, ListNews, PacketNews, lock};
 use crate::{CoreError, LogLevel};
@@ -58,6 +58,8 @@ pub enum PacketUpdate {
         cautions_below: u64,
         removed: Vec<EntryKeyRecord>,
         placed: Vec<PlacedEntry>,
+        /// All of them, as they are now.
+        leases: Vec<LeaseRecord>,
     },
     /// It is not on this device: not yet, or not any more.
     NotHere,
@@ -73,6 +75,7 @@ impl From<PacketNews> for PacketUpdate {
                 facts,
                 glance,
                 entries,
+                leases,
             } => Self::Changed {
                 facts: facts.map(Into::into),
                 cautions_below: glance.cautions_below as u64,
@@ -82,6 +85,7 @@ impl From<PacketNews> for PacketUpdate {
                     at,
                     entry: entry.into(),
                 }),
+                leases: leases.into_iter().map(Into::into).collect(),
             },
             PacketNews::NotHere => Self::NotHere,
         }

@@ -12,9 +12,10 @@ use sync::brief::{self, BriefError, Place, Standing};
 use sync::codec::Unpacked;
 use sync::device::{Received, Store as Operation, Unsent};
 
+use super::leases::{self, IS_OVER, Leases, UNDER_OWN_KEY};
 use super::meta::{WANTS_WHOLE, contact, document, get_u64, set, set_u64};
 use super::write::Desk;
-use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows};
+use super::{Blob, Contact, Pen, Store, StoreError, attachments, rows, words};
 
 /// How often an entry is written anew when it is only its place in the document that
 /// the center did not take. After that it counts as refused.
@@ -56,6 +57,7 @@ impl Store {
             };
             let mut session = Session {
                 desk,
+                leases: &self.0.leases,
                 wall_ms,
                 done: &mut done,
                 rewritten: BTreeSet::new(),
@@ -77,6 +79,7 @@ impl Store {
 
 struct Session<'a> {
     desk: Desk<'a>,
+    leases: &'a Leases,
     wall_ms: i64,
     /// Whose sealed files go after the commit.
     done: &'a mut Vec<ChangeHash>,
@@ -112,6 +115,7 @@ impl Session<'_> {
                 dictionary,
                 digest,
                 anew,
+                leases: rules,
             } => {
                 set(tx, "clock_off_ms", self.wall_ms - center_now_ms)?;
                 set_u64(tx, "dictionary", u64::from(*dictionary))?;
@@ -122,14 +126,19 @@ impl Session<'_> {
                     let is_other = before != 0 && before != *incarnation;
                     self.reset(is_other && !is_on(Sabotage::IgnoreIncarnation))?;
                 }
+                let to_come = leases::rule(tx, self.desk.lineages, self.leases, rules)?;
+                if !anew {
+                    self.come_anew.extend(to_come);
+                }
                 Ok(())
             }
             Operation::Grant(document) => {
+                let leased = leases::granted(tx, self.desk.lineages, self.leases, *document)?;
                 tx.prepare_cached(
-                    "INSERT INTO documents (doc, standing, apart) VALUES (?1, 1, 0)
-                     ON CONFLICT (doc) DO UPDATE SET standing = 1, apart = 0",
+                    "INSERT INTO documents (doc, standing, apart, leased) VALUES (?1, 1, 0, ?2)
+                     ON CONFLICT (doc) DO UPDATE SET standing = 1, apart = 0, leased = ?2",
                 )?
-                .execute([document.to_bytes()])?;
+                .execute((document.to_bytes(), leased))?;
                 Ok(())
             }
             Operation::Revoke(document) => self.ungrant(*document),
@@ -138,8 +147,18 @@ impl Session<'_> {
                 changes,
                 through,
             } => {
+                let kept = leases::takes(tx, self.desk.lineages, self.leases, *document)?;
+                let Some(kept) = kept else {
+                    // Its lease ended under this session's hands.
+                    leases::end(tx, self.desk.lineages, self.leases, *document)?;
+                    self.come_anew.insert(*document);
+                    return Ok(());
+                };
+                if kept == IS_OVER {
+                    return Ok(());
+                }
                 for change in changes {
-                    if !self.received(*document, change)? {
+                    if !self.received(*document, change, kept)? {
                         self.ask_anew(*document);
                         return Ok(());
                     }
@@ -198,6 +217,8 @@ impl Session<'_> {
 
     fn finish(self) -> Result<Applied, StoreError> {
         self.mark_anew()?;
+        // Keys before rows, those that go and those that come.
+        self.leases.save()?;
         let tx = self.desk.tx;
         let mut contact = contact(tx)?;
         if let Some(off_ms) = contact.clock_off_ms {
@@ -207,7 +228,7 @@ impl Session<'_> {
         let outbox = if self.rewritten.is_empty() {
             None
         } else {
-            let (all, high) = super::read::all_unsent(tx)?;
+            let (all, high) = super::read::all_unsent(tx, self.leases)?;
             let mut outbox: BTreeMap<DocumentId, Vec<Unsent>> =
                 self.rewritten.iter().map(|id| (*id, Vec::new())).collect();
             for unsent in all {
@@ -269,6 +290,7 @@ impl Session<'_> {
              AND NOT EXISTS (SELECT 1 FROM changes WHERE doc = ?1)",
             [key],
         )?;
+        leases::left(tx, self.leases, document)?;
         attachments::collect(tx)?;
         self.desk.lineages.forget(document);
         Ok(())
@@ -280,7 +302,7 @@ impl Session<'_> {
         set_u64(tx, "digest", digest)?;
         set_u64(tx, WANTS_WHOLE, 0)?;
         tx.execute(
-            "UPDATE documents SET apart = NULL WHERE standing = 1 AND apart IS NOT NULL",
+            "UPDATE documents SET apart = NULL WHERE standing = 1 AND apart IS NOT NULL AND leased <> 2",
             [],
         )?;
         // Left over from before a reset; or opened here, taken into the log, and by this
@@ -352,7 +374,12 @@ impl Session<'_> {
     }
 
     /// Whether the change could be read.
-    fn received(&mut self, document: DocumentId, change: &Received) -> Result<bool, StoreError> {
+    fn received(
+        &mut self,
+        document: DocumentId,
+        change: &Received,
+        kept: i64,
+    ) -> Result<bool, StoreError> {
         let tx = self.desk.tx;
         let Ok(bytes) = self.bytes(document, change)? else {
             return Ok(false);
@@ -381,6 +408,9 @@ impl Session<'_> {
                 self.desk.lineages.add(document, hash, id, max_op);
             }
             return Ok(true);
+        }
+        if kept == UNDER_OWN_KEY {
+            return self.received_sealed(document, change, hash, &bytes);
         }
         let Ok(inspected) = inspected else {
             tx.prepare_cached(
@@ -419,6 +449,7 @@ impl Session<'_> {
             bytes,
             mac,
         ])?;
+        words::add(tx, document, &inspected.written.entry)?;
         if let Entry::Attachment(attachment) = &inspected.written.entry {
             attachments::named(tx, document, hash, inspected.id, attachment)?;
             self.attachments = true;
@@ -426,6 +457,47 @@ impl Session<'_> {
         self.desk
             .lineages
             .add(document, hash, inspected.id, inspected.max_op);
+        Ok(true)
+    }
+
+    /// One of a document with a key of its own: what it says is under that key.
+    fn received_sealed(
+        &mut self,
+        document: DocumentId,
+        change: &Received,
+        hash: ChangeHash,
+        bytes: &[u8],
+    ) -> Result<bool, StoreError> {
+        let Some(sealed) = self.leases.seal(document, hash, bytes)? else {
+            return Ok(false);
+        };
+        let inspected = inspect(bytes).ok();
+        let mine = inspected.as_ref().is_some_and(|inspected| {
+            inspected.id.actor.author() == Author::Device(self.desk.pen.device)
+        });
+        let mac = change_hash(bytes).ok().map(|_| &change.mac);
+        self.desk
+            .tx
+            .prepare_cached(
+                "INSERT INTO changes (hash, doc, entry, kind, max_op, mine, seq, received_ms, bytes, mac)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                hash.0,
+                document.to_bytes(),
+                inspected.as_ref().map(|inspected| inspected.id.to_string()),
+                rows::SEALED,
+                inspected.as_ref().map(|inspected| inspected.max_op.cast_signed()),
+                mine,
+                change.seq.cast_signed(),
+                change.received_ms,
+                sealed,
+                mac,
+            ))?;
+        if let Some(inspected) = inspected {
+            let (id, max_op) = (inspected.id, inspected.max_op);
+            self.desk.lineages.add(document, hash, id, max_op);
+        }
         Ok(true)
     }
 

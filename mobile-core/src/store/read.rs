@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use packet::{CallId, ChangeHash, Compartment, DocumentId, EntryId, Proof};
+use packet::{CallId, ChangeHash, Compartment, DocumentId, Entry, EntryId, Proof};
 use rusqlite::{Rows, Transaction};
 use sync::device::{Kept, Unsent};
+use sync::limits::EXCEPTIONS_MAX;
 
+use super::leases::Leases;
 use super::meta::{WANTS_WHOLE, document, get_u64};
 use super::rows::{CHANGE_COLUMNS, REFUSED_COLUMNS, Row, change, refused};
 use super::{Store, StoreError};
@@ -39,7 +41,7 @@ pub(crate) struct PacketRows {
 /// unsent entries last.
 const LOG_ORDER: &str = "seq IS NULL, seq, again IS NULL, again, n";
 /// What only waits to be given back of a packet that the officer may not have any more.
-const IS_HIDDEN: &str = "(again IS NOT NULL AND mine = 0 AND NOT EXISTS (
+pub(super) const IS_HIDDEN: &str = "(again IS NOT NULL AND mine = 0 AND NOT EXISTS (
      SELECT 1 FROM documents WHERE documents.doc = changes.doc AND (standing > 0 OR opened = 1)))";
 
 /// The first and the last document of a call, by key.
@@ -54,36 +56,53 @@ pub(super) fn documents_of(call: CallId) -> ([u8; 9], [u8; 9]) {
 /// What is unsent, from the outbox's rows after `after`, and the last row's number.
 fn outbox_after(tx: &Transaction<'_>, after: i64) -> Result<(Vec<Unsent>, i64), StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT n, doc, hash, bytes, signature, NULL FROM outbox WHERE n > ?1 AND refused IS NULL ORDER BY n",
+        "SELECT n, doc, hash, bytes, signature, NULL, NULL, 0 FROM outbox WHERE n > ?1 AND refused IS NULL ORDER BY n",
     )?;
-    unsent(statement.query([after])?, after)
+    unsent(statement.query([after])?, after, None)
 }
 
 /// All that is to be offered, and the outbox's last row. In each document what the center
 /// had and lost comes first, in the order that it had, others' changes among mine: each
 /// stands on what came before it.
-pub(super) fn all_unsent(tx: &Transaction<'_>) -> Result<(Vec<Unsent>, i64), StoreError> {
+pub(super) fn all_unsent(
+    tx: &Transaction<'_>,
+    leases: &Leases,
+) -> Result<(Vec<Unsent>, i64), StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT * FROM (
-             SELECT outbox.n, outbox.doc, outbox.hash, outbox.bytes, outbox.signature, NULL, again
+             SELECT outbox.n, outbox.doc, outbox.hash, outbox.bytes, outbox.signature, NULL, again, 0
              FROM outbox LEFT JOIN changes ON changes.hash = outbox.hash WHERE refused IS NULL
              UNION ALL
-             SELECT 0, doc, hash, bytes, NULL, mac, again FROM changes
+             SELECT 0, doc, hash, bytes, NULL, mac, again, kind = 'sealed' FROM changes
              WHERE again IS NOT NULL AND hash NOT IN (SELECT hash FROM outbox))
          ORDER BY again IS NULL, again, n",
     )?;
-    unsent(statement.query([])?, 0)
+    unsent(statement.query([])?, 0, Some(leases))
 }
 
-fn unsent(mut rows: Rows<'_>, after: i64) -> Result<(Vec<Unsent>, i64), StoreError> {
+/// What is under its document's own key is opened; what cannot be, stays.
+fn unsent(
+    mut rows: Rows<'_>,
+    after: i64,
+    leases: Option<&Leases>,
+) -> Result<(Vec<Unsent>, i64), StoreError> {
     let (mut unsent, mut high) = (Vec::new(), after);
     while let Some(row) = rows.next()? {
         high = high.max(row.get(0)?);
         let signature: Option<Vec<u8>> = row.get(4)?;
+        let document = document(&row.get::<_, Vec<u8>>(1)?)?;
+        let hash = ChangeHash(row.get(2)?);
+        let mut bytes: Vec<u8> = row.get(3)?;
+        if row.get::<_, bool>(7)? {
+            match leases.and_then(|leases| leases.unseal(document, hash, &bytes)) {
+                Some(plain) => bytes = plain,
+                None => continue,
+            }
+        }
         unsent.push(Unsent {
-            document: document(&row.get::<_, Vec<u8>>(1)?)?,
-            hash: ChangeHash(row.get(2)?),
-            bytes: row.get(3)?,
+            document,
+            hash,
+            bytes,
             proof: match signature {
                 Some(signature) => Proof::Signature(signature),
                 None => Proof::CenterMac(row.get(5)?),
@@ -91,6 +110,19 @@ fn unsent(mut rows: Rows<'_>, after: i64) -> Result<(Vec<Unsent>, i64), StoreErr
         });
     }
     Ok((unsent, high))
+}
+
+fn any_is_over(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM documents WHERE standing = 1 AND leased = 2)";
+    Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// What a line in the list of packets is made of.
+fn is_of_list(row: &Row) -> bool {
+    matches!(
+        row.written.entry,
+        Entry::Facts(_) | Entry::Caution(_) | Entry::Acknowledgement(_) | Entry::Correction(_)
+    )
 }
 
 impl Store {
@@ -105,11 +137,15 @@ impl Store {
                     Ok((id, apart.map(i64::cast_unsigned)))
                 })?
                 .collect::<Result<Vec<_>, StoreError>>()?;
-            let (outbox, outbox_high) = all_unsent(tx)?;
+            let (outbox, outbox_high) = all_unsent(tx, &self.0.leases)?;
+            // Of documents whose lease has ended the center knows by the hello's list alone.
+            // Where not all fit, it has to ask what is here.
+            let apart = documents.iter().filter(|(_, apart)| apart.is_some());
+            let is_said = apart.count() <= EXCEPTIONS_MAX || !any_is_over(tx)?;
             let kept = Kept {
                 incarnation: get_u64(tx, "incarnation")?,
                 position: get_u64(tx, "position")?,
-                digest: get_u64(tx, "digest")?,
+                digest: if is_said { get_u64(tx, "digest")? } else { 0 },
                 dictionary: u16::try_from(get_u64(tx, "dictionary")?).unwrap_or(0),
                 documents,
                 wants_whole: get_u64(tx, WANTS_WHOLE)? == 1,
@@ -177,12 +213,14 @@ impl Store {
             }
             let mut statement = tx.prepare_cached(&format!(
                 "SELECT {CHANGE_COLUMNS} FROM changes
-                 WHERE kind IN ('facts', 'caution', 'acknowledgement', 'correction') AND NOT {IS_HIDDEN}
+                 WHERE kind IN ('facts', 'caution', 'acknowledgement', 'correction', 'sealed') AND NOT {IS_HIDDEN}
                  ORDER BY {LOG_ORDER}"
             ))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let row = change(row)?;
+                let Some(row) = change(row, &self.0.leases)?.filter(is_of_list) else {
+                    continue;
+                };
                 let packet = packets.entry(row.document.call).or_default();
                 packet.entries.push(row);
             }
@@ -209,7 +247,8 @@ impl Store {
                     "SELECT {CHANGE_COLUMNS} FROM changes
                      WHERE doc BETWEEN ?1 AND ?2 AND NOT {IS_HIDDEN} ORDER BY {LOG_ORDER}"
                 ))?
-                .query_and_then((first, last), change)?
+                .query_and_then((first, last), |row| change(row, &self.0.leases))?
+                .filter_map(Result::transpose)
                 .collect::<Result<Vec<_>, _>>()?;
             let mut statement = tx.prepare_cached(&format!(
                 "SELECT {REFUSED_COLUMNS} FROM outbox

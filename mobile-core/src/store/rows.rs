@@ -1,14 +1,18 @@
 //! An entry as it stands in the tables.
 
-use packet::{DocumentId, Entry, EntryId, Written};
+use packet::{ChangeHash, DocumentId, Entry, EntryId, Written, inspect};
 use rusqlite::Row as SqlRow;
 use serde_json::Map;
 
 use super::StoreError;
+use super::leases::Leases;
 use super::meta::document;
 
 /// The kind that an entry has which this app cannot read.
 pub(super) const UNREADABLE: &str = "unreadable";
+/// The kind that a row has whose change is under its document's own key; what kind of entry
+/// it is, is in the change.
+pub(super) const SEALED: &str = "sealed";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -32,12 +36,14 @@ pub(crate) struct Row {
 
 /// The columns of `changes` that [`change`] reads.
 pub(super) const CHANGE_COLUMNS: &str =
-    "doc, entry, kind, fields, clock_off_ms, author_ms, received_ms, seq, mine, hash";
+    "doc, entry, kind, fields, clock_off_ms, author_ms, received_ms, seq, mine, hash,
+     CASE kind WHEN 'sealed' THEN bytes END";
 /// The columns of `outbox` that [`refused`] reads.
 pub(super) const REFUSED_COLUMNS: &str =
     "doc, entry, kind, fields, clock_off_ms, author_ms, refused";
 
-pub(super) fn change(row: &SqlRow<'_>) -> Result<Row, StoreError> {
+/// `None` where the lease of its document is over.
+pub(super) fn change(row: &SqlRow<'_>, leases: &Leases) -> Result<Option<Row>, StoreError> {
     let entry: Option<String> = row.get(1)?;
     let seq: Option<i64> = row.get(7)?;
     let hash: Vec<u8> = row.get(9)?;
@@ -50,11 +56,26 @@ pub(super) fn change(row: &SqlRow<'_>) -> Result<Row, StoreError> {
             number: 1,
         },
     };
-    Ok(Row {
-        document: document(&row.get::<_, Vec<u8>>(0)?)?,
+    let place = document(&row.get::<_, Vec<u8>>(0)?)?;
+    let sealed: Option<Vec<u8>> = row.get(10)?;
+    let (said, author_ms) = match sealed {
+        None => (written(row.get(2)?, row.get(3)?, row.get(4)?), row.get(5)?),
+        Some(sealed) => {
+            let hash = ChangeHash(row.get(9)?);
+            let Some(bytes) = leases.unseal(place, hash, &sealed) else {
+                return Ok(None);
+            };
+            match inspect(&bytes) {
+                Ok(change) => (change.written, Some(change.time_ms)),
+                Err(_) => (written(UNREADABLE.into(), None, None), None),
+            }
+        }
+    };
+    Ok(Some(Row {
+        document: place,
         id,
-        written: written(row.get(2)?, row.get(3)?, row.get(4)?),
-        author_ms: row.get::<_, Option<i64>>(5)?.or(row.get(6)?).unwrap_or(0),
+        written: said,
+        author_ms: author_ms.or(row.get(6)?).unwrap_or(0),
         received_ms: row.get(6)?,
         seq: seq.map(i64::cast_unsigned),
         mine: row.get(8)?,
@@ -63,7 +84,7 @@ pub(super) fn change(row: &SqlRow<'_>) -> Result<Row, StoreError> {
         } else {
             Standing::OnDevice
         },
-    })
+    }))
 }
 
 pub(super) fn refused(row: &SqlRow<'_>) -> Result<Row, StoreError> {

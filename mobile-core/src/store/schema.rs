@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::StoreError;
+use super::{StoreError, words};
 
 /// `user_version` is how many of these a store has had.
-const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     // `doc` is a document id in its nine bytes; so all of a call's documents stand
     // side by side. Unsigned 64-bit numbers are kept by their bits.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -111,6 +111,10 @@ const MIGRATIONS: [&str; 3] = [
          refused TEXT,
          PRIMARY KEY (doc, blob)
      ) STRICT, WITHOUT ROWID;",
+    // 0 under the store's key; 1 under one of its own: its changes are of kind 'sealed' and
+    // have no fields; 2 its lease has ended, and it has not come anew.
+    "ALTER TABLE documents ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;",
+    words::TABLES,
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -121,6 +125,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         .ok_or(StoreError::Damaged("a newer app wrote it"))?;
     for migration in due {
         transaction.execute_batch(migration)?;
+    }
+    // By the tables as they are in the end.
+    if due.contains(&words::TABLES) {
+        words::fill(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", version + due.len() as u32)?;
     transaction.commit()?;

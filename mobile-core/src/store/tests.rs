@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod give_back;
+mod leases;
 
 use std::fs;
 use std::path::Path;
@@ -22,6 +23,8 @@ use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, decode, digest};
 use tempfile::TempDir;
 
 mod attachments;
+mod older;
+mod words;
 
 use super::{Intent, OUTBOX_ENTRIES_MAX, Pen, Standing, Store, StoreError, connection};
 use crate::identity::{FileKeyStore, KeyStore, SoftwareSigner};
@@ -247,6 +250,7 @@ fn welcome(incarnation: u64, reset: bool) -> Operation {
         dictionary: 1,
         digest: 0,
         anew: reset,
+        leases: Vec::new(),
     }
 }
 

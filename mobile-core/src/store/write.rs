@@ -7,7 +7,7 @@ use packet::sabotage::{Sabotage, is_on};
 use packet::signature::signing_input;
 use packet::{
     Actor, Attachment, Author, CallId, CenterId, ChangeHash, DeviceNumber, DocumentId, Draft,
-    Entry, EntryId, Proof, Written, compose,
+    Entry, EntryError, EntryId, Proof, Written, compose,
 };
 use rusqlite::{OptionalExtension, Transaction};
 use sync::device::Unsent;
@@ -15,7 +15,7 @@ use sync::frame::{OfferFrame, SEALED_INFO, UpFrame, encode};
 
 use super::lineages::Lineages;
 use super::meta::contact;
-use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, attachments, rows};
+use super::{OUTBOX_ENTRIES_MAX, Sealed, Store, StoreError, attachments, leases, rows, words};
 use crate::identity::{Signer, seal_to_center};
 
 /// Whose hand writes here: what a change is signed and sealed with.
@@ -125,6 +125,13 @@ impl Desk<'_> {
             if !opens && !is_here(self.tx, intent.document.call)? {
                 return Err(StoreError::NotHere);
             }
+            if leases::how_kept(self.tx, intent.document)? != leases::UNDER_STORE_KEY {
+                // It would lie in the outbox, under no key that ends.
+                return Err(StoreError::Entry(EntryError::Field {
+                    field: "document",
+                    wanted: "one without a lease of its own: correct this at the console".into(),
+                }));
+            }
             let actor = self.actor(intent.document, opens)?;
             let written = Written {
                 entry: intent.entry.clone(),
@@ -230,6 +237,7 @@ impl Desk<'_> {
                 &unsent.bytes,
                 &signature,
             ))?;
+        words::add(self.tx, document, &written.entry)?;
         if let Entry::Attachment(attachment) = &written.entry {
             attachments::named(self.tx, document, unsent.hash, composed.id, attachment)?;
         }

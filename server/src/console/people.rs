@@ -18,6 +18,7 @@ use crate::api::allow;
 use crate::log::{Ledger, LogError};
 use crate::people::accounts::{self, NewPerson};
 use crate::people::links::{self, LinkFor};
+use crate::people::oidc;
 use crate::people::passkeys::{self, Stored};
 use crate::people::{Person, PersonId, Post, watch};
 use crate::policy::{Act, Actor, decide};
@@ -126,6 +127,13 @@ fn row(console: &Console, person: &Person, has: &[Stored]) -> PersonRowView {
             .as_ref()
             .map(|d| format!("{} by {}: {}", minute(d.since_ms), d.by, d.why)),
         locked: person.locked_ms.map(minute),
+        has_provider: console
+            .center
+            .people
+            .providers
+            .has(person.agency.as_deref()),
+        claim: person.claim.clone().unwrap_or_default(),
+        is_bound: person.is_bound,
         passkeys: has
             .iter()
             .map(|stored| PasskeyRowView {
@@ -248,6 +256,8 @@ pub(super) enum Change {
     Release,
     Link,
     Certify,
+    /// To the agency's own sign-in.
+    Claim,
 }
 
 /// `POST /people/{id}/{act}`
@@ -265,7 +275,7 @@ pub(super) async fn change(
         .await
         .unwrap_or_default()
         .text;
-    if id == signed_in.person && matches!(act, Change::Disable | Change::Certify) {
+    if id == signed_in.person && matches!(act, Change::Disable | Change::Certify | Change::Claim) {
         let why = "Another supervisor does this to your own account.".to_owned();
         return Ok(shown(&console, &actor, StatusCode::CONFLICT, Said::refused(why)).await);
     }
@@ -285,6 +295,7 @@ pub(super) async fn change(
             Change::Enable => accounts::enable(ledger, id, by)?,
             Change::Release => accounts::release(ledger, id, by)?,
             Change::Certify => accounts::certify(ledger, id, &certifications, by)?,
+            Change::Claim => oidc::name_by(ledger, id, &text, by)?,
             Change::Link => {
                 let secret = links::new(ledger, id, LinkFor::Passkey, by)?;
                 return Ok(Some((person.name, secret)));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /sign-in?to=` | nothing |
 //! | `POST /sign-in/passkey/start`, `…/finish` | nothing: [`passkey`] |
+//! | `GET /sign-in/oidc?agency=&to=`, `GET /sign-in/oidc/back` | nothing; the way to an agency's provider and back: [`oidc`] |
 //! | `POST /sign-in/link` | a demo's link |
 //! | `GET /enrol`, `POST /enrol/start`, `…/finish` | a link; the page reads it from behind its `#` |
 //! | `GET /session` | nothing; says how the cookie's session stands |
@@ -14,6 +15,7 @@
 //! A sign-in never makes an account.
 
 pub(super) mod cookie;
+mod oidc;
 mod passkey;
 
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub(super) fn router() -> Doors<Arc<Console>> {
         .route("/sign-in/passkey/start", post(passkey::start))
         .route("/sign-in/passkey/finish", post(passkey::finish))
         .route("/sign-in/link", post(by_link))
+        .route("/sign-in/oidc", get(oidc::send))
+        .route("/sign-in/oidc/back", get(oidc::back))
         .route("/enrol", get(enrol_page))
         .route("/enrol/start", post(passkey::enrol_start))
         .route("/enrol/finish", post(passkey::enrol_finish))
@@ -112,8 +116,28 @@ async fn page(
     let page = SignInPage {
         center_name: console.center.config.name.clone(),
         to: to.place().to_owned(),
+        providers: providers(&console),
     };
     pages::html(StatusCode::OK, &page)
+}
+
+/// The agencies that have a sign-in of their own, by id and name.
+fn providers(console: &Console) -> Vec<(String, String)> {
+    let agencies = &console.center.config.agencies;
+    let with_name = |id: &str| {
+        let name = agencies.iter().find(|agency| agency.id == id);
+        (
+            id.to_owned(),
+            name.map_or(id, |agency| &agency.name).to_owned(),
+        )
+    };
+    console
+        .center
+        .people
+        .providers
+        .agencies()
+        .map(with_name)
+        .collect()
 }
 
 /// `GET /enrol`
@@ -231,6 +255,9 @@ struct PersonView {
     number: i64,
     name: String,
     role: &'static str,
+    /// The agency by whose own sign-in the person unlocks, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
 }
 
 /// `GET /session`: asking is no use of it.
@@ -257,6 +284,11 @@ async fn standing(State(console): State<Arc<Console>>, request: Request) -> Resp
             },
             person: Some(PersonView {
                 number: session.person.id.0,
+                provider: session
+                    .person
+                    .agency
+                    .filter(|_| session.person.is_bound)
+                    .filter(|agency| console.center.people.providers.has(Some(agency))),
                 name: session.person.name,
                 role: session.person.post.name(),
             }),
@@ -339,7 +371,8 @@ async fn lock(State(console): State<Arc<Console>>, request: Request) -> Response
         return StatusCode::UNAUTHORIZED.into_response();
     };
     let done = watch::change(&console.center, move |ledger| {
-        if passkeys::of(ledger.sql(), session.person.id)?.is_empty() {
+        let person = &session.person;
+        if !person.is_bound && passkeys::of(ledger.sql(), person.id)?.is_empty() {
             let why = "This account has no passkey to unlock with: sign out instead.";
             return Err(LogError::Conflict(why.into()));
         }
@@ -374,7 +407,8 @@ async fn end(State(console): State<Arc<Console>>, request: Request) -> Response 
 }
 
 /// A try that belongs to nobody's account: on record all the same.
-async fn nobody(console: &Console, why: &'static str, from: &Browser) {
+async fn nobody(console: &Console, why: impl Into<String>, from: &Browser) {
+    let why = why.into();
     let detail = format!(
         "refused: {why}, {} at {}",
         from.kind,

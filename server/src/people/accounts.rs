@@ -267,7 +267,7 @@ pub fn disable_idle(ledger: &mut Ledger<'_>) -> Result<usize, LogError> {
     Ok(idle.len())
 }
 
-const COLUMNS: &str = "person, agency, name, role, certifications, disabled_ms, disabled_by, disabled_why, locked_ms, seen_ms, added_ms";
+const COLUMNS: &str = "person, agency, name, role, certifications, disabled_ms, disabled_by, disabled_why, locked_ms, seen_ms, added_ms, oidc_claim, oidc_subject IS NOT NULL";
 
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
     let role: String = row.get(3)?;
@@ -298,6 +298,8 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
         locked_ms: row.get(8)?,
         seen_ms: row.get(9)?,
         added_ms: row.get(10)?,
+        claim: row.get(11)?,
+        is_bound: row.get(12)?,
     })
 }
 

@@ -1,8 +1,11 @@
 //! `[sign_in]` of the center's configuration.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use serde::Deserialize;
+
+use super::oidc::config::ProviderConfig;
 
 /// Longest use notice, in characters.
 const NOTICE_CHARS_MAX: usize = 4_000;
@@ -21,6 +24,8 @@ pub struct SignInConfig {
     /// Addresses of dispatch consoles, which are exempt from lock and end without use
     /// (AC-11, SC-10): they stand in a secured room, manned around the clock.
     pub dispatch_consoles: Vec<IpAddr>,
+    /// The agencies' own sign-ins; an agency without one has passkeys alone.
+    pub providers: Vec<ProviderConfig>,
     /// The demo's center lets one in by a single-use link; no file can say so.
     #[serde(skip)]
     pub demo: bool,
@@ -32,6 +37,12 @@ const NOTICE: &str = "You are accessing a restricted information system.\n\
     Use of the system indicates consent to monitoring and recording.";
 
 impl SignInConfig {
+    pub(crate) fn beside(&mut self, folder: &Path) {
+        for provider in &mut self.providers {
+            provider.beside(folder);
+        }
+    }
+
     /// What everybody acknowledges.
     #[must_use]
     pub fn notice(&self) -> &str {
@@ -73,6 +84,11 @@ impl SignInConfig {
                 "origin",
                 "a port from 1 to 65535, and none where it is 443".into(),
             ));
+        }
+        for provider in &self.providers {
+            provider
+                .check()
+                .map_err(|(field, wanted)| (field, format!("{wanted} ({})", provider.agency)))?;
         }
         let notice = self.notice();
         if notice.is_empty() || notice.chars().count() > NOTICE_CHARS_MAX {

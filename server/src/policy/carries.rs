@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use packet::{Compartment, Kind};
+use sync::frame::Lease;
 
 use super::Act;
 use super::live::LivePolicies;
@@ -59,6 +60,21 @@ impl Carrying<'_> {
             compartment,
         };
         self.policies.decide(&self.who, Act::Carry(compartment), on)
+    }
+
+    /// How long what the device may have lasts on it without a contact, where that is not the
+    /// shift. Nobody is told a rule about what they may not have.
+    #[must_use]
+    pub fn leases(&self) -> Vec<Lease> {
+        let rules = self.policies.leases().iter();
+        rules
+            .filter(|rule| self.may_have(&rule.agency, rule.compartment))
+            .map(|rule| Lease {
+                agency: rule.agency.clone(),
+                compartment: rule.compartment as u8,
+                minutes: rule.minutes,
+            })
+            .collect()
     }
 
     /// Whether the device may fetch what is attached to this compartment.

@@ -30,7 +30,7 @@ use super::sight::Sight;
 use super::who::{CENTER, On, Who};
 use super::{Act, Actor, Role};
 use crate::clock::Clock;
-use crate::config::{AgencyConfig, Config};
+use crate::config::{AgencyConfig, Config, LeaseConfig};
 use crate::metrics::Metrics;
 use crate::shifts::Shift;
 
@@ -83,6 +83,7 @@ type Stamp = Vec<(PathBuf, Option<SystemTime>, u64)>;
 pub struct LivePolicies {
     folder: Option<PathBuf>,
     agencies: Vec<AgencyConfig>,
+    leases: Vec<LeaseConfig>,
     clock: Clock,
     zone: TimeZone,
     /// The folder as it was when it was read at the start.
@@ -115,14 +116,17 @@ impl LivePolicies {
         let read_at = folder.as_deref().map(stamp).unwrap_or_default();
         let names = Names::of(config);
         let (policies, people) = read(&names, &config.agencies, folder.as_deref())?;
-        Ok(Self::new(
-            folder,
-            &config.agencies,
-            read_at,
-            (policies, people),
-            clock,
-            zone,
-        ))
+        Ok(Self {
+            leases: config.leases.clone(),
+            ..Self::new(
+                folder,
+                &config.agencies,
+                read_at,
+                (policies, people),
+                clock,
+                zone,
+            )
+        })
     }
 
     /// Built-in policies of these agencies, for what runs without a configuration.
@@ -163,6 +167,7 @@ impl LivePolicies {
         Self {
             folder,
             agencies: agencies.to_vec(),
+            leases: Vec::new(),
             clock,
             zone,
             read_at,
@@ -335,6 +340,12 @@ impl LivePolicies {
     #[must_use]
     pub fn explain(&self, who: &Who, act: Act, on: On<'_>, purpose: Option<&str>) -> Verdict {
         self.now().judge(who, act, on, purpose)
+    }
+
+    /// What does not last for the shift on devices.
+    #[must_use]
+    pub fn leases(&self) -> &[LeaseConfig] {
+        &self.leases
     }
 
     /// The agencies that the policies know, the center itself last.

@@ -277,7 +277,7 @@ fn variants(door: &Door) -> Vec<String> {
         "/devices/{device}/{what}" => ["erase", "revoke", "release", "code", "mounted"]
             .map(|what| path.replace("{what}", what))
             .into(),
-        "/people/{id}/{act}" => ["disable", "enable", "release", "certify", "link"]
+        "/people/{id}/{act}" => ["disable", "enable", "release", "certify", "link", "claim"]
             .map(|act| path.replace("{act}", act))
             .into(),
         "/v1/calls/{id}/attachments" | "/calls/{id}/attachments" => {

@@ -18,3 +18,4 @@ mod refusal;
 mod reports;
 mod urgent;
 mod walk;
+mod welcome;

@@ -75,8 +75,8 @@ pub(super) mod seeds {
     use packet::{CallId, Compartment, DocumentId};
     use sync::frame::{
         AcceptedFrame, Agreement, BlobId, BundleFrame, Bundled, Bye, ByeWhy, ChangeItem,
-        ChangesFrame, ChunkFrame, GrantFrame, HaveFrame, Hello, LateFrame, OfferFrame, PartFrame,
-        PutFrame, RefusedFrame, SeenFrame, ShownFrame, Through, WantFrame, Welcome,
+        ChangesFrame, ChunkFrame, GrantFrame, HaveFrame, Hello, LateFrame, Lease, OfferFrame,
+        PartFrame, PutFrame, RefusedFrame, SeenFrame, ShownFrame, Through, WantFrame, Welcome,
     };
     use sync::limits::PROTOCOL_VERSION;
 
@@ -206,6 +206,11 @@ pub(super) mod seeds {
                 now_ms: 1_790_000_000_000,
                 agreement: Agreement::Compare,
                 dictionary: DICTIONARY_NEWEST,
+                leases: Some(vec![Lease {
+                    agency: "mallory-so".into(),
+                    compartment: 3,
+                    minutes: 60,
+                }]),
             }),
             DownFrame::Grant(GrantFrame { document }),
             DownFrame::Revoke(document),

@@ -8,7 +8,7 @@ extension Optional where Wrapped == PacketRecord {
             return packet
         case .notHere:
             return nil
-        case .changed(let facts, let glance, let cautionsBelow, let removed, let placed):
+        case .changed(let facts, let glance, let cautionsBelow, let removed, let placed, let leases):
             guard let before = self else {
                 preconditionFailure("a difference came before the whole")
             }
@@ -18,7 +18,7 @@ extension Optional where Wrapped == PacketRecord {
                 key: { EntryKeyRecord(compartment: $0.compartment, entry: $0.id) })
             return PacketRecord(
                 call: before.call, facts: facts, glance: glance,
-                cautionsBelow: cautionsBelow, entries: entries)
+                cautionsBelow: cautionsBelow, entries: entries, leases: leases)
         }
     }
 }

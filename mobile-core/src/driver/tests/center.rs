@@ -27,7 +27,7 @@ use rustls::crypto::hpke::{Hpke, HpkePublicKey};
 use serde_json::{Value, json};
 use sync::codec;
 use sync::frame::{
-    AcceptedFrame, ByeWhy, ChangeItem, HELLO_HEADER, RefusedFrame, SeenFrame, decode_hello,
+    AcceptedFrame, ByeWhy, ChangeItem, HELLO_HEADER, Lease, RefusedFrame, SeenFrame, decode_hello,
 };
 use sync::relay::{Event, Granted, Next, PackedChange, Relay, Standing, Urgency};
 use tokio::sync::watch;
@@ -72,7 +72,16 @@ pub(super) struct State {
     /// Ends the next session with this.
     pub(super) bye: Option<&'static str>,
     pub(super) unreachable: bool,
+    /// What does not last for the shift.
+    pub(super) leases: Vec<Lease>,
     seen: Vec<SeenFrame>,
+}
+
+impl State {
+    /// The device may not have it any more.
+    pub(super) fn take_back(&mut self, document: DocumentId) {
+        self.granted.retain(|granted| *granted != document);
+    }
 }
 
 pub(super) struct Center {
@@ -339,6 +348,7 @@ impl Center {
             ended: vec![],
         };
         let mut relay = Relay::open(&hello, standing, None, 0).unwrap();
+        relay.lease(state.leases.clone());
         if let Some(reason) = state.bye.take() {
             relay.close(ByeWhy::Standing, reason, 3_600_000);
         }

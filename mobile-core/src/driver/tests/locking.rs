@@ -1,5 +1,7 @@
 //! The lock, the PIN, the end of a shift: over whole devices, killed and restarted.
 
+mod leases;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -551,6 +553,8 @@ async fn the_end_of_a_shift_killed_anywhere_is_finished_at_the_next_start_and_ke
     let device = Device::on_duty().await;
     device.core.add_note(call(), "unsent").await.unwrap();
     device.core.set_link(false);
+    let name = |folder: &Path| fs::read(folder.join("keys/store-id.key")).unwrap();
+    let before = name(device.dir.path());
     device.keys.watch();
     device.core.sign_off().await.unwrap();
     let mut copies = device.keys.copies();
@@ -586,6 +590,8 @@ async fn the_end_of_a_shift_killed_anywhere_is_finished_at_the_next_start_and_ke
         assert_eq!(core.outbox_len().await.unwrap(), 0);
         let sealed = fs::read_dir(copy.path().join("sealed")).unwrap().count();
         assert_eq!(sealed, 1, "what is sealed stays");
+        // Its receipt would end the shift of the next store too.
+        assert_ne!(name(copy.path()), before, "another store, another name");
         let names = fs::read_dir(copy.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert!(names.into_iter().all(|name| !name.contains("set-aside")));

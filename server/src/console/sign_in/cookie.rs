@@ -13,13 +13,17 @@ const TOKEN_CHARS_MAX: usize = 64;
 
 /// The token, when exactly one came.
 pub(in crate::console) fn token(headers: &HeaderMap) -> Option<&str> {
+    named(headers, NAME)
+}
+
+fn named<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let all = headers.get_all(header::COOKIE).iter();
     let pairs = all
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'));
     let mut tokens = pairs.filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == NAME).then_some(value)
+        (name == wanted).then_some(value)
     });
     match (tokens.next(), tokens.next()) {
         (Some(token), None) if (1..=TOKEN_CHARS_MAX).contains(&token.len()) => Some(token),
@@ -37,6 +41,24 @@ pub(in crate::console) fn with(token: &str) -> Option<HeaderValue> {
 pub(in crate::console) fn without() -> HeaderValue {
     HeaderValue::from_static(
         "__Host-forerunner=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
+    )
+}
+
+/// Binds a browser to what it asks of an agency's provider.
+const ASKED: &str = "__Host-forerunner-asked";
+
+pub(in crate::console) fn asked(secret: &str) -> Option<HeaderValue> {
+    let text = format!("{ASKED}={secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
+    HeaderValue::try_from(text).ok()
+}
+
+pub(in crate::console) fn asked_before(headers: &HeaderMap) -> Option<&str> {
+    named(headers, ASKED)
+}
+
+pub(in crate::console) fn asked_no_more() -> HeaderValue {
+    HeaderValue::from_static(
+        "__Host-forerunner-asked=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
     )
 }
 

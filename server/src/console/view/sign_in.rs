@@ -11,6 +11,8 @@ pub struct SignInPage {
     pub center_name: String,
     /// Where it leads to.
     pub to: String,
+    /// Agencies with a sign-in of their own, by id and name.
+    pub providers: Vec<(String, String)>,
 }
 
 /// `GET /enrol`: adds a passkey by a single-use link.
@@ -87,6 +89,11 @@ pub struct PersonRowView {
     /// Since when, by whom and why.
     pub disabled: Option<String>,
     pub locked: Option<String>,
+    /// The person's agency has a sign-in of its own; by which claim it names the person;
+    /// whether it has done so.
+    pub has_provider: bool,
+    pub claim: String,
+    pub is_bound: bool,
     pub passkeys: Vec<PasskeyRowView>,
 }
 

@@ -15,6 +15,7 @@ public fun PacketRecord?.with(update: PacketUpdate): PacketRecord? = when (updat
                 placed = update.placed.map { it.at to it.entry },
                 key = { EntryKeyRecord(it.compartment, it.id) },
             ),
+            leases = update.leases,
         )
     }
 }
