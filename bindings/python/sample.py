@@ -1,4 +1,5 @@
-"""One screen's worth: enrols, lists my calls, shows a packet live, adds a note offline.
+"""One screen's worth: enrols, signs on with a PIN, lists my calls, shows a packet live, adds a
+note offline, locks.
 
 Run by `cargo xtask test python` against the demo; arguments: folder, ticket, badge, unit.
 """
@@ -7,6 +8,10 @@ import sys
 
 import forerunner
 from forerunner import LinkRecord, MineRecord, Officer, PacketRecord, Said, streams
+
+
+# For this sample only: an app asks the officer for it.
+PIN = "482916"
 
 
 class KeysInMemory(forerunner.HostKeyStore):
@@ -44,6 +49,8 @@ def is_at_center(packet: PacketRecord, text: str) -> bool:
 def main(folder: str, ticket: str, badge: str, unit: str) -> None:
     officer = Officer.open(folder, KeysInMemory())
     officer.enrol(ticket)
+    # First the PIN, so that what the shift brings never lies open on the disk.
+    officer.set_pin(PIN)
     officer.sign_on(badge, unit)
     officer.start()
 
@@ -69,6 +76,11 @@ def main(folder: str, ticket: str, badge: str, unit: str) -> None:
             if is_at_center(packet, "rear door open"):
                 break
     print("at the center")
+
+    officer.lock()
+    officer.unlock(PIN)
+    packet = officer.packet(call)
+    print(f"locked and opened again; {len(packet.entries) if packet else 0} entries")
     officer.stop()
 
 

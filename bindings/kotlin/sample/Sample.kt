@@ -1,4 +1,5 @@
-// One screen's worth: enrols, lists my calls, shows a packet live, adds a note offline.
+// One screen's worth: enrols, signs on with a PIN, lists my calls, shows a packet live, adds a
+// note offline, locks.
 // Run by `cargo xtask test kotlin` against the demo; arguments: folder, ticket, badge, unit.
 
 import forerunner.mobile.Device
@@ -13,6 +14,9 @@ import kotlinx.coroutines.flow.takeWhile
 import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.collect
 import kotlinx.coroutines.runBlocking
+
+/** For this sample only: an app asks the officer for it. */
+const val PIN = "482916"
 
 /** For this sample only: an app keeps these in the Android Keystore (docs/mobile/keys.md). */
 class KeysInMemory : HostKeyStore {
@@ -35,6 +39,8 @@ fun main(arguments: Array<String>): Unit = runBlocking {
     val (folder, ticket, badge, unit) = arguments
     Device.open(File(folder), KeysInMemory()).use { device ->
         device.enrol(ticket)
+        // First the PIN, so that what the shift brings never lies open on the disk.
+        device.officer.setPin(PIN)
         device.officer.signOn(badge, unit)
         device.start()
         val mine = device.packets().first { calls -> calls.any { it.facts?.isOpen == true } }
@@ -52,5 +58,9 @@ fun main(arguments: Array<String>): Unit = runBlocking {
             .takeWhile { packet -> !isAtCenter(packet, "rear door open") }
             .collect()
         println("at the center")
+
+        device.officer.lock()
+        device.officer.unlock(PIN)
+        println("locked and opened again; ${device.officer.packet(call)?.entries?.size} entries")
     }
 }

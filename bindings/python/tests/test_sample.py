@@ -26,6 +26,7 @@ class Sample(unittest.TestCase):
             ran = subprocess.run(command, capture_output=True, text=True, timeout=4 * WAIT_S)
             self.assertEqual(ran.returncode, 0, ran.stderr)
             self.assertIn("at the center", ran.stdout)
+            self.assertRegex(ran.stdout, "locked and opened again; [1-9]")
 
 
 if __name__ == "__main__":

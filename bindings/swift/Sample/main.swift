@@ -1,8 +1,12 @@
-// One screen's worth: enrols, lists my calls, shows a packet live, adds a note offline.
+// One screen's worth: enrols, signs on with a PIN, lists my calls, shows a packet live, adds a
+// note offline, locks.
 // Arguments: folder, ticket, badge, unit. Not run where it was written.
 
 import Forerunner
 import Foundation
+
+/// For this sample only: an app asks the officer for it.
+let pin = "482916"
 
 /// For this sample only: an app keeps these in the Keychain (docs/mobile/keys.md).
 final class KeysInMemory: HostKeyStore, @unchecked Sendable {
@@ -31,6 +35,8 @@ func isAtCenter(_ packet: PacketRecord, _ text: String) -> Bool {
 let arguments = CommandLine.arguments
 let device = try Device(directory: URL(fileURLWithPath: arguments[1]), keys: KeysInMemory())
 try await device.enrol(ticket: arguments[2])
+// First the PIN, so that what the shift brings never lies open on the disk.
+try device.officer.setPin(pin: pin)
 _ = try device.officer.signOn(officer: arguments[3], unit: arguments[4])
 device.start()
 
@@ -56,3 +62,7 @@ for try await packet in device.packet(call) {
     if isAtCenter(packet, "rear door open") { break }
 }
 print("at the center")
+
+try device.officer.lock()
+try device.officer.unlock(pin: pin)
+print("locked and opened again; \(try device.officer.packet(call: call)?.entries.count ?? 0) entries")

@@ -17,6 +17,7 @@ class SampleTest {
                 center.report("S-1", "cedar-pd", "1A11")
                 val said = sample(folder, center.ticket("cedar-pd"))
                 assertTrue("written with no link" in said && "at the center" in said, said)
+                assertTrue(Regex("locked and opened again; [1-9]") in said, said)
             }
         } finally {
             folder.deleteRecursively()
