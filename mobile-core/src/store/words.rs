@@ -27,6 +27,7 @@ use packet::{CallId, Compartment, DocumentId, Entry};
 use rusqlite::Transaction;
 use unicode_normalization::UnicodeNormalization;
 
+use super::leases::Leases;
 use super::meta::document;
 use super::read::{IS_HIDDEN, documents_of};
 use super::rows::{self, CHANGE_COLUMNS, Row};
@@ -257,7 +258,7 @@ impl Store {
     pub(crate) fn calls_that_may_say(&self, asked: &Asked) -> Result<Vec<CallId>, StoreError> {
         self.read(|tx| {
             let mut calls = indexed(tx, asked)?;
-            calls.extend(beside_the_index(tx, asked)?);
+            calls.extend(beside_the_index(tx, &self.0.leases, asked)?);
             in_order(tx, calls)
         })
     }
@@ -289,7 +290,11 @@ fn indexed(tx: &Transaction<'_>, asked: &Asked) -> Result<BTreeSet<CallId>, Stor
 }
 
 /// Reads the documents that are not indexed, and what the center refused.
-fn beside_the_index(tx: &Transaction<'_>, asked: &Asked) -> Result<BTreeSet<CallId>, StoreError> {
+fn beside_the_index(
+    tx: &Transaction<'_>,
+    leases: &Leases,
+    asked: &Asked,
+) -> Result<BTreeSet<CallId>, StoreError> {
     let says = |row: &Row| asked.is_said_by(&row.written.entry);
     let mut calls = BTreeSet::new();
     let mut statement = tx.prepare_cached("SELECT DISTINCT doc FROM changes")?;
@@ -297,11 +302,12 @@ fn beside_the_index(tx: &Transaction<'_>, asked: &Asked) -> Result<BTreeSet<Call
         .query_and_then([], |row| document(&row.get::<_, Vec<u8>>(0)?))?
         .collect::<Result<Vec<_>, _>>()?;
     let mut statement = tx.prepare_cached(&format!(
-        "SELECT {CHANGE_COLUMNS} FROM changes WHERE doc = ?1 AND fields IS NOT NULL"
+        "SELECT {CHANGE_COLUMNS} FROM changes
+         WHERE doc = ?1 AND (fields IS NOT NULL OR kind = 'sealed')"
     ))?;
     for id in documents.into_iter().filter(|id| !is_indexed(*id)) {
-        for row in statement.query_and_then([id.to_bytes()], rows::change)? {
-            if says(&row?) {
+        for row in statement.query_and_then([id.to_bytes()], |row| rows::change(row, leases))? {
+            if row?.is_some_and(|row| says(&row)) {
                 calls.insert(id.call);
                 break;
             }
