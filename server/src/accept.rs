@@ -56,6 +56,9 @@ pub struct AcceptLimits {
     /// By IPv4 address or IPv6 /64. Generous, because a whole agency may come
     /// through the one address of its mobile VPN.
     pub connections_per_address_max: usize,
+    /// Of one device, as its certificate says: a session, what it asks beside that, and what
+    /// is left of those that a dead link has not ended yet.
+    pub connections_per_device_max: usize,
     /// From the first byte of TCP to the end of the TLS handshake.
     pub handshake_ms_max: u64,
     /// From being able to ask to having asked: for a header to arrive whole, and
@@ -72,6 +75,7 @@ impl Default for AcceptLimits {
         Self {
             connections_max: 16 * 1024,
             connections_per_address_max: 4 * 1024,
+            connections_per_device_max: 32,
             // At 9,600 bit/s a full handshake takes about 2 s; radio loses some on the way.
             handshake_ms_max: 20_000,
             header_ms_max: 20_000,
@@ -149,7 +153,7 @@ pub async fn serve(
     limits: AcceptLimits,
     shutdown: CancellationToken,
 ) -> Drained {
-    let connections = Connections::new(limits.connections_max, limits.connections_per_address_max);
+    let connections = Connections::new(limits.clone());
     Acceptor {
         listener,
         tls,
@@ -270,6 +274,8 @@ enum ConnectionError {
     Handshake(io::Error),
     #[error("the certificate is not a device's, or its time is over")]
     Certificate,
+    #[error("device {0} has too many connections")]
+    TooManyOfDevice(u32),
     #[error("HTTP: {0}")]
     Http(#[from] hyper::Error),
 }
@@ -299,7 +305,7 @@ impl Connection {
             Duration::from_millis(self.limits.handshake_ms_max),
             TlsAcceptor::from(tls).accept(stream),
         );
-        let stream = tokio::select! {
+        let mut stream = tokio::select! {
             () = self.shutdown.cancelled() => return Ok(()),
             shaken = handshake => shaken
                 .map_err(|_| ConnectionError::HandshakeTimeout)?
@@ -307,6 +313,11 @@ impl Connection {
         };
         let certificates = stream.get_ref().1.peer_certificates();
         let device = device_of(certificates.and_then(<[_]>::first), now_ms())?;
+        if let Some(device) = &device
+            && !stream.get_mut().0.is_of(device.device)
+        {
+            return Err(ConnectionError::TooManyOfDevice(device.device));
+        }
         self.http(stream, device).await
     }
 

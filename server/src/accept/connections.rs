@@ -1,10 +1,11 @@
-//! Who is connected: a count in all and by address, kept by the sockets themselves.
+//! Who is connected: a count in all, by address and by device, kept by the sockets themselves.
 //!
 //! The place that a connection takes is tied to its socket and not to the task
 //! that serves it: an upgrade moves the socket to another task, and the place
 //! must move along. Dropping the socket gives the place back, on every way out.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
@@ -15,48 +16,52 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::AcceptLimits;
+
 #[derive(Debug)]
 pub(super) struct Connections {
     /// Each socket holds a token; closed and empty, it is drained.
     open: TaskTracker,
     /// At most `connections_max` entries, since each stands for a connection.
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    connections_max: usize,
-    per_address_max: usize,
+    by_address: Counts<IpAddr>,
+    by_device: Counts<u32>,
+    limits: AcceptLimits,
 }
 
+type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+
 impl Connections {
-    pub(super) fn new(connections_max: usize, per_address_max: usize) -> Self {
+    pub(super) fn new(limits: AcceptLimits) -> Self {
         Self {
             open: TaskTracker::new(),
             by_address: Arc::default(),
-            connections_max,
-            per_address_max,
+            by_device: Arc::default(),
+            limits,
         }
     }
 
     /// `stream` with a place of its own, or `None` (and `stream` closed) where all are taken.
     pub(super) fn hold<S>(&self, stream: S, address: IpAddr) -> Option<Held<S>> {
-        if self.open.len() >= self.connections_max {
+        if self.open.len() >= self.limits.connections_max {
             return None;
         }
         let network = network_of(address);
-        let mut by_address = lock(&self.by_address);
-        let count = by_address.entry(network).or_default();
-        if *count >= self.per_address_max {
+        if !take(
+            &self.by_address,
+            network,
+            self.limits.connections_per_address_max,
+        ) {
             return None;
         }
-        *count += 1;
-        drop(by_address);
         let place = Place {
             network,
             by_address: self.by_address.clone(),
+            device: None,
+            by_device: self.by_device.clone(),
+            per_device_max: self.limits.connections_per_device_max,
             _open: self.open.token(),
         };
-        Some(Held {
-            stream,
-            _place: place,
-        })
+        Some(Held { stream, place })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -71,8 +76,28 @@ impl Connections {
 }
 
 /// The counter stays right even where a thread panicked while it held the lock.
-fn lock(by_address: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-    by_address.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<K>(counts: &Mutex<HashMap<K, usize>>) -> MutexGuard<'_, HashMap<K, usize>> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One more of these, where fewer than `max` are there.
+fn take<K: Hash + Eq>(counts: &Counts<K>, key: K, max: usize) -> bool {
+    let mut counts = lock(counts);
+    let count = counts.entry(key).or_default();
+    let has_room = *count < max;
+    *count += usize::from(has_room);
+    has_room
+}
+
+/// One less.
+fn give_back<K: Hash + Eq>(counts: &Counts<K>, key: &K) {
+    let mut counts = lock(counts);
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
 }
 
 /// What one party can take addresses from: all of an IPv6 /64 counts as one.
@@ -90,18 +115,19 @@ fn network_of(address: IpAddr) -> IpAddr {
 #[derive(Debug)]
 struct Place {
     network: IpAddr,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_address: Counts<IpAddr>,
+    /// Once the handshake has shown it.
+    device: Option<u32>,
+    by_device: Counts<u32>,
+    per_device_max: usize,
     _open: TaskTrackerToken,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut by_address = lock(&self.by_address);
-        if let Some(count) = by_address.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.network);
-            }
+        give_back(&self.by_address, &self.network);
+        if let Some(device) = &self.device {
+            give_back(&self.by_device, device);
         }
     }
 }
@@ -110,12 +136,21 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) struct Held<S> {
     stream: S,
-    _place: Place,
+    place: Place,
 }
 
 impl<S> Held<S> {
     pub(super) fn get_ref(&self) -> &S {
         &self.stream
+    }
+
+    /// Counts it as this device's from now on; false where that has all that it may have.
+    pub(super) fn is_of(&mut self, device: u32) -> bool {
+        let has_room = take(&self.place.by_device, device, self.place.per_device_max);
+        if has_room {
+            self.place.device = Some(device);
+        }
+        has_room
     }
 }
 
@@ -165,9 +200,36 @@ mod tests {
 
     use super::*;
 
+    fn limits(connections_max: usize) -> AcceptLimits {
+        AcceptLimits {
+            connections_max,
+            connections_per_address_max: 1,
+            connections_per_device_max: 1,
+            ..AcceptLimits::default()
+        }
+    }
+
+    #[test]
+    fn a_device_gets_only_its_share_from_wherever_it_dials_and_gets_it_back() {
+        let connections = Connections::new(limits(10));
+        let mut first = connections.hold((), "192.0.2.1".parse().unwrap()).unwrap();
+        let mut second = connections.hold((), "192.0.2.2".parse().unwrap()).unwrap();
+        assert!(first.is_of(7));
+        assert!(
+            !second.is_of(7),
+            "from another address it is the same device"
+        );
+        assert!(second.is_of(8));
+        drop(first);
+        let mut third = connections.hold((), "192.0.2.1".parse().unwrap()).unwrap();
+        assert!(third.is_of(7));
+        drop((second, third));
+        assert!(lock(&connections.by_device).is_empty());
+    }
+
     #[test]
     fn all_of_one_ipv6_network_counts_as_one_and_ipv4_in_ipv6_as_ipv4() {
-        let connections = Connections::new(10, 1);
+        let connections = Connections::new(limits(10));
         let first = connections.hold((), "2001:db8::1".parse().unwrap());
         assert!(first.is_some());
         assert!(
@@ -189,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_place_given_back_can_be_taken_again_and_leaves_nothing_behind() {
-        let connections = Connections::new(1, 1);
+        let connections = Connections::new(limits(1));
         let address = "192.0.2.1".parse().unwrap();
         let held = connections.hold((), address);
         assert!(connections.hold((), "192.0.2.2".parse().unwrap()).is_none());

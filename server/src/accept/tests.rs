@@ -29,6 +29,7 @@ fn patient() -> AcceptLimits {
     AcceptLimits {
         connections_max: 100,
         connections_per_address_max: 100,
+        connections_per_device_max: 100,
         handshake_ms_max: LONG_MS,
         header_ms_max: LONG_MS,
         header_bytes_max: 8 * 1024,
