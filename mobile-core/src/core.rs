@@ -1,5 +1,6 @@
 //! All that a host uses, in one handle.
 
+mod agency;
 mod attach;
 mod enrol;
 mod erase;
@@ -151,6 +152,8 @@ pub(crate) struct Inner {
     enrolled: RwLock<Option<Arc<Enrolled>>>,
     shift: RwLock<Option<Shift>>,
     contact: RwLock<Contact>,
+    /// Back from the agency's own sign-in, and without a shift yet.
+    signed_in: Mutex<Option<agency::SignedIn>>,
     /// Sealed files of another store: to be handed in.
     pub(crate) orphans: Mutex<Vec<ChangeHash>>,
     pub(crate) gate: watch::Sender<Gate>,
@@ -289,6 +292,7 @@ impl Core {
         let is_locked = !begun.state.is_open();
         let inner = Inner {
             shift: RwLock::new(begun.shift),
+            signed_in: Mutex::new(None),
             contact: RwLock::new(begun.contact),
             store: begun.store,
             directory,

@@ -71,6 +71,14 @@ pub enum CoreError {
     Store(String),
 }
 
+impl CoreError {
+    /// The center takes no badge alone: [`crate::Core::begin_sign_on`].
+    #[must_use]
+    pub fn wants_the_agencys_sign_in(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. })
+    }
+}
+
 impl From<StoreError> for CoreError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -1,7 +1,7 @@
 //! The same for other languages, by UniFFI: no logic, only other shapes.
 //!
 //! An [`Officer`] owns the threads that the core runs on. Its calls block, for as long
-//! as a disk takes; `enrol` and `sign_on` wait for the network. Hosts call them off
+//! as a disk takes; `enrol` and those that sign on wait for the network. Hosts call them off
 //! the thread that draws. What they hear of without asking, [`Subscription`]s tell; what
 //! they do in the background is in [`SyncBudget`] and [`SyncReport`].
 
@@ -283,6 +283,25 @@ impl Officer {
         Ok(shift.into())
     }
 
+    /// Where the officer signs in with the agency's own provider. Open it in the system's
+    /// browser (a custom tab or an authentication session, no web view); where that leads
+    /// back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+    /// configured for this app. `None`: the agency has none; use `sign_on`.
+    pub fn begin_sign_on(
+        &self,
+        unit: String,
+        redirect: String,
+    ) -> Result<Option<String>, FfiError> {
+        self.waiting(self.core.begin_sign_on(&unit, &redirect))
+    }
+
+    /// Begins the shift of whoever has signed in there. `back` is the whole address that the
+    /// browser was led back to; it is good once.
+    pub fn finish_sign_on(&self, back: String) -> Result<ShiftRecord, FfiError> {
+        let shift = self.waiting(self.core.finish_sign_on(&back))?;
+        Ok(shift.into())
+    }
+
     pub fn sign_off(&self) -> Result<(), FfiError> {
         Ok(self.runtime.block_on(self.core.sign_off())?)
     }
@@ -307,7 +326,7 @@ impl Officer {
         }
     }
 
-    /// Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+    /// Ends the calls that wait for the network now: `enrol` and those that sign on fail with
     /// `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
     /// task does not reach this library, so this is how it is told.
     pub fn cancel(&self) {

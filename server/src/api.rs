@@ -13,6 +13,7 @@ pub(crate) mod fleet;
 mod health;
 mod hot_list;
 mod links;
+mod officers;
 mod plate_reads;
 mod premises;
 mod search;
@@ -149,6 +150,8 @@ pub(crate) fn sync_doors(center: Arc<Center>, stop: CancellationToken) -> Doors 
     Doors::new()
         .route("/v1/enrol", post(devices::enrol))
         .route("/v1/certificate", post(devices::renew))
+        .route("/v1/sign-on/begin", post(officers::begin))
+        .route("/v1/sign-on/finish", post(officers::finish))
         .route(
             "/v1/shifts",
             post(devices::sign_on).delete(devices::sign_off),

@@ -1,8 +1,9 @@
 //! Officers' shifts: at sign-on an officer is bound to a unit and a device.
 //!
-//! The device's certificate vouches for the sign-on until passkeys do (a later
-//! issue); the token that comes of it is a proof apart from the certificate, and
-//! every hello carries it.
+//! Where the officer's agency has a provider for that, it says who signs on
+//! ([`crate::people::oidc`]); elsewhere the device's certificate, and the PIN that opens the
+//! device, vouch for the badge. The token that comes of it is a proof apart from the
+//! certificate, and every hello carries it.
 
 use aws_lc_rs::{digest, rand};
 use packet::DeviceNumber;

@@ -245,7 +245,12 @@ impl TestApi {
 
     /// What a device needs to enrol.
     pub async fn ticket(&self, label: &str) -> Ticket {
-        let body = json!({"agency": AGENCY, "label": label});
+        self.ticket_for(AGENCY, label).await
+    }
+
+    /// … of this agency.
+    pub async fn ticket_for(&self, agency: &str, label: &str) -> Ticket {
+        let body = json!({"agency": agency, "label": label});
         let answer = self.post("/v1/enrolment-codes", &body).await.unwrap();
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.body["ticket"].as_str().unwrap().parse().unwrap()

@@ -58,7 +58,7 @@ struct ShiftAnswer {
     purposes: Vec<Purpose>,
 }
 
-fn unfit(what: &str) -> CoreError {
+pub(super) fn unfit(what: &str) -> CoreError {
     CoreError::Unreachable(format!("its answer cannot be read: {what}"))
 }
 
@@ -162,24 +162,53 @@ impl Core {
     /// device is locked by another.
     pub async fn sign_on(&self, officer: &str, unit: &str) -> Result<Shift, CoreError> {
         let enrolled = self.enrolled().ok_or(CoreError::NotEnrolled)?;
-        let is_other = self
-            .badge()?
-            .is_some_and(|badge| !badge.is_empty() && badge != officer);
-        if is_other {
-            if !self.is_open() {
-                return Err(CoreError::OtherOfficer);
-            }
-            self.must_lose_nothing().await?;
+        if self.is_anothers(officer)? {
+            self.must_make_room().await?;
             // The center first: a badge that nobody has ends nobody's shift.
-            self.ask_for_a_shift(&enrolled, officer, unit, None).await?;
-            self.erase(ErasedWhy::EndOfShift, None).await?;
-            self.hand_in_receipts().await;
+            self.ask_for_a_shift(&enrolled, officer, unit, None, None)
+                .await?;
+            self.make_room().await?;
         }
+        self.sign_on_with(&enrolled, officer, unit, None).await
+    }
+
+    /// Whether another officer's shift is on this device.
+    pub(super) fn is_anothers(&self, officer: &str) -> Result<bool, CoreError> {
+        let badge = self.badge()?;
+        Ok(badge.is_some_and(|badge| !badge.is_empty() && badge != officer))
+    }
+
+    /// The other's shift may end here.
+    pub(super) async fn must_make_room(&self) -> Result<(), CoreError> {
+        if !self.is_open() {
+            return Err(CoreError::OtherOfficer);
+        }
+        self.must_lose_nothing().await
+    }
+
+    pub(super) async fn make_room(&self) -> Result<(), CoreError> {
+        self.erase(ErasedWhy::EndOfShift, None).await?;
+        self.hand_in_receipts().await;
+        Ok(())
+    }
+
+    pub(super) async fn must_have_a_pin(&self) -> Result<(), CoreError> {
         if self.0.rules.pin_first && !self.has_pin().await {
             return Err(CoreError::PinFirst);
         }
+        Ok(())
+    }
+
+    pub(super) async fn sign_on_with(
+        &self,
+        enrolled: &Enrolled,
+        officer: &str,
+        unit: &str,
+        proof: Option<&str>,
+    ) -> Result<Shift, CoreError> {
+        self.must_have_a_pin().await?;
         let store = store_name(self.0.keys.as_ref())?;
-        let asked = self.ask_for_a_shift(&enrolled, officer, unit, store);
+        let asked = self.ask_for_a_shift(enrolled, officer, unit, store, proof);
         let answer = asked.await?;
         let lasts_ms = answer.lasts_ms.unwrap_or(SHIFT_MS_MAX);
         let shift = Shift {
@@ -202,16 +231,23 @@ impl Core {
         officer: &str,
         unit: &str,
         store: Option<String>,
+        proof: Option<&str>,
     ) -> Result<ShiftAnswer, CoreError> {
         let pin = self.has_pin().await;
-        let body = json!({"officer": officer, "unit": unit, "store": store, "pin": pin});
+        let mut body = json!({"officer": officer, "unit": unit, "store": store, "pin": pin});
+        // A center from before takes no field that it does not know.
+        if let Some(proof) = proof {
+            body["proof"] = proof.into();
+        }
         let answer = self
             .ask_as(enrolled, Method::POST, "/v1/shifts", &body)
             .await?;
         serde_json::from_slice(&answer).map_err(|e| unfit(&e.to_string()))
     }
 
-    /// The officer's own shift anew, for as long as the center gives one.
+    /// The officer's own shift anew, for as long as the center gives one. Where the agency's
+    /// officers sign on by its own provider, the center refuses and says so: that is
+    /// [`Core::begin_sign_on`] once more.
     ///
     /// # Errors
     /// As [`Core::sign_on`]; [`CoreError::SignOnFirst`].

@@ -13,7 +13,7 @@ use sync::codec::{self, Unpacked};
 use sync::frame::{SEALED_INFO, UpFrame, decode};
 
 use super::session::{in_good_standing, may_renew};
-use super::{allow, caller, fleet, read_json};
+use super::{allow, caller, fleet, officers, read_json};
 use crate::accept::Peer;
 use crate::audit::{self, Record};
 use crate::beats;
@@ -299,6 +299,8 @@ struct ShiftRequest {
     store: Option<String>,
     /// A PIN opens it.
     pin: Option<bool>,
+    /// That the agency's own provider signed the officer in ([`super::officers`]).
+    proof: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -324,47 +326,26 @@ struct PurposeView {
 }
 
 /// `POST /v1/shifts` with `{"officer", "unit"}`: binds the officer to the unit and the device.
+/// Where the agency's officers sign on by its own provider, with the `proof` of that, too.
 pub(super) async fn sign_on(
     State(center): State<Arc<Center>>,
     Extension(peer): Extension<Peer>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ShiftView>), Problem> {
-    let (device, _) = in_good_standing(&center, &peer).await?;
-    allow(
-        &center,
-        &Actor::of(Role::Device),
-        Act::SignOn,
-        &device.number.to_string(),
-    )
-    .await?;
-    if device.erase_order.is_some() {
-        let why = "The center has an order for this device: it erases first.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "Not allowed", why));
-    }
+    let (device, agency) = officers::may_sign_on(&center, &peer).await?;
     let request: ShiftRequest = read_json(&body)?;
-    let agency = center
-        .config
-        .agencies
-        .iter()
-        .find(|agency| agency.id == device.agency)
-        .ok_or_else(|| {
-            Problem::new(
-                StatusCode::FORBIDDEN,
-                "Not allowed",
-                "The device's agency is not one of this center's.",
-            )
-        })?;
-    let officer = agency
-        .officers
-        .iter()
-        .find(|officer| officer.badge == request.officer)
+    let officer = officers::officer(agency, &request.officer)
         .ok_or_else(|| Problem::bad_field("officer", format!("a badge of {}", agency.name)))?;
-    if !agency.units.contains(&request.unit) {
-        return Err(Problem::bad_field(
-            "unit",
-            format!("a unit of {}", agency.name),
-        ));
+    officers::check_unit(agency, &request.unit)?;
+    if let Some(store) = &request.store
+        && !is_store_name(store)
+    {
+        return Err(Problem::bad_field("store", "32 hexadecimal digits"));
     }
+    let whose = (officer.badge.as_str(), request.unit.as_str());
+    let proof = request.proof.as_deref();
+    officers::check_proof(&center, device.number, agency, whose, proof).await?;
+    let by = proof.map_or("", |_| "by the agency's sign-in");
     let shift = Shift {
         device: device.number,
         officer: officer.name.clone(),
@@ -375,11 +356,6 @@ pub(super) async fn sign_on(
     };
     let kept = shift.clone();
     let (store, pin) = (request.store, request.pin);
-    if let Some(store) = &store
-        && !is_store_name(store)
-    {
-        return Err(Problem::bad_field("store", "32 hexadecimal digits"));
-    }
     let token = center
         .log
         .write(move |ledger| {
@@ -393,7 +369,9 @@ pub(super) async fn sign_on(
                 ledger,
                 &Record {
                     who: kept.officer.clone(),
+                    agency: Some(kept.agency.clone()),
                     device: Some(kept.device),
+                    detail: by.into(),
                     ..record(Act::SignOn, kept.unit.clone())
                 },
             )?;

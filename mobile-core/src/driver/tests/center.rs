@@ -67,6 +67,11 @@ pub(super) struct State {
     pub(super) shown: Vec<(DocumentId, u64)>,
     pub(super) shifts: Vec<Vec<u8>>,
     pub(super) signed_off: usize,
+    /// Whom the agency's own sign-in signs in; without one there is none.
+    pub(super) signs_in: Option<&'static str>,
+    /// What was shown to begin shifts.
+    pub(super) proofs: Vec<Value>,
+    finished: Vec<String>,
     /// Certificates given, renewed ones among them.
     pub(super) certified: usize,
     /// Ends the next session with this.
@@ -255,12 +260,23 @@ impl Center {
                         json!({"title": "Unknown officer", "detail": "No officer has this badge."});
                     return Ok(respond(StatusCode::FORBIDDEN, &problem));
                 }
+                self.state
+                    .lock()
+                    .unwrap()
+                    .proofs
+                    .push(asked["proof"].clone());
                 let token = BASE64URL_NOPAD.encode(asked["unit"].as_str().unwrap().as_bytes());
                 respond(
                     StatusCode::OK,
                     &json!({"token": token, "officer": "Diaz", "unit": asked["unit"], "agency": "cedarport-pd", "expires_ms": NOW_MS + SHIFT_MS, "lasts_ms": SHIFT_MS}),
                 )
             }
+            "/v1/sign-on/begin" => {
+                let url = self.state.lock().unwrap().signs_in;
+                let url = url.map(|_| "https://login.example/authorize?state=1");
+                respond(StatusCode::OK, &json!({ "url": url }))
+            }
+            "/v1/sign-on/finish" => self.finish(&body),
             "/v1/sealed" => {
                 self.state.lock().unwrap().sealed.push(body.to_vec());
                 self.wake();
@@ -295,6 +311,20 @@ impl Center {
             }
             _ => respond(StatusCode::NOT_FOUND, &Value::Null),
         })
+    }
+
+    /// Each address that was led back to is good once.
+    fn finish(&self, body: &[u8]) -> Response<Full<Bytes>> {
+        let asked: Value = serde_json::from_slice(body).unwrap();
+        let back = asked["back"].as_str().unwrap().to_owned();
+        let mut state = self.state.lock().unwrap();
+        if state.finished.contains(&back) {
+            let problem = json!({"title": "Not signed on", "detail": "Begin again."});
+            return respond(StatusCode::FORBIDDEN, &problem);
+        }
+        let answer = json!({"officer": state.signs_in, "unit": "4A13", "proof": back});
+        state.finished.push(back);
+        respond(StatusCode::OK, &answer)
     }
 
     fn enrol(&self, body: &[u8]) -> Response<Full<Bytes>> {

@@ -722,6 +722,38 @@ async fn an_idle_device_locks_after_half_an_hour_and_one_in_a_vehicle_does_not()
 }
 
 #[tokio::test]
+async fn the_agencys_sign_in_says_whose_shift_it_is_and_ends_the_one_before() {
+    const BACK: &str = "http://127.0.0.1:1/back";
+    let device = Device::on_duty().await;
+    let none = device.core.begin_sign_on("4A13", BACK).await.unwrap();
+    assert_eq!(none, None);
+    device.center.state.lock().unwrap().signs_in = Some("9999");
+    let url = device.core.begin_sign_on("4A13", BACK).await.unwrap();
+    assert!(url.unwrap().starts_with("https://login.example/"));
+    // A locked device is its own officer's.
+    device.core.lock().await.unwrap();
+    let back = format!("{BACK}?code=1");
+    let other = device.core.finish_sign_on(&back).await;
+    assert!(matches!(other, Err(CoreError::OtherOfficer)), "{other:?}");
+    device.core.unlock(PIN).await.unwrap();
+    assert!(device.core.packet(call()).await.unwrap().is_some());
+    // Opened, the shift before ends; the PIN went with it, and the sign-in did not.
+    let other = device.core.finish_sign_on(&back).await;
+    assert!(matches!(other, Err(CoreError::PinFirst)), "{other:?}");
+    assert!(device.core.packets().await.unwrap().is_empty());
+    device.core.set_pin("583027").await.unwrap();
+    let shift = device.core.finish_sign_on(&back).await.unwrap();
+    assert_eq!(shift.unit, "4A13");
+    assert_eq!(receipts(&device.center).len(), 1);
+    let proofs = device.center.state.lock().unwrap().proofs.clone();
+    assert_eq!(proofs, [serde_json::Value::Null, back.clone().into()]);
+    // Once it has begun a shift, it is over.
+    let again = device.core.finish_sign_on(&back).await;
+    assert!(matches!(again, Err(CoreError::Refused { .. })), "{again:?}");
+    assert_eq!(device.core.shift().unwrap().unit, "4A13");
+}
+
+#[tokio::test]
 async fn another_officers_sign_on_ends_the_shift_before_with_all_it_had() {
     let device = Device::on_duty().await;
     let other = device.core.sign_on("9999", "4A13").await;
