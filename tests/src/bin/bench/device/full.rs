@@ -105,7 +105,7 @@ async fn settled(center: &TestCenter, calls: &[CallId]) -> usize {
             return now;
         }
         before = now;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -125,35 +125,36 @@ impl Full {
             .buffered(16)
             .collect()
             .await;
-        let more = ENTRIES - settled(&center, &calls).await;
         let mut random = fastrand::Rng::with_seed(6);
-        let entries: Vec<(CallId, Entry)> = (0..more)
-            .map(|n| {
-                let (text, by) = (text(&mut random), "an analyst".to_owned());
-                let entry = match n % CAUTION_EVERY {
-                    0 => Entry::Caution(Caution {
-                        text,
-                        by,
-                        ends_ms: None,
-                    }),
-                    _ => Entry::Note(Note { text, by }),
-                };
-                (calls[n % PACKETS], entry)
-            })
-            .collect();
-        let rare = Entry::Note(Note {
-            text: format!("a {RARE} over the yard"),
-            by: "an analyst".into(),
+        let mut entries = (0..).map(|n| {
+            let (text, by) = match n {
+                0 => (format!("a {RARE} over the yard"), "an analyst".to_owned()),
+                _ => (text(&mut random), "an analyst".to_owned()),
+            };
+            let entry = match n % CAUTION_EVERY {
+                1 => Entry::Caution(Caution {
+                    text,
+                    by,
+                    ends_ms: None,
+                }),
+                _ => Entry::Note(Note { text, by }),
+            };
+            (calls[n % PACKETS], entry)
         });
-        let entries = entries.into_iter().chain([(calls[PACKETS / 2], rare)]);
-        stream::iter(entries)
-            .map(|(call, entry)| {
-                let center = center.center().clone();
-                async move { center.write(call, entry, "an analyst").await.unwrap() }
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
+        // The center adds what it reads from them: so in parts, until there are enough.
+        let mut here = settled(&center, &calls).await;
+        while here < ENTRIES {
+            let some = entries.by_ref().take((ENTRIES - here).div_ceil(2));
+            stream::iter(some)
+                .map(|(call, entry)| {
+                    let center = center.center().clone();
+                    async move { center.write(call, entry, "an analyst").await.unwrap() }
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect::<Vec<_>>()
+                .await;
+            here = settled(&center, &calls).await;
+        }
         let device = TestDevice::on_duty(&center.api, "101", "1A1").await;
         let mut has = 0;
         let deadline = Instant::now() + PATIENCE;
