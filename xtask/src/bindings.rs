@@ -88,6 +88,24 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     }
 }
 
+/// `cargo xtask bench device`: with what calls mobile-core from Python and from Kotlin. The
+/// figures of a language that is not on this machine are not measured.
+pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
+    let release = build()?;
+    place_library(&release)?;
+    let mut command = Command::new(release.join("bench"));
+    command.arg("device").args(arguments);
+    command.env("FORERUNNER_PYTHON", folder().join("python"));
+    match kotlin::class_path(&release) {
+        Ok(path) => {
+            command.env("FORERUNNER_KOTLIN", path);
+            command.env("FORERUNNER_LIBRARY", library(&release));
+        }
+        Err(failure) => eprintln!("xtask: without Kotlin: {failure}"),
+    }
+    process::run(&mut command)
+}
+
 fn write(languages: &[Language]) -> Result<(), Failure> {
     let release = build()?;
     for language in languages {

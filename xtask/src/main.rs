@@ -50,8 +50,8 @@ cargo xtask COMMAND
                               the description of the border; with --check, only say whether
                               the committed is current. One alone: python, kotlin, swift
   bindings check-targets      type-check mobile-core for Android and iOS
-  bindings size               the size of the release library, and of what is left of it
-                              when its symbols are stripped
+  bindings size               the size of the library, as the tests run it and as an app
+                              carries it (profile `device`, built for this)
 
 What is missing on this machine (Chromium, Node, Python, Java, PostgreSQL, a C compiler) is named,
 and on Debian as root installed, by `test` and `ci` before they start.
@@ -81,6 +81,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["test"] => suite::test(&Part::ALL),
         ["test", part] => suite::test(&[Part::parse(part)?]),
         ["ci"] => suite::ci(),
+        ["bench", "device", rest @ ..] => bindings::bench(rest),
         ["bench", rest @ ..] => run_binary("bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["fips"] => fips::build(),

@@ -41,7 +41,11 @@ pub(super) const TABLES: &str = "
      INSERT INTO searched (searched, rank) VALUES ('secure-delete', 1);
      CREATE TRIGGER searched_erased AFTER DELETE ON changes BEGIN
          DELETE FROM searched WHERE rowid = old.n;
-     END;";
+     END;
+     -- what comes first, in a list and among what is found; and a list's own rows
+     CREATE INDEX changes_newest ON changes (doc, coalesce(received_ms, author_ms, 0), again, mine);
+     CREATE INDEX changes_listed ON changes (kind)
+         WHERE kind IN ('facts', 'caution', 'acknowledgement', 'correction');";
 
 /// Most words, and most pieces of each, that the index is asked for: the rest is decided in
 /// the packets.

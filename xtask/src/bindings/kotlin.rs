@@ -36,24 +36,14 @@ const RUNS_WITH: [&str; 11] = [
 
 /// Compiles the package, its tests and the sample as one module; says how to run the tests.
 pub(crate) fn tests(release: &Path) -> Result<Command, Failure> {
-    let classes = release.join("bindings-kotlin");
-    if classes.exists() {
-        std::fs::remove_dir_all(&classes).map_err(Failure::while_doing(classes.display()))?;
-    }
-    compile(&classes)?;
+    let path = class_path(release)?;
     let mut command = Command::new("java");
     command.args(JAVA);
     let mut override_ =
         OsString::from("-Duniffi.component.forerunner_mobile_core.libraryOverride=");
     override_.push(library(release));
     command.arg(override_);
-    let compiler = ["kotlin-stdlib.jar", "kotlinx-coroutines-core-jvm.jar"].map(kotlin_jar);
-    let mut path = vec![classes.clone()];
-    path.extend(compiler);
-    path.extend(RUNS_WITH.map(jar));
-    // Debian's newer console asks for it.
-    path.push(jar("picocli.jar"));
-    command.arg("-cp").arg(joined(path)?);
+    command.arg("-cp").arg(path);
     command.arg("org.junit.platform.console.ConsoleLauncher");
     command.args([
         "--disable-banner",
@@ -61,9 +51,29 @@ pub(crate) fn tests(release: &Path) -> Result<Command, Failure> {
         "--details=tree",
     ]);
     let mut scan = OsString::from("--scan-classpath=");
-    scan.push(&classes);
+    scan.push(classes(release));
     command.arg(scan).current_dir(folder().join("kotlin"));
     Ok(command)
+}
+
+fn classes(release: &Path) -> PathBuf {
+    release.join("bindings-kotlin")
+}
+
+/// Compiles them, and says where all is that they run with.
+pub(super) fn class_path(release: &Path) -> Result<OsString, Failure> {
+    let classes = classes(release);
+    if classes.exists() {
+        std::fs::remove_dir_all(&classes).map_err(Failure::while_doing(classes.display()))?;
+    }
+    compile(&classes)?;
+    let compiler = ["kotlin-stdlib.jar", "kotlinx-coroutines-core-jvm.jar"].map(kotlin_jar);
+    let mut path = vec![classes];
+    path.extend(compiler);
+    path.extend(RUNS_WITH.map(jar));
+    // Debian's newer console asks for it.
+    path.push(jar("picocli.jar"));
+    joined(path)
 }
 
 fn compile(classes: &Path) -> Result<(), Failure> {

@@ -263,7 +263,8 @@ fn a_store_of_the_first_version_is_brought_up_to_date() {
         .write(|tx, _| {
             tx.execute_batch(
                 "ALTER TABLE documents DROP COLUMN leased;
-                 DROP INDEX changes_given_back; ALTER TABLE changes DROP COLUMN again;
+                 DROP INDEX changes_given_back; DROP INDEX changes_newest; DROP INDEX changes_listed;
+                 ALTER TABLE changes DROP COLUMN again;
                  DROP TABLE attached; DROP TABLE chunks; DROP TABLE blobs; DROP TABLE puts;
                  DROP TRIGGER searched_erased; DROP TABLE searched;
                  PRAGMA user_version = 1",

@@ -9,6 +9,7 @@
 mod bare;
 mod bare_fan;
 mod counted;
+mod device;
 mod fleet;
 mod light;
 mod limit;
@@ -36,6 +37,7 @@ async fn main() {
         .and_then(|at| args.get(at + 1));
     let with_peers = args.iter().any(|arg| arg == "--peers");
     let rows = match args.first().map(String::as_str) {
+        Some("device") => device::run().await,
         Some("note-to-device") => note_to_device::run().await,
         Some("policy") => policy::run().await,
         Some("sync") => sync_bench::run(with_peers).await,
@@ -43,10 +45,11 @@ async fn main() {
         Some("triage") => triage::run(),
         // Processes of their own, which the benchmark starts.
         Some(bare::NAME) => return bare::serve(&args[1]).await,
+        Some(device::COLD | device::COLD_PLAIN) => return device::cold(&args).await,
         Some(bare_fan::NAME) => return bare_fan::serve().await,
         other => {
             eprintln!(
-                "There is no benchmark {}: note-to-device, policy, sources, sync, triage",
+                "There is no benchmark {}: device, note-to-device, policy, sources, sync, triage",
                 other.unwrap_or("without a name")
             );
             std::process::exit(2);
