@@ -956,12 +956,9 @@ async fn an_open_page_ends_when_the_policies_no_longer_let_its_person_see_it() {
     until(&mut page, "id=\"facts\"").await;
     let policies = &bench.center().policies;
     let names = Names::of(&bench.center().config);
-    let put = |text: &str| {
-        let file = ("agreement.cedar".to_owned(), text.to_owned());
-        policies.replace(Policies::of(&names, &[file]).unwrap(), People::default());
-    };
+    let put = |set: Policies| policies.replace(set, People::default());
     // What changes nothing for this person leaves the page open.
-    put("@id(\"nothing\") permit (principal, action == Action::\"SeeHealth\", resource);");
+    put(Policies::built_in(&names).unwrap());
     let note = Entry::Note(Note {
         text: "Side door open".into(),
         by: "Analyst".into(),
@@ -969,7 +966,8 @@ async fn an_open_page_ends_when_the_policies_no_longer_let_its_person_see_it() {
     bench.center().write(call, note, "Analyst").await.unwrap();
     until(&mut page, "Side door open").await;
 
-    put("@id(\"nobody\") forbid (principal, action in Action::\"see\", resource);");
+    let nobody = "@id(\"nobody\") forbid (principal, action in Action::\"see\", resource);";
+    put(Policies::of(&names, &[("agreement.cedar".into(), nobody.into())]).unwrap());
     let ended = async {
         while let Some(Ok(message)) = page.next().await {
             if matches!(message, Message::Close(_)) {
