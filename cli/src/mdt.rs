@@ -30,8 +30,9 @@ pub(crate) struct MdtArgs {
     /// The officer's badge, to sign on with.
     #[arg(long, requires = "unit")]
     officer: Option<String>,
-    /// The unit to sign on for.
-    #[arg(long, requires = "officer")]
+    /// The unit to sign on for. Without a badge: for whoever signs on by the agency's own
+    /// sign-in.
+    #[arg(long)]
     unit: Option<String>,
     /// End when standard input closes: for a program that starts this one.
     #[arg(long)]

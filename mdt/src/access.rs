@@ -10,6 +10,9 @@
 //! 3. The cookie holds the secret of this start. It is set once, by the address
 //!    that the program gives to the officer, and leaves that address at once.
 //!
+//! Who comes back from the agency's own sign-in comes from another site, without the cookie:
+//! [`crate::agency`] has a page for that, which shows nothing.
+//!
 //! Browsers send a cookie to every port of a host. Its name holds the port, so that
 //! two laptops' pages on one machine do not put each other out; the secret is a new
 //! one at each start.
@@ -27,7 +30,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::MdtError;
+use crate::{MdtError, agency};
 
 const SECRET_BYTES: usize = 32;
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
@@ -131,10 +134,14 @@ impl Access {
             };
         }
         if self.has_cookie(headers) {
-            None
-        } else {
-            forbidden()
+            return None;
         }
+        if request.method() == Method::GET
+            && let Some(arrival) = agency::arrival(request.uri())
+        {
+            return Some(arrival);
+        }
+        forbidden()
     }
 }
 

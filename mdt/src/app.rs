@@ -16,7 +16,7 @@ use crate::access::{Access, guard};
 use crate::begin::Officer;
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{attachments, beat, clips, forms, live, lock, pages};
+use crate::{agency, attachments, beat, clips, forms, live, lock, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -32,6 +32,11 @@ pub(crate) struct Inner {
     pub(crate) why_not: watch::Receiver<String>,
     /// Whose shift this program begins.
     pub(crate) officer: Option<Officer>,
+    /// The unit to sign on for, whoever does.
+    pub(crate) unit: Option<String>,
+    pub(crate) port: u16,
+    /// The agency's own sign-in is wanted.
+    pub(crate) agency: watch::Sender<bool>,
     /// Whether it does: not after the officer ended it here.
     pub(crate) wants_shift: watch::Sender<bool>,
     pub(crate) demo_pin: Option<String>,
@@ -119,6 +124,28 @@ impl App {
         signed_on.map(drop)
     }
 
+    pub(crate) fn unit(&self) -> Option<&str> {
+        self.inner.unit.as_deref()
+    }
+
+    /// Where this page is, as the agency's sign-in leads back to it.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.inner.port)
+    }
+
+    pub(crate) fn wants_agency(&self) -> bool {
+        *self.inner.agency.borrow()
+    }
+
+    pub(crate) fn want_agency(&self) {
+        self.inner.agency.send_replace(true);
+    }
+
+    /// Somebody has, by the agency's own sign-in.
+    pub(crate) fn signed_on(&self) {
+        self.want_shift(true);
+    }
+
     pub(crate) fn demo_pin(&self) -> Option<&str> {
         self.inner.demo_pin.as_deref()
     }
@@ -159,6 +186,8 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
         .route("/shift/renew", post(lock::renew))
         .route("/shift/end", post(lock::end))
         .route("/shift/begin", post(lock::begin))
+        .route("/sign-on", get(agency::begin))
+        .route(agency::BACK, get(agency::back))
         .route("/packets", post(forms::open_packet))
         .route("/beat", get(beat::page))
         .route("/beat/found", get(beat::found))

@@ -31,6 +31,10 @@ pub(crate) struct Beginning {
     pub(crate) clock: Arc<dyn BootClock>,
     pub(crate) ticket: Option<Ticket>,
     pub(crate) officer: Option<Officer>,
+    /// There is a unit to sign on for, with or without an officer.
+    pub(crate) has_unit: bool,
+    /// The agency's own sign-in is wanted: the page offers it.
+    pub(crate) agency: watch::Sender<bool>,
     /// Whether a shift is to be begun; changes too when what it waited for has come about.
     pub(crate) wants_shift: watch::Receiver<bool>,
     pub(crate) demo_pin: Option<String>,
@@ -120,10 +124,22 @@ impl Beginning {
             self.keys
                 .save(BADGE, officer.written().as_bytes())
                 .map_err(|error| CoreError::Keys(error.to_string()))?;
-            self.core.sign_on(&officer.badge, &officer.unit).await?;
+            let signed_on = self.core.sign_on(&officer.badge, &officer.unit).await;
+            if let Err(error) = &signed_on
+                && error.wants_the_agencys_sign_in()
+            {
+                // Not again and again: the officer has to do something.
+                self.agency.send_replace(true);
+                return self.nobody(&sentence(&error.to_string()));
+            }
+            signed_on?;
         }
         self.why_not.send_replace(match self.core.shift() {
             Some(_) => String::new(),
+            None if self.has_unit => {
+                self.agency.send_replace(true);
+                "Sign on with your agency's own sign-in.".into()
+            }
             None => "Start this program with your badge and your unit.".into(),
         });
         Ok(())

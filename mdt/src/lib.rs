@@ -14,9 +14,11 @@
 //! * [`run`] is the whole program; it prints nothing.
 //! * [`view`] is what the page shows, `present` fills it from the device.
 //! * `access` is who gets an answer at all.
-//! * `begin` enrols the laptop and signs the officer on, in the background.
+//! * `begin` enrols the laptop and signs the officer on, in the background; `agency` where
+//!   the agency has a sign-in of its own for that.
 
 mod access;
+mod agency;
 mod app;
 pub mod assets;
 mod attachments;
@@ -68,6 +70,7 @@ pub struct MdtOptions {
     pub ticket: Option<String>,
     /// The officer's badge. Signs on with `unit`; a shift of somebody else ends.
     pub officer: Option<String>,
+    /// Alone: for whoever signs on by the agency's own sign-in.
     pub unit: Option<String>,
     /// The laptop, as its agency calls it; the page shows it.
     pub label: String,
@@ -110,7 +113,8 @@ pub async fn run(
     let access = Arc::new(Access::new(port)?);
     let (why_not, standing) = watch::channel("Signing on.".to_owned());
     let wants_shift = watch::Sender::new(true);
-    let officer = options.officer.zip(options.unit);
+    let agency = watch::Sender::new(false);
+    let officer = options.officer.zip(options.unit.clone());
     let officer = officer.map(|(badge, unit)| Officer { badge, unit });
     let app = App::new(Inner {
         core: core.clone(),
@@ -120,6 +124,9 @@ pub async fn run(
         notice: device.notice,
         why_not: standing,
         officer: officer.clone(),
+        unit: options.unit.clone(),
+        port,
+        agency: agency.clone(),
         wants_shift: wants_shift.clone(),
         demo_pin: options.demo_pin.clone(),
         shutdown: shutdown.clone(),
@@ -130,6 +137,8 @@ pub async fn run(
         clock: device.clock,
         ticket,
         officer,
+        has_unit: options.unit.is_some(),
+        agency,
         wants_shift: wants_shift.subscribe(),
         demo_pin: options.demo_pin,
         why_not,

@@ -80,6 +80,7 @@ pub(crate) fn view(app: &App) -> LockView {
         title: title.into(),
         words,
         demo_pin: app.demo_pin().map(ToOwned::to_owned),
+        agency: app.wants_agency(),
     }
 }
 
@@ -140,10 +141,17 @@ pub(crate) async fn lock(State(app): State<App>) -> Result<Response, FormError> 
 
 /// `POST /shift/renew`: the officer's own, while it lasts or after it ended.
 pub(crate) async fn renew(State(app): State<App>) -> Result<Response, FormError> {
-    match app.core().renew_shift().await {
+    let renewed = match app.core().renew_shift().await {
         // Locked, it is not known here whose it was: whoever started the program knows.
-        Err(mobile_core::CoreError::SignOnFirst) => app.sign_on_again().await?,
-        renewed => drop(renewed?),
+        Err(mobile_core::CoreError::SignOnFirst) => app.sign_on_again().await,
+        renewed => renewed.map(drop),
+    };
+    if let Err(error) = renewed {
+        if error.wants_the_agencys_sign_in() {
+            app.want_agency();
+            app.look_at_shift();
+        }
+        return Err(error.into());
     }
     Ok(taken("Your shift is renewed: twelve hours from now."))
 }

@@ -459,3 +459,58 @@ async fn the_beats_page_searches_what_is_on_the_laptop_with_no_link() {
     assert_eq!((beat.status, beat.header("Location")), (303, Some("/beat")));
     laptop.stop().await;
 }
+
+#[tokio::test]
+async fn who_comes_back_from_the_agencys_sign_in_without_the_cookie_is_sent_on_once() {
+    let directory = TempDir::new().unwrap();
+    let laptop = alone(&directory).await;
+    let host = laptop.host();
+    let stranger = async |line: &str| laptop.ask(line, &[("Host", &*host)], "").await;
+    let came = stranger("GET /sign-on/back?state=1&code=%22%3E%3Cb").await;
+    assert_eq!(came.status, 200);
+    let on = "content=\"0;url=/sign-on/back?state=1&#38;code=%22%3E%3Cb&#38;arrived=again\"";
+    assert!(came.body.contains(on), "{}", came.body);
+    assert!(!came.body.contains("4A12"), "{}", came.body);
+    for line in [
+        "GET /sign-on/back?state=1&arrived=again",
+        "POST /sign-on/back?state=1",
+        "GET /sign-on",
+        "GET /sign-on/back/x?state=1",
+    ] {
+        assert_eq!(stranger(line).await.status, 403, "{line}");
+    }
+    let came = laptop.get("/sign-on/back?state=1&arrived=again").await;
+    assert_eq!(came.status, 403);
+    assert!(came.body.contains("not enrolled"), "{}", came.body);
+    laptop.stop().await;
+}
+
+#[tokio::test]
+async fn a_laptop_whose_agency_has_a_sign_in_of_its_own_leads_there_and_back() {
+    let directory = TempDir::new().unwrap();
+    let center = Center::with_a_provider().await;
+    let laptop = Laptop::start(options(directory.path(), Some(center.ticket.clone()))).await;
+    let mut live = open_live(&laptop, "/live", None).await.unwrap();
+    while !next(&mut live).await.contains("Sign on with your agency") {}
+    let page = laptop.get("/").await;
+    assert!(
+        page.body.contains("a badge alone is not taken"),
+        "{}",
+        page.body
+    );
+    let sent = laptop.get("/sign-on").await;
+    assert_eq!(sent.status, 303);
+    let to = sent.header("location").unwrap();
+    let back = format!("http://{}/sign-on/back", laptop.host());
+    assert_eq!(to, format!("https://login.example/authorize?to={back}"));
+    let came = laptop.get("/sign-on/back?state=1&code=2").await;
+    assert_eq!((came.status, came.header("location")), (303, Some("/")));
+    let page = laptop.get("/").await;
+    assert!(page.body.contains("J. Diaz"), "{}", page.body);
+    assert!(
+        !page.body.contains("Sign on with your agency"),
+        "{}",
+        page.body
+    );
+    laptop.stop().await;
+}

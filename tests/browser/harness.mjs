@@ -96,8 +96,9 @@ async function signIn(browser, link) {
 /**
  * A new center as `forerunner init` makes it, served on loopback without TLS (a browser
  * takes no passkey where a certificate is not its system's). `link`: the first supervisor's.
+ * `units` and `officers` (in TOML) are the first agency's.
  */
-export async function startCenter(sections = '') {
+export async function startCenter(sections = '', { units = [], officers = '' } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'forerunner-center-'));
   const [config, readyFile] = [join(folder, 'center.toml'), join(folder, 'ready.json')];
   const remove = () => rm(folder, { recursive: true, force: true });
@@ -118,7 +119,11 @@ export async function startCenter(sections = '') {
     const link = stdout.match(/https:(\/\/localhost:\S+\/enrol#\S+)/)?.[1];
     if (!link) throw new Error(`init made no link:\n${stdout}`);
     const text = await readFile(config, 'utf8');
-    await writeFile(config, `console_tls = false\n${text}${sections}`);
+    // The first agency's.
+    const manned = text
+      .replace('units = []', `units = ${JSON.stringify(units)}`)
+      .replace('officers = []', `officers = [${officers}]`);
+    await writeFile(config, `console_tls = false\n${manned}${sections}`);
     process_ = startGroup(binary(), ['serve', '--config', config, '--ready-file', readyFile]);
     const ready = await readReadyFile(readyFile, process_);
     return { ready, url: `http://localhost:${port}`, link: `http:${link}`, stop, output: process_.output };
@@ -126,6 +131,25 @@ export async function startCenter(sections = '') {
     await stop();
     throw error;
   }
+}
+
+/** `forerunner mdt`: a laptop, enrolled by this ticket. `url`: its page, for its officer. */
+export async function startLaptop(ticket, args) {
+  const folder = await mkdtemp(join(tmpdir(), 'forerunner-laptop-'));
+  const fixed = ['--data', join(folder, 'laptop'), '--port', '0', '--ticket', ticket, '--demo-pin', '482916'];
+  const process_ = startGroup(binary(), ['mdt', ...fixed, ...args]);
+  const stop = async () => {
+    await process_.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const deadline = Date.now() + READY_MS_MAX;
+  while (Date.now() < deadline && !process_.ended()) {
+    const url = process_.output().match(/http:\/\/127\.0\.0\.1:\d+\/\?key=\S+/)?.[0];
+    if (url) return { url, stop };
+    await pause(READY_POLL_MS);
+  }
+  await stop();
+  throw new Error(`the laptop did not come up\n${process_.output()}`);
 }
 
 function binary() {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Provider from 'oidc-provider';
-import { serve, startCenter, withAuthenticator, withBrowser } from './harness.mjs';
+import { serve, startCenter, startLaptop, withAuthenticator, withBrowser } from './harness.mjs';
 
 const TEST_MS_MAX = 120_000;
 const SECRET = 'a secret of this test';
@@ -14,6 +14,7 @@ const PEOPLE = {
   ana: { email: 'ana@city.example', email_verified: true },
   eve: { email: 'ana@city.example', email_verified: false },
   stranger: { email: 'stranger@city.example', email_verified: true },
+  diaz: { badge: '101' },
 };
 
 async function withProvider(body) {
@@ -39,14 +40,24 @@ agency = "city-pd"
 issuer = "${issuer}"
 client_id = "forerunner"
 client_secret = { env = "FORERUNNER_TEST_CLIENT_SECRET" }
-`);
+[sign_in.providers.officers]
+claim = "badge"
+client_id = "officers"
+client_secret = { env = "FORERUNNER_TEST_CLIENT_SECRET" }
+redirects = ["http://127.0.0.1/sign-on/back"]
+`, { units: ['1A1'], officers: '{ badge = "101", name = "Diaz" }' });
     const provider = new Provider(issuer, {
       clients: [{
         client_id: 'forerunner',
         client_secret: SECRET,
         redirect_uris: [`${center.url}/sign-in/oidc/back`],
+      }, {
+        client_id: 'officers',
+        client_secret: SECRET,
+        application_type: 'native',
+        redirect_uris: ['http://127.0.0.1/sign-on/back'],
       }],
-      claims: { openid: ['sub'], email: ['email', 'email_verified'] },
+      claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['badge'] },
       conformIdTokenClaims: false,
       cookies: { keys: ['of this test'] },
       findAccount: (_, id) => PEOPLE[id] && { accountId: id, claims: () => ({ sub: id, ...PEOPLE[id] }) },
@@ -150,4 +161,29 @@ test('what a provider sends back counts in the browser that asked, and there onc
     await ana.context().clearCookies({ name: '__Host-forerunner' });
     await ana.goto(back);
     await ana.getByText('began in another browser').waitFor();
+  }));
+
+test("an officer signs on at a laptop by the agency's own sign-in, and by that alone", { timeout: TEST_MS_MAX }, () =>
+  withProvider(async (center, page) => {
+    const answer = await fetch(`${center.ready.api}/v1/enrolment-codes`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${center.ready.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ agency: 'city-pd', label: 'Laptop 7', mounted: true }),
+    });
+    assert.equal(answer.status, 201, await answer.clone().text());
+    const { ticket } = await answer.json();
+    const laptop = await startLaptop(ticket, ['--officer', '101', '--unit', '1A1']);
+    try {
+      const mdt = await page(laptop.url);
+      await mdt.getByText('a badge alone is not taken').waitFor();
+      await mdt.getByText('Sign on with your agency').click();
+      // From another site: without the cookie of the laptop's page, and then with it.
+      await atProvider(mdt, 'diaz');
+      await mdt.waitForURL(new URL('/', laptop.url).href);
+      await mdt.locator('#header', { hasText: 'Diaz' }).waitFor();
+      await mdt.locator('#header', { hasText: 'Online' }).waitFor();
+      assert.equal(await mdt.getByText('Sign on with your agency').count(), 0);
+    } finally {
+      await laptop.stop();
+    }
   }));

@@ -15,7 +15,10 @@ const CALLS_MAX: usize = 200;
 pub(super) fn header(app: &App, scene: &Scene, unsent: usize, refused: usize) -> HeaderView {
     let shift = app.core().shift();
     let connection = match (&shift, app.link()) {
-        (None, _) => ConnectionView::NotSignedOn { why: app.why_not() },
+        (None, _) => ConnectionView::NotSignedOn {
+            why: app.why_not(),
+            agency: app.wants_agency(),
+        },
         (Some(_), LinkState::Online { since_ms }) => ConnectionView::Online {
             as_of: scene.second(scene.last_heard_ms.unwrap_or(since_ms)),
         },

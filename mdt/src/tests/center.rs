@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use data_encoding::{BASE64, HEXLOWER};
@@ -32,6 +34,15 @@ pub(super) struct Center {
 
 impl Center {
     pub(super) async fn start() -> Self {
+        Self::start_of(false).await
+    }
+
+    /// Of an agency whose officers sign on by its own sign-in.
+    pub(super) async fn with_a_provider() -> Self {
+        Self::start_of(true).await
+    }
+
+    async fn start_of(provider: bool) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = Authority::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -44,7 +55,12 @@ impl Center {
         let acceptor = acceptor(&authority);
         let app = Router::new()
             .route("/v1/enrol", post(enrol))
-            .route("/v1/shifts", post(sign_on))
+            .route(
+                "/v1/shifts",
+                post(move |Json(asked): Json<Value>| async move { sign_on(&asked, provider) }),
+            )
+            .route("/v1/sign-on/begin", post(begin))
+            .route("/v1/sign-on/finish", post(finish))
             .with_state(Arc::new(authority));
         let serving = tokio::spawn(async move {
             loop {
@@ -101,7 +117,23 @@ async fn enrol(State(authority): State<Arc<Authority>>, Json(asked): Json<Value>
     }))
 }
 
-async fn sign_on(Json(asked): Json<Value>) -> Json<Value> {
+/// Says where it is led back to, which the officer's browser then does.
+async fn begin(Json(asked): Json<Value>) -> Json<Value> {
+    let redirect = asked["redirect"].as_str().unwrap();
+    Json(json!({ "url": format!("https://login.example/authorize?to={redirect}") }))
+}
+
+async fn finish(Json(asked): Json<Value>) -> Json<Value> {
+    Json(json!({"officer": "4711", "unit": "4A12", "proof": asked["back"]}))
+}
+
+fn sign_on(asked: &Value, provider: bool) -> Response {
+    if provider && asked["proof"].is_null() {
+        let why =
+            "Officers of MPD sign on by the agency's own sign-in: a badge alone is not taken.";
+        let problem = json!({ "title": "The agency's sign-in is wanted", "detail": why });
+        return (StatusCode::UNAUTHORIZED, Json(problem)).into_response();
+    }
     Json(json!({
         "token": "dG9rZW4",
         "officer": "J. Diaz",
@@ -109,4 +141,5 @@ async fn sign_on(Json(asked): Json<Value>) -> Json<Value> {
         "agency": "mpd",
         "expires_ms": i64::MAX / 2,
     }))
+    .into_response()
 }

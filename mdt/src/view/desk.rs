@@ -53,6 +53,8 @@ pub enum ConnectionView {
     /// … and why not, as a sentence.
     NotSignedOn {
         why: String,
+        /// By the agency's own sign-in.
+        agency: bool,
     },
 }
 
@@ -118,6 +120,7 @@ mod tests {
     fn not_signed_on() -> ConnectionView {
         ConnectionView::NotSignedOn {
             why: "The center does not know this badge.".into(),
+            agency: false,
         }
     }
 
@@ -176,6 +179,7 @@ mod tests {
                 title: String::new(),
                 words: String::new(),
                 demo_pin: None,
+                agency: false,
             },
             header: header(not_signed_on()),
             alerts: AlertsView { alerts: vec![] },

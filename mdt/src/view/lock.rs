@@ -11,6 +11,8 @@ pub struct LockView {
     pub words: String,
     /// A demo's PIN, shown to whoever looks.
     pub demo_pin: Option<String>,
+    /// Shifts begin with the agency's own sign-in.
+    pub agency: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,7 @@ mod tests {
             title: "Locked".into(),
             words: "<b>Enter".into(),
             demo_pin: Some("482916".into()),
+            agency: false,
         };
         view.render().unwrap()
     }
