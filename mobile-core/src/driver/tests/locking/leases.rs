@@ -403,8 +403,16 @@ async fn a_revoked_document_a_rule_that_came_later_and_the_end_of_the_shift_each
     assert_eq!(device.sealed_rows(), 1);
     let left = fs::read(device.dir.path().join(KEYS)).unwrap();
     assert_eq!((keys.len(), left.len()), (1 + 2 * 41, 1 + 41));
+    device.keys.watch();
     device.core.sign_off().await.unwrap();
     assert!(!device.has_key());
+    for copy in device.keys.copies() {
+        let is_gone = |name: &str| !copy.path().join(name).exists();
+        assert!(
+            is_gone(KEYS) || !is_gone("store/packets.db"),
+            "the keys go before the files do"
+        );
+    }
     assert!(!device.dir.path().join("keys/lease-clock.key").exists());
 }
 
