@@ -7,4 +7,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 cargo ndk --target arm64-v8a --target x86_64 --platform 28 \
   --output-dir bindings/kotlin/build/jniLibs \
-  build --release -p forerunner-mobile-core --lib
+  build --profile device -p forerunner-mobile-core --lib

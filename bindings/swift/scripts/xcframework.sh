@@ -6,12 +6,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 export IPHONEOS_DEPLOYMENT_TARGET=15.0
 for target in aarch64-apple-ios aarch64-apple-ios-sim; do
-  cargo rustc --release -p forerunner-mobile-core --lib --crate-type staticlib --target "$target"
+  cargo rustc --profile device -p forerunner-mobile-core --lib --crate-type staticlib --target "$target"
 done
 headers=bindings/swift/Sources/ForerunnerFFI/include
 out=bindings/swift/ForerunnerFFI.xcframework
 rm -rf "$out"
 xcodebuild -create-xcframework \
-  -library target/aarch64-apple-ios/release/libforerunner_mobile_core.a -headers "$headers" \
-  -library target/aarch64-apple-ios-sim/release/libforerunner_mobile_core.a -headers "$headers" \
+  -library target/aarch64-apple-ios/device/libforerunner_mobile_core.a -headers "$headers" \
+  -library target/aarch64-apple-ios-sim/device/libforerunner_mobile_core.a -headers "$headers" \
   -output "$out"
