@@ -558,7 +558,9 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment() != 62380:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 52429:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() != 53485:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 47537:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -570,11 +572,15 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() != 57377:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() != 46692:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about() != 15702:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms() != 8958:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms() != 39307:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_link() != 48923:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -732,6 +738,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attach.restype 
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel.restype = ctypes.c_uint16
@@ -750,6 +759,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_fetch.restype =
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_find.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_find.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.restype = ctypes.c_uint16
@@ -759,6 +771,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_known_about.res
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_link.restype = ctypes.c_uint16
@@ -984,6 +999,13 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.argtypes =
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_attachment.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_cancel.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1023,6 +1045,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_find.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1039,6 +1067,13 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms.argty
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_link.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -4159,6 +4194,103 @@ class _UniffiFfiConverterTypeGlanceRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalString.write(value.link, buf)
         _UniffiFfiConverterUInt64.write(value.more, buf)
 
+
+
+
+
+
+class LeaseStateRecord(enum.Enum):
+    
+    HELD = 0
+    """
+    It stays for as long as `lease_left_ms` says; each contact begins that anew.
+"""
+    
+    ENDS_SOON = 1
+    """
+    … which is not long.
+"""
+    
+    ENDED = 2
+    """
+    It has left. The next contact brings it again.
+"""
+    
+
+
+class _UniffiFfiConverterTypeLeaseStateRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return LeaseStateRecord.HELD
+        if variant == 2:
+            return LeaseStateRecord.ENDS_SOON
+        if variant == 3:
+            return LeaseStateRecord.ENDED
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if value == LeaseStateRecord.HELD:
+            return
+        if value == LeaseStateRecord.ENDS_SOON:
+            return
+        if value == LeaseStateRecord.ENDED:
+            return
+        raise ValueError(value)
+
+    @staticmethod
+    def write(value, buf):
+        if value == LeaseStateRecord.HELD:
+            buf.write_i32(1)
+        if value == LeaseStateRecord.ENDS_SOON:
+            buf.write_i32(2)
+        if value == LeaseStateRecord.ENDED:
+            buf.write_i32(3)
+
+
+
+@dataclass
+class LeaseRecord:
+    """
+    A compartment of a packet that leaves the device by itself where there is no contact with
+    the center: say so before it does, and after.
+"""
+    def __init__(self, *, compartment:str, state:LeaseStateRecord):
+        self.compartment = compartment
+        self.state = state
+        
+        
+
+    
+    def __str__(self):
+        return "LeaseRecord(compartment={}, state={})".format(self.compartment, self.state)
+    def __eq__(self, other):
+        if self.compartment != other.compartment:
+            return False
+        if self.state != other.state:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeLeaseRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return LeaseRecord(
+            compartment=_UniffiFfiConverterString.read(buf),
+            state=_UniffiFfiConverterTypeLeaseStateRecord.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterString.check_lower(value.compartment)
+        _UniffiFfiConverterTypeLeaseStateRecord.check_lower(value.state)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterString.write(value.compartment, buf)
+        _UniffiFfiConverterTypeLeaseStateRecord.write(value.state, buf)
+
 @dataclass
 class MetricsRecord:
     """
@@ -4292,20 +4424,44 @@ class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
             _UniffiFfiConverterTypeEntryRecord.read(buf) for i in range(count)
         ]
 
+class _UniffiFfiConverterSequenceTypeLeaseRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeLeaseRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeLeaseRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeLeaseRecord.read(buf) for i in range(count)
+        ]
+
 @dataclass
 class PacketRecord:
-    def __init__(self, *, call:str, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, entries:typing.List[EntryRecord]):
+    def __init__(self, *, call:str, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, entries:typing.List[EntryRecord], leases:typing.List[LeaseRecord]):
         self.call = call
         self.facts = facts
         self.glance = glance
         self.cautions_below = cautions_below
         self.entries = entries
+        self.leases = leases
         
         
 
     
     def __str__(self):
-        return "PacketRecord(call={}, facts={}, glance={}, cautions_below={}, entries={})".format(self.call, self.facts, self.glance, self.cautions_below, self.entries)
+        return "PacketRecord(call={}, facts={}, glance={}, cautions_below={}, entries={}, leases={})".format(self.call, self.facts, self.glance, self.cautions_below, self.entries, self.leases)
     def __eq__(self, other):
         if self.call != other.call:
             return False
@@ -4316,6 +4472,8 @@ class PacketRecord:
         if self.cautions_below != other.cautions_below:
             return False
         if self.entries != other.entries:
+            return False
+        if self.leases != other.leases:
             return False
         return True
 
@@ -4328,6 +4486,7 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
             glance=_UniffiFfiConverterSequenceTypeGlanceRecord.read(buf),
             cautions_below=_UniffiFfiConverterUInt64.read(buf),
             entries=_UniffiFfiConverterSequenceTypeEntryRecord.read(buf),
+            leases=_UniffiFfiConverterSequenceTypeLeaseRecord.read(buf),
         )
 
     @staticmethod
@@ -4337,6 +4496,7 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterSequenceTypeGlanceRecord.check_lower(value.glance)
         _UniffiFfiConverterUInt64.check_lower(value.cautions_below)
         _UniffiFfiConverterSequenceTypeEntryRecord.check_lower(value.entries)
+        _UniffiFfiConverterSequenceTypeLeaseRecord.check_lower(value.leases)
 
     @staticmethod
     def write(value, buf):
@@ -4345,6 +4505,7 @@ class _UniffiFfiConverterTypePacketRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterSequenceTypeGlanceRecord.write(value.glance, buf)
         _UniffiFfiConverterUInt64.write(value.cautions_below, buf)
         _UniffiFfiConverterSequenceTypeEntryRecord.write(value.entries, buf)
+        _UniffiFfiConverterSequenceTypeLeaseRecord.write(value.leases, buf)
 
 @dataclass
 class PlacedEntry:
@@ -6021,7 +6182,7 @@ class PacketUpdate:
     @dataclass
     class CHANGED:
         
-        def __init__(self, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, removed:typing.List[EntryKeyRecord], placed:typing.List[PlacedEntry]):
+        def __init__(self, facts:typing.Optional[FactsRecord], glance:typing.List[GlanceRecord], cautions_below:int, removed:typing.List[EntryKeyRecord], placed:typing.List[PlacedEntry], leases:typing.List[LeaseRecord]):
             self.facts = facts
             
             
@@ -6037,6 +6198,12 @@ class PacketUpdate:
             self.placed = placed
             
             
+            self.leases = leases
+            
+            """
+        All of them, as they are now.
+"""
+        
             pass
 
     
@@ -6044,7 +6211,7 @@ class PacketUpdate:
             
     
         def __str__(self):
-            return "PacketUpdate.CHANGED(facts={}, glance={}, cautions_below={}, removed={}, placed={})".format(self.facts, self.glance, self.cautions_below, self.removed, self.placed)
+            return "PacketUpdate.CHANGED(facts={}, glance={}, cautions_below={}, removed={}, placed={}, leases={})".format(self.facts, self.glance, self.cautions_below, self.removed, self.placed, self.leases)
         def __eq__(self, other):
             if not isinstance(other, PacketUpdate):
                 return NotImplemented
@@ -6059,6 +6226,8 @@ class PacketUpdate:
             if self.removed != other.removed:
                 return False
             if self.placed != other.placed:
+                return False
+            if self.leases != other.leases:
                 return False
             return True
 
@@ -6127,6 +6296,7 @@ class _UniffiFfiConverterTypePacketUpdate(_UniffiConverterRustBuffer):
                 _UniffiFfiConverterUInt64.read(buf),
                 _UniffiFfiConverterSequenceTypeEntryKeyRecord.read(buf),
                 _UniffiFfiConverterSequenceTypePlacedEntry.read(buf),
+                _UniffiFfiConverterSequenceTypeLeaseRecord.read(buf),
             )
         if variant == 3:
             return PacketUpdate.NOT_HERE(
@@ -6144,6 +6314,7 @@ class _UniffiFfiConverterTypePacketUpdate(_UniffiConverterRustBuffer):
             _UniffiFfiConverterUInt64.check_lower(value.cautions_below)
             _UniffiFfiConverterSequenceTypeEntryKeyRecord.check_lower(value.removed)
             _UniffiFfiConverterSequenceTypePlacedEntry.check_lower(value.placed)
+            _UniffiFfiConverterSequenceTypeLeaseRecord.check_lower(value.leases)
             return
         if value.is_NOT_HERE():
             return
@@ -6161,6 +6332,7 @@ class _UniffiFfiConverterTypePacketUpdate(_UniffiConverterRustBuffer):
             _UniffiFfiConverterUInt64.write(value.cautions_below, buf)
             _UniffiFfiConverterSequenceTypeEntryKeyRecord.write(value.removed, buf)
             _UniffiFfiConverterSequenceTypePlacedEntry.write(value.placed, buf)
+            _UniffiFfiConverterSequenceTypeLeaseRecord.write(value.leases, buf)
         if value.is_NOT_HERE():
             buf.write_i32(3)
 
@@ -7581,9 +7753,17 @@ class OfficerProtocol(typing.Protocol):
         What is here of an attachment, or of a thumbnail.
 """
         raise NotImplementedError
+    def begin_sign_on(self, unit: str,redirect: str) -> typing.Optional[str]:
+        """
+        Where the officer signs in with the agency's own provider. Open it in the system's
+        browser (a custom tab or an authentication session, no web view); where that leads
+        back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+        configured for this app. `None`: the agency has none; use `sign_on`.
+"""
+        raise NotImplementedError
     def cancel(self, ) -> None:
         """
-        Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+        Ends the calls that wait for the network now: `enrol` and those that sign on fail with
         `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
         task does not reach this library, so this is how it is told.
 """
@@ -7610,6 +7790,12 @@ class OfficerProtocol(typing.Protocol):
         The entries on this device that have all these words in them, with or without a link.
 """
         raise NotImplementedError
+    def finish_sign_on(self, back: str) -> ShiftRecord:
+        """
+        Begins the shift of whoever has signed in there. `back` is the whole address that the
+        browser was led back to; it is good once.
+"""
+        raise NotImplementedError
     def is_enrolled(self, ) -> bool:
         raise NotImplementedError
     def known_about(self, call: str) -> typing.List[FoundRecord]:
@@ -7620,6 +7806,12 @@ class OfficerProtocol(typing.Protocol):
     def last_contact_ms(self, ) -> typing.Optional[int]:
         """
         When the center was last heard, by its clock.
+"""
+        raise NotImplementedError
+    def lease_left_ms(self, call: str,compartment: str) -> typing.Optional[int]:
+        """
+        Milliseconds that this compartment of a packet stays without a contact; none: it stays
+        for the shift, or is not here.
 """
         raise NotImplementedError
     def link(self, ) -> LinkRecord:
@@ -7945,9 +8137,33 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def begin_sign_on(self, unit: str,redirect: str) -> typing.Optional[str]:
+        """
+        Where the officer signs in with the agency's own provider. Open it in the system's
+        browser (a custom tab or an authentication session, no web view); where that leads
+        back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+        configured for this app. `None`: the agency has none; use `sign_on`.
+"""
+        
+        _UniffiFfiConverterString.check_lower(unit)
+
+        _UniffiFfiConverterString.check_lower(redirect)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(unit),
+            _UniffiFfiConverterString.lower(redirect),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterOptionalString.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def cancel(self, ) -> None:
         """
-        Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+        Ends the calls that wait for the network now: `enrol` and those that sign on fail with
         `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
         task does not reach this library, so this is how it is told.
 """
@@ -8061,6 +8277,25 @@ class Officer(OfficerProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def finish_sign_on(self, back: str) -> ShiftRecord:
+        """
+        Begins the shift of whoever has signed in there. `back` is the whole address that the
+        browser was led back to; it is good once.
+"""
+        
+        _UniffiFfiConverterString.check_lower(back)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(back),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeShiftRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
     def is_enrolled(self, ) -> bool:
         _uniffi_lowered_args = (
             self._uniffi_clone_handle(),
@@ -8103,6 +8338,28 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def lease_left_ms(self, call: str,compartment: str) -> typing.Optional[int]:
+        """
+        Milliseconds that this compartment of a packet stays without a contact; none: it stays
+        for the shift, or is not here.
+"""
+        
+        _UniffiFfiConverterString.check_lower(call)
+
+        _UniffiFfiConverterString.check_lower(compartment)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(call),
+            _UniffiFfiConverterString.lower(compartment),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterOptionalInt64.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -8754,6 +9011,7 @@ __all__ = [
     "LinkKind",
     "Said",
     "MineRecord",
+    "LeaseStateRecord",
     "SyncEnd",
     "ForerunnerError",
     "LinkRecord",
@@ -8769,6 +9027,7 @@ __all__ = [
     "EntryRecord",
     "FoundRecord",
     "GlanceRecord",
+    "LeaseRecord",
     "MetricsRecord",
     "PacketRecord",
     "PlacedEntry",

@@ -2091,7 +2091,15 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     func attachment(blob: String) throws  -> ContentRecord?
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+     * Where the officer signs in with the agency's own provider. Open it in the system's
+     * browser (a custom tab or an authentication session, no web view); where that leads
+     * back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+     * configured for this app. `None`: the agency has none; use `sign_on`.
+     */
+    func beginSignOn(unit: String, redirect: String) throws  -> String?
+    
+    /**
+     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
      * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
@@ -2119,6 +2127,12 @@ public protocol OfficerProtocol: AnyObject, Sendable {
      */
     func find(words: String) throws  -> [FoundRecord]
     
+    /**
+     * Begins the shift of whoever has signed in there. `back` is the whole address that the
+     * browser was led back to; it is good once.
+     */
+    func finishSignOn(back: String) throws  -> ShiftRecord
+    
     func isEnrolled()  -> Bool
     
     /**
@@ -2130,6 +2144,12 @@ public protocol OfficerProtocol: AnyObject, Sendable {
      * When the center was last heard, by its clock.
      */
     func lastContactMs()  -> Int64?
+    
+    /**
+     * Milliseconds that this compartment of a packet stays without a contact; none: it stays
+     * for the shift, or is not here.
+     */
+    func leaseLeftMs(call: String, compartment: String) throws  -> Int64?
     
     func link()  -> LinkRecord
     
@@ -2414,7 +2434,24 @@ open func attachment(blob: String)throws  -> ContentRecord?  {
 }
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+     * Where the officer signs in with the agency's own provider. Open it in the system's
+     * browser (a custom tab or an authentication session, no web view); where that leads
+     * back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+     * configured for this app. `None`: the agency has none; use `sign_on`.
+     */
+open func beginSignOn(unit: String, redirect: String)throws  -> String?  {
+    return try  FfiConverterOptionString.lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(unit),
+        FfiConverterString.lower(redirect),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
      * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
@@ -2489,6 +2526,20 @@ open func find(words: String)throws  -> [FoundRecord]  {
 })
 }
     
+    /**
+     * Begins the shift of whoever has signed in there. `back` is the whole address that the
+     * browser was led back to; it is good once.
+     */
+open func finishSignOn(back: String)throws  -> ShiftRecord  {
+    return try  FfiConverterTypeShiftRecord_lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(back),uniffiCallStatus
+    )
+})
+}
+    
 open func isEnrolled() -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
         uniffiCallStatus in
@@ -2519,6 +2570,21 @@ open func lastContactMs() -> Int64?  {
         uniffiCallStatus in
     uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Milliseconds that this compartment of a packet stays without a contact; none: it stays
+     * for the shift, or is not here.
+     */
+open func leaseLeftMs(call: String, compartment: String)throws  -> Int64?  {
+    return try  FfiConverterOptionInt64.lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(call),
+        FfiConverterString.lower(compartment),uniffiCallStatus
     )
 })
 }
@@ -4057,6 +4123,64 @@ public func FfiConverterTypeGlanceRecord_lower(_ value: GlanceRecord) -> RustBuf
 
 
 /**
+ * A compartment of a packet that leaves the device by itself where there is no contact with
+ * the center: say so before it does, and after.
+ */
+public struct LeaseRecord: Equatable, Hashable {
+    public let compartment: String
+    public let state: LeaseStateRecord
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(compartment: String, state: LeaseStateRecord) {
+        self.compartment = compartment
+        self.state = state
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension LeaseRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLeaseRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LeaseRecord {
+        return
+            try LeaseRecord(
+                compartment: FfiConverterString.read(from: &buf), 
+                state: FfiConverterTypeLeaseStateRecord.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LeaseRecord, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.compartment, into: &buf)
+        FfiConverterTypeLeaseStateRecord.write(value.state, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeaseRecord_lift(_ buf: RustBuffer) throws -> LeaseRecord {
+    return try FfiConverterTypeLeaseRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeaseRecord_lower(_ value: LeaseRecord) -> RustBuffer {
+    return FfiConverterTypeLeaseRecord.lower(value)
+}
+
+
+/**
  * Counts since the device was opened.
  */
 public struct MetricsRecord: Equatable, Hashable {
@@ -4200,6 +4324,10 @@ public struct PacketRecord: Equatable, Hashable {
      */
     public let cautionsBelow: UInt64
     public let entries: [EntryRecord]
+    /**
+     * What of it does not stay for the shift.
+     */
+    public let leases: [LeaseRecord]
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4212,12 +4340,16 @@ public struct PacketRecord: Equatable, Hashable {
          */glance: [GlanceRecord], 
         /**
          * Cautions that have no line.
-         */cautionsBelow: UInt64, entries: [EntryRecord]) {
+         */cautionsBelow: UInt64, entries: [EntryRecord], 
+        /**
+         * What of it does not stay for the shift.
+         */leases: [LeaseRecord]) {
         self.call = call
         self.facts = facts
         self.glance = glance
         self.cautionsBelow = cautionsBelow
         self.entries = entries
+        self.leases = leases
     }
 
     
@@ -4240,7 +4372,8 @@ public struct FfiConverterTypePacketRecord: FfiConverterRustBuffer {
                 facts: FfiConverterOptionTypeFactsRecord.read(from: &buf), 
                 glance: FfiConverterSequenceTypeGlanceRecord.read(from: &buf), 
                 cautionsBelow: FfiConverterUInt64.read(from: &buf), 
-                entries: FfiConverterSequenceTypeEntryRecord.read(from: &buf)
+                entries: FfiConverterSequenceTypeEntryRecord.read(from: &buf), 
+                leases: FfiConverterSequenceTypeLeaseRecord.read(from: &buf)
         )
     }
 
@@ -4250,6 +4383,7 @@ public struct FfiConverterTypePacketRecord: FfiConverterRustBuffer {
         FfiConverterSequenceTypeGlanceRecord.write(value.glance, into: &buf)
         FfiConverterUInt64.write(value.cautionsBelow, into: &buf)
         FfiConverterSequenceTypeEntryRecord.write(value.entries, into: &buf)
+        FfiConverterSequenceTypeLeaseRecord.write(value.leases, into: &buf)
     }
 }
 
@@ -5281,6 +5415,88 @@ public func FfiConverterTypeForerunnerError_lower(_ value: ForerunnerError) -> R
 }
 
 
+
+public enum LeaseStateRecord: Equatable, Hashable {
+    
+    /**
+     * It stays for as long as `lease_left_ms` says; each contact begins that anew.
+     */
+    case held
+    /**
+     * … which is not long.
+     */
+    case endsSoon
+    /**
+     * It has left. The next contact brings it again.
+     */
+    case ended
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LeaseStateRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLeaseStateRecord: FfiConverterRustBuffer {
+    typealias SwiftType = LeaseStateRecord
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LeaseStateRecord {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .held
+        
+        case 2: return .endsSoon
+        
+        case 3: return .ended
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LeaseStateRecord, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .held:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .endsSoon:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .ended:
+            writeInt(&buf, Int32(3))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeaseStateRecord_lift(_ buf: RustBuffer) throws -> LeaseStateRecord {
+    return try FfiConverterTypeLeaseStateRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeaseStateRecord_lower(_ value: LeaseStateRecord) -> RustBuffer {
+    return FfiConverterTypeLeaseStateRecord.lower(value)
+}
+
+
+
 /**
  * How two calls came to be linked.
  */
@@ -5905,7 +6121,10 @@ public enum PacketUpdate: Equatable, Hashable {
      */
     case whole(packet: PacketRecord
     )
-    case changed(facts: FactsRecord?, glance: [GlanceRecord], cautionsBelow: UInt64, removed: [EntryKeyRecord], placed: [PlacedEntry]
+    case changed(facts: FactsRecord?, glance: [GlanceRecord], cautionsBelow: UInt64, removed: [EntryKeyRecord], placed: [PlacedEntry], 
+        /**
+         * All of them, as they are now.
+         */leases: [LeaseRecord]
     )
     /**
      * It is not on this device: not yet, or not any more.
@@ -5935,7 +6154,7 @@ public struct FfiConverterTypePacketUpdate: FfiConverterRustBuffer {
         case 1: return .whole(packet: try FfiConverterTypePacketRecord.read(from: &buf)
         )
         
-        case 2: return .changed(facts: try FfiConverterOptionTypeFactsRecord.read(from: &buf), glance: try FfiConverterSequenceTypeGlanceRecord.read(from: &buf), cautionsBelow: try FfiConverterUInt64.read(from: &buf), removed: try FfiConverterSequenceTypeEntryKeyRecord.read(from: &buf), placed: try FfiConverterSequenceTypePlacedEntry.read(from: &buf)
+        case 2: return .changed(facts: try FfiConverterOptionTypeFactsRecord.read(from: &buf), glance: try FfiConverterSequenceTypeGlanceRecord.read(from: &buf), cautionsBelow: try FfiConverterUInt64.read(from: &buf), removed: try FfiConverterSequenceTypeEntryKeyRecord.read(from: &buf), placed: try FfiConverterSequenceTypePlacedEntry.read(from: &buf), leases: try FfiConverterSequenceTypeLeaseRecord.read(from: &buf)
         )
         
         case 3: return .notHere
@@ -5953,13 +6172,14 @@ public struct FfiConverterTypePacketUpdate: FfiConverterRustBuffer {
             FfiConverterTypePacketRecord.write(packet, into: &buf)
             
         
-        case let .changed(facts,glance,cautionsBelow,removed,placed):
+        case let .changed(facts,glance,cautionsBelow,removed,placed,leases):
             writeInt(&buf, Int32(2))
             FfiConverterOptionTypeFactsRecord.write(facts, into: &buf)
             FfiConverterSequenceTypeGlanceRecord.write(glance, into: &buf)
             FfiConverterUInt64.write(cautionsBelow, into: &buf)
             FfiConverterSequenceTypeEntryKeyRecord.write(removed, into: &buf)
             FfiConverterSequenceTypePlacedEntry.write(placed, into: &buf)
+            FfiConverterSequenceTypeLeaseRecord.write(leases, into: &buf)
             
         
         case .notHere:
@@ -7141,6 +7361,31 @@ fileprivate struct FfiConverterSequenceTypeGlanceRecord: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeLeaseRecord: FfiConverterRustBuffer {
+    typealias SwiftType = [LeaseRecord]
+
+    public static func write(_ value: [LeaseRecord], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLeaseRecord.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LeaseRecord] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LeaseRecord]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLeaseRecord.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypePlacedEntry: FfiConverterRustBuffer {
     typealias SwiftType = [PlacedEntry]
 
@@ -7296,7 +7541,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_attachment() != 62380) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 52429) {
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() != 53485) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 47537) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720) {
@@ -7314,6 +7562,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_find() != 57377) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() != 46692) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -7321,6 +7572,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms() != 8958) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms() != 39307) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_link() != 48923) {

@@ -877,6 +877,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_attachment(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_cancel(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_change_pin(
@@ -889,11 +891,15 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_find(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_known_about(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms(
+    ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_link(
     ): Int
@@ -1038,6 +1044,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_attachment(`ptr`: Long,`blob`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on(`ptr`: Long,`unit`: RustBuffer.ByValue,`redirect`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_change_pin(`ptr`: Long,`old`: RustBuffer.ByValue,`new`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
@@ -1050,11 +1058,15 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_forerunner_mobile_core_fn_method_officer_find(`ptr`: Long,`words`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(`ptr`: Long,`back`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Byte
     external fun uniffi_forerunner_mobile_core_fn_method_officer_known_about(`ptr`: Long,`call`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms(`ptr`: Long,`call`: RustBuffer.ByValue,`compartment`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_link(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
@@ -1335,7 +1347,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_attachment() and 0xFFFF) != 62380) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() and 0xFFFF) != 52429) {
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() and 0xFFFF) != 53485) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() and 0xFFFF) != 47537) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() and 0xFFFF) != 49720) {
@@ -1353,6 +1368,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() and 0xFFFF) != 57377) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() and 0xFFFF) != 46692) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() and 0xFFFF) != 62412) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1360,6 +1378,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_last_contact_ms() and 0xFFFF) != 8958) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_lease_left_ms() and 0xFFFF) != 39307) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_link() and 0xFFFF) != 48923) {
@@ -4142,7 +4163,15 @@ public interface OfficerInterface {
     fun `attachment`(`blob`: kotlin.String): ContentRecord?
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+     * Where the officer signs in with the agency's own provider. Open it in the system's
+     * browser (a custom tab or an authentication session, no web view); where that leads
+     * back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+     * configured for this app. `None`: the agency has none; use `sign_on`.
+     */
+    fun `beginSignOn`(`unit`: kotlin.String, `redirect`: kotlin.String): kotlin.String?
+    
+    /**
+     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
      * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
@@ -4170,6 +4199,12 @@ public interface OfficerInterface {
      */
     fun `find`(`words`: kotlin.String): List<FoundRecord>
     
+    /**
+     * Begins the shift of whoever has signed in there. `back` is the whole address that the
+     * browser was led back to; it is good once.
+     */
+    fun `finishSignOn`(`back`: kotlin.String): ShiftRecord
+    
     fun `isEnrolled`(): kotlin.Boolean
     
     /**
@@ -4181,6 +4216,12 @@ public interface OfficerInterface {
      * When the center was last heard, by its clock.
      */
     fun `lastContactMs`(): kotlin.Long?
+    
+    /**
+     * Milliseconds that this compartment of a packet stays without a contact; none: it stays
+     * for the shift, or is not here.
+     */
+    fun `leaseLeftMs`(`call`: kotlin.String, `compartment`: kotlin.String): kotlin.Long?
     
     fun `link`(): LinkRecord
     
@@ -4529,7 +4570,29 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
 
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and `sign_on` fail with
+     * Where the officer signs in with the agency's own provider. Open it in the system's
+     * browser (a custom tab or an authentication session, no web view); where that leads
+     * back to goes to `finish_sign_on`. `redirect` is one of those that the agency has
+     * configured for this app. `None`: the agency has none; use `sign_on`.
+     */
+    @Throws(ForerunnerException::class)override fun `beginSignOn`(`unit`: kotlin.String, `redirect`: kotlin.String): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_begin_sign_on(
+        it,
+        
+        FfiConverterString.lower(`unit`),
+        FfiConverterString.lower(`redirect`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
      * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */override fun `cancel`()
@@ -4632,6 +4695,25 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     }
     
 
+    
+    /**
+     * Begins the shift of whoever has signed in there. `back` is the whole address that the
+     * browser was led back to; it is good once.
+     */
+    @Throws(ForerunnerException::class)override fun `finishSignOn`(`back`: kotlin.String): ShiftRecord {
+            return FfiConverterTypeShiftRecord.lift(
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(
+        it,
+        
+        FfiConverterString.lower(`back`),_status)
+}
+    }
+    )
+    }
+    
+
     override fun `isEnrolled`(): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -4673,6 +4755,26 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
     UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_last_contact_ms(
         it,
         _status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Milliseconds that this compartment of a packet stays without a contact; none: it stays
+     * for the shift, or is not here.
+     */
+    @Throws(ForerunnerException::class)override fun `leaseLeftMs`(`call`: kotlin.String, `compartment`: kotlin.String): kotlin.Long? {
+            return FfiConverterOptionalLong.lift(
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_lease_left_ms(
+        it,
+        
+        FfiConverterString.lower(`call`),
+        FfiConverterString.lower(`compartment`),_status)
 }
     }
     )
@@ -6485,6 +6587,48 @@ public object FfiConverterTypeGlanceRecord: FfiConverterRustBuffer<GlanceRecord>
 
 
 /**
+ * A compartment of a packet that leaves the device by itself where there is no contact with
+ * the center: say so before it does, and after.
+ */
+data class LeaseRecord (
+    val `compartment`: kotlin.String
+    , 
+    val `state`: LeaseStateRecord
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLeaseRecord: FfiConverterRustBuffer<LeaseRecord> {
+    override fun read(buf: ByteBuffer): LeaseRecord {
+        return LeaseRecord(
+            FfiConverterString.read(buf),
+            FfiConverterTypeLeaseStateRecord.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LeaseRecord) = (
+            FfiConverterString.allocationSize(value.`compartment`) +
+            FfiConverterTypeLeaseStateRecord.allocationSize(value.`state`)
+    )
+
+    override fun write(value: LeaseRecord, buf: ByteBuffer) {
+            FfiConverterString.write(value.`compartment`, buf)
+            FfiConverterTypeLeaseStateRecord.write(value.`state`, buf)
+    }
+}
+
+
+
+/**
  * Counts since the device was opened.
  */
 data class MetricsRecord (
@@ -6604,6 +6748,11 @@ data class PacketRecord (
     val `cautionsBelow`: kotlin.ULong
     , 
     val `entries`: List<EntryRecord>
+    , 
+    /**
+     * What of it does not stay for the shift.
+     */
+    val `leases`: List<LeaseRecord>
     
 ){
     
@@ -6625,6 +6774,7 @@ public object FfiConverterTypePacketRecord: FfiConverterRustBuffer<PacketRecord>
             FfiConverterSequenceTypeGlanceRecord.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterSequenceTypeEntryRecord.read(buf),
+            FfiConverterSequenceTypeLeaseRecord.read(buf),
         )
     }
 
@@ -6633,7 +6783,8 @@ public object FfiConverterTypePacketRecord: FfiConverterRustBuffer<PacketRecord>
             FfiConverterOptionalTypeFactsRecord.allocationSize(value.`facts`) +
             FfiConverterSequenceTypeGlanceRecord.allocationSize(value.`glance`) +
             FfiConverterULong.allocationSize(value.`cautionsBelow`) +
-            FfiConverterSequenceTypeEntryRecord.allocationSize(value.`entries`)
+            FfiConverterSequenceTypeEntryRecord.allocationSize(value.`entries`) +
+            FfiConverterSequenceTypeLeaseRecord.allocationSize(value.`leases`)
     )
 
     override fun write(value: PacketRecord, buf: ByteBuffer) {
@@ -6642,6 +6793,7 @@ public object FfiConverterTypePacketRecord: FfiConverterRustBuffer<PacketRecord>
             FfiConverterSequenceTypeGlanceRecord.write(value.`glance`, buf)
             FfiConverterULong.write(value.`cautionsBelow`, buf)
             FfiConverterSequenceTypeEntryRecord.write(value.`entries`, buf)
+            FfiConverterSequenceTypeLeaseRecord.write(value.`leases`, buf)
     }
 }
 
@@ -7618,6 +7770,52 @@ public object FfiConverterTypeForerunnerError : FfiConverterRustBuffer<Forerunne
 
 
 
+
+enum class LeaseStateRecord {
+    
+    /**
+     * It stays for as long as `lease_left_ms` says; each contact begins that anew.
+     */
+    HELD,
+    /**
+     * … which is not long.
+     */
+    ENDS_SOON,
+    /**
+     * It has left. The next contact brings it again.
+     */
+    ENDED;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLeaseStateRecord: FfiConverterRustBuffer<LeaseStateRecord> {
+    override fun read(buf: ByteBuffer) = try {
+        
+        LeaseStateRecord.entries[buf.getInt() - 1]
+        
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: LeaseStateRecord) = 4UL
+
+    override fun write(value: LeaseStateRecord, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
 /**
  * How two calls came to be linked.
  */
@@ -8161,7 +8359,11 @@ sealed class PacketUpdate {
         val `glance`: List<forerunner.mobile.GlanceRecord>, 
         val `cautionsBelow`: kotlin.ULong, 
         val `removed`: List<forerunner.mobile.EntryKeyRecord>, 
-        val `placed`: List<forerunner.mobile.PlacedEntry>) : PacketUpdate()
+        val `placed`: List<forerunner.mobile.PlacedEntry>, 
+        /**
+         * All of them, as they are now.
+         */
+        val `leases`: List<forerunner.mobile.LeaseRecord>) : PacketUpdate()
         
     {
         
@@ -8200,6 +8402,7 @@ public object FfiConverterTypePacketUpdate : FfiConverterRustBuffer<PacketUpdate
                 FfiConverterULong.read(buf),
                 FfiConverterSequenceTypeEntryKeyRecord.read(buf),
                 FfiConverterSequenceTypePlacedEntry.read(buf),
+                FfiConverterSequenceTypeLeaseRecord.read(buf),
                 )
             3 -> PacketUpdate.NotHere
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
@@ -8223,6 +8426,7 @@ public object FfiConverterTypePacketUpdate : FfiConverterRustBuffer<PacketUpdate
                 + FfiConverterULong.allocationSize(value.`cautionsBelow`)
                 + FfiConverterSequenceTypeEntryKeyRecord.allocationSize(value.`removed`)
                 + FfiConverterSequenceTypePlacedEntry.allocationSize(value.`placed`)
+                + FfiConverterSequenceTypeLeaseRecord.allocationSize(value.`leases`)
             )
         }
         is PacketUpdate.NotHere -> {
@@ -8247,6 +8451,7 @@ public object FfiConverterTypePacketUpdate : FfiConverterRustBuffer<PacketUpdate
                 FfiConverterULong.write(value.`cautionsBelow`, buf)
                 FfiConverterSequenceTypeEntryKeyRecord.write(value.`removed`, buf)
                 FfiConverterSequenceTypePlacedEntry.write(value.`placed`, buf)
+                FfiConverterSequenceTypeLeaseRecord.write(value.`leases`, buf)
                 Unit
             }
             is PacketUpdate.NotHere -> {
@@ -9664,6 +9869,34 @@ public object FfiConverterSequenceTypeGlanceRecord: FfiConverterRustBuffer<List<
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeGlanceRecord.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeLeaseRecord: FfiConverterRustBuffer<List<LeaseRecord>> {
+    override fun read(buf: ByteBuffer): List<LeaseRecord> {
+        val len = buf.getInt()
+        return List<LeaseRecord>(len) {
+            FfiConverterTypeLeaseRecord.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<LeaseRecord>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeLeaseRecord.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<LeaseRecord>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeLeaseRecord.write(it, buf)
         }
     }
 }
