@@ -34,6 +34,7 @@
       document.getElementById("who-role").textContent = person.role;
       document.getElementById("to-people").hidden = person.role === "analyst";
       document.getElementById("to-audit").hidden = person.role === "analyst";
+      document.getElementById("to-retention").hidden = person.role !== "supervisor";
     }
     if (said.standing === standing) return;
     const was = standing;

@@ -138,6 +138,32 @@ test('a supervisor lets an analyst in and out, and the page is covered at once',
     await ana.locator('#cover-answer .bad').waitFor();
   }));
 
+test('a supervisor holds a document, and nobody purges it meanwhile', { timeout: TEST_MS_MAX }, () =>
+  withCenter(async (center, page) => {
+    const { page: sam, violations } = await enrol(page, center.link, 'Desk key');
+    const id = await report(center, 'R-1');
+    await sam.click('#who-name');
+    await sam.click('#to-retention');
+    await sam.getByRole('heading', { name: 'Retention' }).waitFor();
+    const say = async (why, button) => {
+      const form = sam.locator('form', { has: sam.getByLabel('Document') });
+      await form.getByLabel('Document').fill(`${id}/call`);
+      await form.getByLabel('Reason').fill(why);
+      await form.getByRole('button', { name: button }).click();
+    };
+    await say('case 26-CF-9', 'Hold');
+    await sam.getByText('case 26-CF-9').waitFor();
+    await say('too early', 'Purge');
+    await sam.getByRole('alert').getByText('It is on hold').waitFor();
+    const held = sam.locator('tr', { hasText: 'case 26-CF-9' });
+    await held.getByLabel('Reason').fill('dismissed');
+    await held.getByRole('button', { name: 'End the hold' }).click();
+    await sam.getByText('Nothing is on hold.').waitFor();
+    await say('too early', 'Purge');
+    await sam.getByRole('alert').getByText('still open').waitFor();
+    assert.deepEqual(violations, []);
+  }));
+
 test("the demo's link is good once, and another browser's cookie with it is not", { timeout: TEST_MS_MAX }, async () => {
   const { withDemo } = await import('./harness.mjs');
   await withDemo({ args: ['--mdts', '0', '--speed', '0.1'] }, async ({ ready, page }) => {

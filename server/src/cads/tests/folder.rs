@@ -91,6 +91,12 @@ async fn what_was_read_is_not_read_again_after_a_start_and_what_grew_is() {
     )
     .unwrap();
     bench.until_numbers_are(&["7", "8"]).await;
+    // Rows are counted after their commit, which shows the call.
+    bench
+        .until("the row is counted", async || {
+            bench.cad("pd").folder.view().rows > 0
+        })
+        .await;
     assert_eq!(bench.cad("pd").folder.view().rows, 1);
     let grown = std::fs::read_to_string(&path).unwrap() + &row("9", "FIRE");
     std::fs::write(&path, grown).unwrap();
