@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use forerunner_tests::{
     AGENCY, LedgerCopy, ServedCenter, TestCenter, TestDevice, forerunner_binary, note_texts, until,
 };
@@ -15,6 +15,7 @@ use mobile_core::identity::{FileKeyStore, KeyStore, Signer, SoftwareSigner, sign
 use mobile_core::{MineState, OpenPacket, Packet};
 use packet::{CallId, Compartment, DocumentId, Entry, EntryId, Note, UnitState};
 use serde_json::{Value, json};
+use server::identity::LogKey;
 use server::policy::{Actor, Role};
 use server::retention::purge::purge;
 
@@ -530,6 +531,11 @@ async fn what_was_purged_no_backup_brings_back() {
     let backup = center.back_up().await;
     let keys = backup.with_file_name("document-keys.db");
     let keys_before = std::fs::read(&keys).unwrap();
+    assert_eq!(
+        in_backup(&backup),
+        (0, false),
+        "keys, and words in the clear"
+    );
 
     let purged = center.center().log.write(move |ledger| {
         let by = Actor {
@@ -574,6 +580,24 @@ async fn what_was_purged_no_backup_brings_back() {
         again.await.is_err(),
         "a restored center knows that it was purged"
     );
+}
+
+/// How many document keys a backup has, and whether the secret word stands in its index.
+fn in_backup(backup: &Path) -> (i64, bool) {
+    let key = LogKey::open(&backup.join("keys")).unwrap().store_key;
+    let log = rusqlite::Connection::open(backup.join("center.db")).unwrap();
+    log.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(&key)))
+        .unwrap();
+    let count = "SELECT count(*) FROM document_keys";
+    let keys = log.query_row(count, [], |row| row.get(0)).unwrap();
+    let mut blocks = log.prepare("SELECT block FROM entry_words_data").unwrap();
+    let blocks = blocks
+        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+        .unwrap();
+    let word = b"narwhal";
+    let says = |block: Vec<u8>| block.windows(word.len()).any(|part| part == word);
+    let is_in = blocks.map(Result::unwrap).any(says);
+    (keys, is_in)
 }
 
 /// Whether a note with this text can be read in the data of a center that does not run.
