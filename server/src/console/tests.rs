@@ -30,7 +30,7 @@ use crate::center::{Center, Running};
 use crate::config::{AgencyConfig, Config, OfficerConfig};
 use crate::devices;
 use crate::intake::{CallReport, CallStatus, UnitReport};
-use crate::log::{Happening, LogError};
+use crate::log::{Happening, Ledger, LogError};
 use crate::people::Post;
 use crate::people::accounts::{self, NewPerson};
 use crate::people::sessions::{self, Browser, Session};

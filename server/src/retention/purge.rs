@@ -64,8 +64,8 @@ pub fn purged(connection: &Connection) -> Result<Vec<Purged>, LogError> {
 /// Purges a document. Who may is decided before.
 ///
 /// # Errors
-/// [`LogError::Unknown`] where there is none, [`LogError::Conflict`] while it is on hold or its
-/// call is open, or the store's.
+/// [`LogError::Unknown`] where there is none, [`LogError::Conflict`] while it is on hold, its
+/// call is open or units have it, or the store's.
 pub fn purge(
     ledger: &mut Ledger<'_>,
     document: DocumentId,
@@ -88,6 +88,15 @@ pub fn purge(
     if is_open {
         return Err(LogError::Conflict(
             "Its call is still open: a packet is purged after its call has closed.".into(),
+        ));
+    }
+    let is_carried = ledger
+        .sql()
+        .prepare_cached("SELECT 1 FROM grants WHERE call = ?1 AND to_seq IS NULL")?
+        .exists([document.call.0.cast_signed()])?;
+    if is_carried {
+        return Err(LogError::Conflict(
+            "Units still have the packet: it is purged when they have it no longer.".into(),
         ));
     }
     ledger.sql().pragma_update(None, "secure_delete", true)?;

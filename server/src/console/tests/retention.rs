@@ -89,11 +89,19 @@ async fn a_supervisor_holds_and_purges_what_is_their_agencys_and_hears_of_nothin
         .fill_retention(&supervisor, &form(ours, "release"))
         .await;
     assert_eq!(status, StatusCode::SEE_OTHER);
-    let closed = bench
-        .center()
-        .log
-        .write(|ledger| Ok::<_, LogError>(ledger.sql().execute("UPDATE calls SET open = 0", [])?));
-    closed.await.unwrap();
+    let execute = async |sql: &'static str| {
+        let work = move |ledger: &mut Ledger<'_>| {
+            Ok::<_, LogError>(ledger.sql().execute(sql, []).map(drop)?)
+        };
+        bench.center().log.write(work).await.unwrap();
+    };
+    execute("UPDATE calls SET open = 0").await;
+    let (status, page) = bench
+        .fill_retention(&supervisor, &form(ours, "purge"))
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("Units still have the packet"), "{page}");
+    execute("UPDATE grants SET to_seq = from_seq, ended_ms = 0").await;
     let (status, _) = bench
         .fill_retention(&supervisor, &form(ours, "purge"))
         .await;
