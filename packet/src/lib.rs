@@ -20,6 +20,7 @@
 //! * [`glance`]: the few lines that a packet opens on.
 //! * [`admission`]: whether the center takes a device's change.
 //! * [`lookup`]: how plates, places and words are compared, at the center and offline.
+//! * [`sealed`]: what is kept under a key of its own, at the center and on a device.
 //! * [`signature`]: a device's signature and the center's MAC over a change.
 //! * [`subject`]: what a query is about, in the form in which it is looked up.
 
@@ -33,6 +34,7 @@ pub mod glance;
 pub mod ids;
 pub mod lookup;
 pub mod sabotage;
+pub mod sealed;
 pub mod signature;
 pub mod subject;
 

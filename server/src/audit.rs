@@ -75,12 +75,8 @@ pub struct Record {
     pub subjects: Vec<Subject>,
     pub purpose: Option<String>,
     pub reason: Option<String>,
-    /// The policies that decided.
-    pub policies: Vec<String>,
-    /// Another agency than the one whose information it is, which is given it.
-    pub receiver: Option<String>,
-    /// Who asked, as the policies were: from it are `policies` and `receiver`, where they are
-    /// not said.
+    /// Who asked: the entry says by which policies that was decided, and which agency got what
+    /// is another's. `None`: nobody did, or it is told apart.
     pub asker: Option<Actor>,
 }
 
@@ -100,8 +96,6 @@ impl Record {
             subjects: Vec::new(),
             purpose: None,
             reason: None,
-            policies: Vec::new(),
-            receiver: None,
             asker: None,
         }
     }
@@ -151,8 +145,10 @@ fn decided(
         (Act::SeePacket, Some(compartment)) => Act::Show(compartment),
         (act, _) => act,
     };
-    if entry.policies.is_empty() {
-        let by = ledger.decided_by(asker, act, On::call(act, &whose));
+    if let Some((allowed, by)) = ledger.decided_by(asker, act, On::call(act, &whose))
+        // Else something else decided: that it is too late, or who asked what for.
+        && allowed == entry.allowed
+    {
         entry.policies = by.to_vec();
     }
     let is_given = matches!(
@@ -160,7 +156,7 @@ fn decided(
         Act::Show(_) | Act::SearchIn(_) | Act::Release(_) | Act::SeePacket | Act::FetchAttachment
     );
     if is_given && entry.allowed && asker.agency.is_some() && own != whose {
-        entry.receiver.get_or_insert_with(|| own.to_owned());
+        entry.receiver = Some(own.to_owned());
     }
     Ok(())
 }
@@ -244,10 +240,10 @@ fn entry_of(
         from: came_from.map(str::to_owned),
         id: entry::last(connection)? + 1,
         object: short(&record.object),
-        policies: record.policies.clone(),
+        policies: Vec::new(),
         purpose: record.purpose.clone(),
         reason: record.reason.as_deref().map(short),
-        receiver: record.receiver.clone(),
+        receiver: None,
         subjects,
         through: record.stretch.map(|(_, through)| through),
         who: record.who.clone(),

@@ -18,8 +18,10 @@ pub mod purge;
 #[cfg(test)]
 mod tests;
 
-use packet::Compartment;
+use packet::{Compartment, DocumentId};
 use serde::Deserialize;
+
+use crate::log::LogError;
 
 /// 28 CFR 23.20(h): no longer than five years.
 pub const INTEL_DAYS_MAX: u32 = 5 * 365;
@@ -89,4 +91,9 @@ impl RetentionConfig {
             Compartment::Intel => Some(self.intel_days),
         }
     }
+}
+
+/// The document whose nine bytes stand first.
+fn document_of(row: &rusqlite::Row<'_>) -> Result<DocumentId, LogError> {
+    DocumentId::from_bytes(&row.get::<_, Vec<u8>>(0)?).map_err(|e| LogError::Store(e.to_string()))
 }

@@ -12,6 +12,7 @@
 //! * [`TestProvider`] is an agency's own sign-in, which may lie.
 //! * [`Postgres`] is Debian's PostgreSQL, for a test of its own.
 //! * [`TestSource`] is an agency's database that may be as bad as it likes.
+//! * [`simulated`] is a center on turmoil's network, where time is simulated.
 //! * [`SlowLink`] is a link between them that is slow, counted, and can be cut.
 //! * [`narratives`] are the labelled ones that triage is measured against.
 //! * [`KernelLink`] is one that the kernel makes slow, where it may.
@@ -35,6 +36,7 @@ mod postgres;
 pub mod power;
 mod provider;
 mod served;
+pub mod simulated;
 mod slow_link;
 mod sources;
 mod wait;

@@ -13,9 +13,10 @@ use forerunner_tests::{
 };
 use mobile_core::identity::{FileKeyStore, KeyStore, Signer, SoftwareSigner, signing_request};
 use mobile_core::{MineState, OpenPacket, Packet};
-use packet::{CallId, Compartment, DocumentId, Entry, EntryId, Note, UnitState};
+use packet::{CallId, CenterId, Compartment, DocumentId, Entry, EntryId, Note, UnitState};
 use serde_json::{Value, json};
 use server::identity::LogKey;
+use server::log::{Log, LogOptions};
 use server::policy::{Actor, Role};
 use server::retention::purge::purge;
 
@@ -542,7 +543,7 @@ async fn what_was_purged_no_backup_brings_back() {
             name: "Lt. Ortega".into(),
             ..Actor::of(Role::Supervisor)
         };
-        purge(ledger, records, &by, "expunged")
+        purge(ledger, records, Some(&by), "expunged")
     });
     purged.await.unwrap();
     // The next backup replaces the file of keys; its folder is another.
@@ -634,4 +635,15 @@ async fn a_backup_is_not_restored_with_a_file_of_keys_that_is_older() {
     assert!(!target.exists());
     // The newer file opens the older backup.
     server::backup::restore(&backup, &target, Some(&keys), false).unwrap();
+
+    // Nor is a backup a center as it lies there: it would have packets without an entry.
+    let key = LogKey::open(&backup.join("keys")).unwrap();
+    let options = LogOptions {
+        center: CenterId(key.center_id),
+        store_key: key.store_key,
+        mac_key: [0; 32],
+    };
+    let opened = Log::open(&backup.join("center.db"), &options, |_| ());
+    let why = opened.unwrap_err().to_string();
+    assert!(why.contains("it is a backup"), "{why}");
 }

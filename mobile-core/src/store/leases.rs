@@ -23,8 +23,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
+use packet::sealed::{self, NONCE_BYTES};
 use packet::{CallId, ChangeHash, Compartment, DocumentId};
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
@@ -235,7 +235,7 @@ impl Leases {
             .is_some_and(|ring| ring.contains_key(&document))
     }
 
-    /// Under the document's key, nonce first; `None` where there is none.
+    /// Under the document's key; `None` where there is none.
     pub(super) fn seal(
         &self,
         document: DocumentId,
@@ -246,18 +246,13 @@ impl Leases {
         let Some(key) = held.ring.as_ref().and_then(|ring| ring.get(&document)) else {
             return Ok(None);
         };
-        let no_randomness = || SignerError::Failed("the machine gives no randomness".into());
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).map_err(|_| no_randomness())?;
-        let mut sealed = plain.to_vec();
-        cipher(key)?
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                bound_to(document, hash),
-                &mut sealed,
-            )
-            .map_err(|_| no_randomness())?;
-        Ok(Some([&nonce[..], &sealed].concat()))
+        let mut nonce = [0; NONCE_BYTES];
+        rand::fill(&mut nonce)
+            .map_err(|_| SignerError::Failed("the machine gives no randomness".into()))?;
+        let sealed = sealed::seal(key, &place(document, hash), nonce, plain);
+        Ok(Some(sealed.map_err(|_| {
+            StoreError::Damaged("a change that cannot be sealed")
+        })?))
     }
 
     /// `None` where the key is gone, or this was sealed for another place.
@@ -269,27 +264,12 @@ impl Leases {
     ) -> Option<Vec<u8>> {
         let held = self.held();
         let key = held.ring.as_ref()?.get(&document)?;
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut sealed = sealed.to_vec();
-        let plain = cipher(key).ok()?.open_in_place(
-            Nonce::assume_unique_for_key(*nonce),
-            bound_to(document, hash),
-            &mut sealed,
-        );
-        let bytes = plain.ok()?.len();
-        sealed.truncate(bytes);
-        Some(sealed)
+        sealed::open(key, &place(document, hash), sealed).ok()
     }
 }
 
-fn cipher(key: &StoreKey) -> Result<LessSafeKey, StoreError> {
-    let key = UnboundKey::new(&AES_256_GCM, &**key)
-        .map_err(|_| StoreError::Damaged("a document's key"))?;
-    Ok(LessSafeKey::new(key))
-}
-
-fn bound_to(document: DocumentId, hash: ChangeHash) -> Aad<Vec<u8>> {
-    Aad::from([&document.to_bytes()[..], &hash.0].concat())
+fn place(document: DocumentId, hash: ChangeHash) -> Vec<u8> {
+    [&document.to_bytes()[..], &hash.0].concat()
 }
 
 fn read_ring(keys: &dyn KeyStore) -> Result<Ring, StoreError> {

@@ -20,9 +20,12 @@ pub const FOUND_CHARS_MAX: usize = 1_000;
 /// What a reading of a document is called: somebody had what is in it.
 const READS: &str = "(act LIKE 'carry %' OR act LIKE 'release %' OR act LIKE 'search in %' OR act IN ('SeePacket', 'FetchAttachment'))";
 /// What changes what the center is, or takes its contents elsewhere.
-const PRIVILEGED: &str = "act IN ('Backup', 'Restore', 'ExportAudit', 'PurgeAudit', 'ForgetSubject', 'VerifyAudit',
+const PRIVILEGED: &str = "(act LIKE 'purge %' OR act LIKE 'retain %' OR act IN ('Backup', 'Restore', 'ExportAudit', 'PurgeAudit', 'ForgetSubject', 'VerifyAudit',
     'NewEnrolmentCode', 'RevokeDevice', 'Readmit', 'Enrol', 'ReplaceHotList', 'ExplainTriage', 'AuditFailed', 'ReviewAudit', 'StartCenter',
-    'StopCenter', 'CosignCheckpoint')";
+    'StopCenter', 'CosignCheckpoint'))";
+/// Criminal history and the like that another agency got (AU-3(1), 5.1.3), and not what is
+/// shared every day. Beside the document's name an object may say more.
+const RESTRICTED_GIVEN_ON: &str = "(receiver IS NOT NULL AND (object LIKE '%/records%' OR object LIKE '%/juvenile%' OR object LIKE '%/intel%'))";
 
 /// A line of a list: what it is about, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -128,10 +131,7 @@ pub fn due(
         bulk_reads: bulk_reads(connection, config, after, through)?,
         purposes: list("'purpose ' || purpose", "purpose IS NOT NULL")?,
         without_reason: without_reason.unsigned_abs(),
-        second_recipients: list(
-            "'to ' || receiver || ': ' || object",
-            "receiver IS NOT NULL",
-        )?,
+        second_recipients: list("'to ' || receiver || ': ' || object", RESTRICTED_GIVEN_ON)?,
         privileged: list("act || ' ' || object", PRIVILEGED)?,
         failures: failures(connection)?,
     })

@@ -705,11 +705,19 @@ async fn the_review_lists_what_is_to_be_looked_at_and_is_signed_off_by_name() {
         ..Record::of("Ames", Act::AskSource)
     };
     let backup = Record::of("operator", Act::Backup);
-    let given_on = Record {
-        receiver: Some("so".into()),
-        ..Record::of("Bell", Act::Release(Compartment::Records))
+    let bell = Actor {
+        name: "Bell".into(),
+        agency: Some("so".into()),
+        ..Actor::of(Role::Analyst)
     };
-    for one in [denied, asked, backup, given_on] {
+    let given_on = |compartment| Record {
+        object: DocumentId::new(CallId(999), compartment).to_string(),
+        ..Record::by(&bell, Act::Release(compartment))
+    };
+    let restricted = given_on(Compartment::Records);
+    // What agencies share every day is none.
+    let shared = given_on(Compartment::Call);
+    for one in [denied, asked, backup, restricted, shared] {
         bench.enter_one(one).await;
     }
     bench.enter(150).await;
@@ -737,10 +745,17 @@ async fn the_review_lists_what_is_to_be_looked_at_and_is_signed_off_by_name() {
     assert_eq!(whats(&found.purposes), ["Ames purpose C 1"]);
     assert_eq!(found.without_reason, 1);
     assert_eq!(whats(&found.privileged), ["operator Backup  1"]);
-    assert_eq!(whats(&found.second_recipients), ["Bell to so:  1"]);
+    assert_eq!(
+        whats(&found.second_recipients),
+        ["Bell to so: 00000000000003e7/records 1"]
+    );
     assert_eq!(
         whats(&found.after_hours),
-        ["Analyst SeePacket 150", "Bell release records 1"]
+        [
+            "Analyst SeePacket 150",
+            "Bell release call 1",
+            "Bell release records 1"
+        ]
     );
     assert_eq!(
         whats(&found.bulk_reads),

@@ -14,21 +14,20 @@ use packet::{CallId, Compartment, DocumentId};
 use serde::Deserialize;
 
 use super::forms::fields_of;
-use super::view::{DueRowView, PurgedRowView, RetentionPage};
+use super::view::{DueRowView, HeldRowView, PurgedRowView, RetentionPage};
+use super::words::Times;
 use super::{Console, disclosure, pages, words};
 use crate::api::allow;
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::{Act, Actor, On, agency_of};
+use crate::policy::{Act, Actor, CENTER, On, agency_of};
 use crate::problem::Problem;
 use crate::retention::due::{self, Due};
-use crate::retention::hold;
+use crate::retention::hold::{self, Hold};
 use crate::retention::purge::{self, Purged};
 
 const PLACE: &str = "/retention";
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Most purges on the page, the newest.
-const PURGED_MAX: usize = 100;
 /// Characters of a reason.
 const WHY_CHARS: std::ops::RangeInclusive<usize> = 3..=500;
 const NO_SUCH: &str = "Your agency has no such document.";
@@ -50,34 +49,32 @@ async fn shown(
 ) -> Response {
     let config = console.center.config.retention;
     let until_ms = clock::now_ms() + i64::from(config.warn_days) * DAY_MS;
+    let agency = actor.agency.clone().unwrap_or_else(|| CENTER.to_owned());
+    let of = agency.clone();
     let read = console.center.log.readers().read(move |connection| {
-        let due = due::before(connection, &config, until_ms)?;
-        Ok((due, due::on_hold(connection)?, purge::purged(connection)?))
+        let due = due::before(connection, &config, until_ms, Some(&of))?;
+        let held = hold::in_force(connection, &of)?;
+        Ok((due, held, purge::purged(connection, &of)?))
     });
     let ((due, held, purged), open_calls) = match (read.await, console.open_calls(actor).await) {
         (Ok(read), Ok(open_calls)) => (read, open_calls),
         (Err(e), _) | (_, Err(e)) => return pages::failed(&e),
     };
-    let may = |agency: &str, compartment| may(console, actor, Act::Retain(compartment), agency);
-    let is_ours = |due: &&Due| may(&due.agency, due.document.compartment);
-    let is_due = |due: &&Due| due.hold.is_none();
-    let due: Vec<_> = due.iter().filter(is_due).filter(is_ours).collect();
-    let held: Vec<_> = held.iter().filter(is_ours).collect();
-    let purged: Vec<_> = purged
-        .iter()
-        .filter(|purged| may(&purged.agency, purged.document.compartment))
-        .take(PURGED_MAX)
-        .collect();
-    let count = due.len() + held.len() + purged.len();
-    disclosure::listed(console, actor, Act::SeeRetention, count).await;
+    let may = |of: DocumentId| may(console, actor, Act::Retain(of.compartment), &agency);
+    let times = &console.times;
+    let due = due.iter().filter(|due| may(due.document));
+    let held = held.iter().filter(|hold| may(hold.document));
+    let purged = purged.iter().filter(|purged| may(purged.document));
     let page = RetentionPage {
         header: console.header(open_calls),
         refused,
         warn_days: config.warn_days,
-        due: due.iter().map(|due| row(console, due)).collect(),
-        held: held.iter().map(|due| row(console, due)).collect(),
-        purged: purged.iter().map(|purged| gone(console, purged)).collect(),
+        due: due.map(|due| row(times, due)).collect(),
+        held: held.map(|hold| held_row(times, hold)).collect(),
+        purged: purged.map(|purged| gone(times, purged)).collect(),
     };
+    let count = page.due.len() + page.held.len() + page.purged.len();
+    disclosure::listed(console, actor, Act::SeeRetention, count).await;
     pages::html(status, &page)
 }
 
@@ -86,25 +83,29 @@ fn may(console: &Console, actor: &Actor, act: Act, agency: &str) -> bool {
     policies.decide(&policies.who(actor), act, On::call(act, agency))
 }
 
-fn row(console: &Console, due: &Due) -> DueRowView {
+fn row(times: &Times, due: &Due) -> DueRowView {
     DueRowView {
         document: due.document.to_string(),
         number: due.number.clone(),
-        compartment: due.document.compartment.name(),
-        first: console.times.minute(due.first_ms),
-        ends: due.ends_ms.map(|ms| console.times.minute(ms)),
-        hold: due.hold.as_ref().map(|hold| {
-            let since = console.times.minute(hold.at_ms);
-            format!("{}, since {since}: {}", hold.by, hold.why)
-        }),
+        first: times.minute(due.first_ms),
+        ends: times.minute(due.ends_ms),
     }
 }
 
-fn gone(console: &Console, purged: &Purged) -> PurgedRowView {
+fn held_row(times: &Times, hold: &Hold) -> HeldRowView {
+    HeldRowView {
+        document: hold.document.to_string(),
+        number: hold.number.clone(),
+        at: times.minute(hold.at_ms),
+        by: hold.by.clone(),
+        why: hold.why.clone(),
+    }
+}
+
+fn gone(times: &Times, purged: &Purged) -> PurgedRowView {
     PurgedRowView {
         document: purged.document.to_string(),
-        compartment: purged.document.compartment.name(),
-        at: console.times.minute(purged.at_ms),
+        at: times.minute(purged.at_ms),
         by: purged.by.clone(),
         why: purged.why.clone(),
     }
@@ -193,7 +194,7 @@ async fn done(
         What::Hold => hold::begin(ledger, document, &by, &why),
         What::Release => hold::end(ledger, document, &by, &why),
         What::Keep => hold::retain(ledger, document, &by, &why),
-        What::Purge => purge::purge(ledger, document, &by, &why),
+        What::Purge => purge::purge(ledger, document, Some(&by), &why),
     });
     write.await.map_err(failed)
 }

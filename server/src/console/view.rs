@@ -83,7 +83,7 @@ pub use packet::{
     QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, TimelineView, UnitView,
     UnitsView,
 };
-pub use retention::{DueRowView, PurgedRowView, RetentionPage};
+pub use retention::{DueRowView, HeldRowView, PurgedRowView, RetentionPage};
 
 pub use search::{
     FoundEntryView, FoundView, NoticeView, NoticesView, ResultsView, SavedView, SearchPage,

@@ -205,11 +205,10 @@ impl Desk {
         let mut connection = schema::open(path, &options.store_key).map_err(&at)?;
         let incarnation =
             schema::incarnation(&mut connection, surroundings).map_err(|e| at(e.to_string()))?;
-        let without_key = seal::without_key(&connection).map_err(|e| at(e.to_string()))?;
-        if without_key > 0 {
-            return Err(at(format!(
-                "the keys of {without_key} documents are missing: restore it with the file of document keys of its last backup"
-            )));
+        if seal::is_parted(&connection).map_err(|e| at(e.to_string()))? {
+            return Err(at(
+                "it is a backup: `forerunner restore` makes a center of it".into(),
+            ));
         }
         crate::search::index::backfill(&mut connection)?;
         crate::audit::entry::backfill(&mut connection)?;

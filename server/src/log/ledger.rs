@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use packet::document::DOCUMENT_CHANGES_MAX;
 use packet::sabotage::{Sabotage, is_on};
+use packet::sealed::KEY_BYTES;
 use packet::{
     Admission, Author, CallId, ChangeHash, Compartment, DeviceNumber, DocumentId, Draft, Entry,
     EntryId, Inspected, Offer, Proof, Refusal, Written, admit, change_hash, compose, inspect,
@@ -310,15 +311,16 @@ impl<'a> Ledger<'a> {
         Ok(policies.decide(&who, act, On::call(act, &self.agency_of(call)?)))
     }
 
-    /// The policies that decide whether this one may do this.
-    pub(crate) fn decided_by(&self, actor: &Actor, act: Act, on: On<'_>) -> Arc<[String]> {
-        match self.surroundings.policies() {
-            Some(policies) => policies.decided_by(&policies.who(actor), act, on),
-            None => {
-                let policies = policy::built_in();
-                policies.decided_by(&policies.who(actor), act, on)
-            }
-        }
+    /// Whether this one may do this, and by which policies; `None` where a simulated city
+    /// has none.
+    pub(crate) fn decided_by(
+        &self,
+        actor: &Actor,
+        act: Act,
+        on: On<'_>,
+    ) -> Option<(bool, Arc<[String]>)> {
+        let policies = self.surroundings.policies()?;
+        Some(policies.decided_by(&policies.who(actor), act, on))
     }
 
     /// Whether what is written into a packet of one agency may name a call of another.
@@ -551,8 +553,8 @@ impl<'a> Ledger<'a> {
         let brief = self.brief(document, &inspected, Place { seq, received_ms })?;
         let key = self.key_of(document)?;
         let sealed = |part, plain: &[u8]| {
-            seal::seal(&key, &document.to_bytes(), &inspected.hash.0, part, plain)
-                .map_err(|e| LogError::Store(e.to_string()))
+            let nonce = self.surroundings.random();
+            seal::seal(&key, document, &inspected.hash.0, part, nonce, plain)
         };
         let sealed_brief = brief.as_deref().map(|brief| sealed(Part::Brief, brief));
         self.transaction
@@ -617,7 +619,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// The key of a document's contents, made with its first change.
-    fn key_of(&self, document: DocumentId) -> Result<Vec<u8>, LogError> {
+    fn key_of(&self, document: DocumentId) -> Result<[u8; KEY_BYTES], LogError> {
         let id = document.to_bytes();
         let known = self
             .transaction
@@ -630,11 +632,11 @@ impl<'a> Ledger<'a> {
         if self.is_purged(document)? {
             return Err(LogError::Conflict(PURGED.into()));
         }
-        let key: [u8; seal::KEY_BYTES] = self.surroundings.random();
+        let key: [u8; KEY_BYTES] = self.surroundings.random();
         self.transaction
             .prepare_cached("INSERT INTO document_keys VALUES (?1, ?2)")?
             .execute(params![id, key])?;
-        Ok(key.to_vec())
+        Ok(key)
     }
 
     fn is_purged(&self, document: DocumentId) -> Result<bool, LogError> {

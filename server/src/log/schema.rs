@@ -725,6 +725,10 @@ CREATE INDEX held_waiting ON held_cautions (call) WHERE decided_ms IS NULL;
 -- What is kept of a document's changes is sealed under its key (log::seal). A purge destroys
 -- the key; a backup has none of them.
 CREATE TABLE document_keys (document BLOB PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO document_keys SELECT document, fresh_key() FROM (SELECT DISTINCT document FROM changes);
+UPDATE changes SET bytes = sealed(key, changes.document, hash, 0, bytes),
+        brief = sealed(key, changes.document, hash, 1, brief)
+    FROM document_keys WHERE document_keys.document = changes.document;
 CREATE VIEW readable AS
     SELECT seq, changes.document, hash, mac, device, signature, received_ms, given_back_by,
         opened(key, changes.document, hash, 0, bytes) AS bytes,
@@ -734,6 +738,7 @@ CREATE VIEW readable AS
 -- Never deleted: nothing is ever written into such a document again.
 CREATE TABLE purges (
     document BLOB PRIMARY KEY,
+    call INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     by TEXT NOT NULL,
     why TEXT NOT NULL,
@@ -745,6 +750,7 @@ CREATE TABLE purges (
 CREATE TABLE holds (
     hold INTEGER PRIMARY KEY AUTOINCREMENT,
     document BLOB NOT NULL,
+    call INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     by TEXT NOT NULL,
     why TEXT NOT NULL,
@@ -845,9 +851,6 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for (version, step) in MIGRATIONS.iter().enumerate().skip(at) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
-        if step.contains("CREATE TABLE document_keys") {
-            seal::seal_all(&transaction)?;
-        }
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
     }

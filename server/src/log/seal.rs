@@ -1,5 +1,5 @@
 //! One key a document: what the log keeps of a document's changes is sealed under it
-//! (AES-256-GCM), so that a purge which destroys the key destroys the changes wherever
+//! ([`packet::sealed`]), so that a purge which destroys the key destroys the changes wherever
 //! copies of them are.
 //!
 //! A key is random, made with the document's first change, in the same commit. Reading goes
@@ -7,123 +7,74 @@
 //! document that was purged has no entries, for whoever asks. A backup has no keys; those
 //! are in a file of their own, of which there is one, replaced by each backup
 //! (docs/adr/0026-purge.md).
-//!
-//! The nonce is of the change's own hash, which no other content has.
 
 use std::path::Path;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
 use packet::DocumentId;
+use packet::sealed::{self, KEY_BYTES, NONCE_BYTES, SealError};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
 use super::LogError;
 
-pub(super) const KEY_BYTES: usize = 32;
-
-/// What of a change is sealed. Each has a nonce of its own.
+/// What of a change is sealed; none opens as the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     Bytes = 0,
     Brief = 1,
 }
 
-/// The key, the hash or the document has not the length that it must have; or what was
-/// sealed was altered.
-#[derive(Debug, thiserror::Error)]
-#[error("what was sealed does not open with its document's key")]
-pub(super) struct SealError;
-
-fn key(key: &[u8]) -> Result<LessSafeKey, SealError> {
-    let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| SealError)?;
-    Ok(LessSafeKey::new(key))
-}
-
-fn nonce(hash: &[u8], part: usize) -> Result<Nonce, SealError> {
-    let at = part * NONCE_LEN;
-    let nonce = hash.get(at..at + NONCE_LEN).ok_or(SealError)?;
-    Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)
+fn place(document: &[u8], hash: &[u8], part: u8) -> Vec<u8> {
+    [document, hash, &[part]].concat()
 }
 
 pub(super) fn seal(
-    document_key: &[u8],
-    document: &[u8],
+    key: &[u8; KEY_BYTES],
+    document: DocumentId,
     hash: &[u8],
     part: Part,
+    nonce: [u8; NONCE_BYTES],
     plain: &[u8],
-) -> Result<Vec<u8>, SealError> {
-    let mut sealed = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
-    sealed.extend_from_slice(plain);
-    let nonce = nonce(hash, part as usize)?;
-    key(document_key)?
-        .seal_in_place_append_tag(nonce, Aad::from(document), &mut sealed)
-        .map_err(|_| SealError)?;
-    Ok(sealed)
-}
-
-fn open(
-    document_key: &[u8],
-    document: &[u8],
-    hash: &[u8],
-    part: usize,
-    sealed: &[u8],
-) -> Result<Vec<u8>, SealError> {
-    let mut plain = sealed.to_vec();
-    let bytes = key(document_key)?
-        .open_in_place(nonce(hash, part)?, Aad::from(document), &mut plain)
-        .map_err(|_| SealError)?
-        .len();
-    plain.truncate(bytes);
-    Ok(plain)
+) -> Result<Vec<u8>, LogError> {
+    let place = place(&document.to_bytes(), hash, part as u8);
+    sealed::seal(key, &place, nonce, plain).map_err(|e| LogError::Store(e.to_string()))
 }
 
 /// Teaches this connection `opened(key, document, hash, part, sealed)`, by which the view
-/// `readable` reads.
+/// `readable` reads; and, for the migration that sealed what was there, `sealed` of the same
+/// and `fresh_key()`.
 pub(super) fn teach(connection: &Connection) -> rusqlite::Result<()> {
-    fn opened(context: &Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
+    type Work = fn(&[u8; KEY_BYTES], &[u8], &[u8]) -> Result<Vec<u8>, SealError>;
+    fn with(context: &Context<'_>, work: Work) -> rusqlite::Result<Option<Vec<u8>>> {
+        let failed = |e: SealError| rusqlite::Error::UserFunctionError(e.into());
         let blob = |at: usize| Ok::<_, rusqlite::Error>(context.get_raw(at).as_blob()?);
         if matches!(context.get_raw(4), ValueRef::Null) {
             return Ok(None);
         }
-        let part = context.get(3)?;
-        let plain = open(blob(0)?, blob(1)?, blob(2)?, part, blob(4)?);
-        let plain = plain.map_err(|e| rusqlite::Error::UserFunctionError(e.into()))?;
-        Ok(Some(plain))
+        let key = blob(0)?.try_into().map_err(|_| failed(SealError))?;
+        let place = place(blob(1)?, blob(2)?, context.get(3)?);
+        work(key, &place, blob(4)?).map(Some).map_err(failed)
     }
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("opened", 5, flags, opened)
-}
-
-/// Seals what was logged before there were keys: in the commit that makes their table.
-pub(super) fn seal_all(connection: &Connection) -> rusqlite::Result<()> {
-    let failed = |e: SealError| rusqlite::Error::UserFunctionError(e.into());
-    let mut documents = connection.prepare("SELECT DISTINCT document FROM changes")?;
-    let mut add_key = connection.prepare("INSERT INTO document_keys VALUES (?1, ?2)")?;
-    let mut all =
-        connection.prepare("SELECT seq, hash, bytes, brief FROM changes WHERE document = ?1")?;
-    let mut update =
-        connection.prepare("UPDATE changes SET bytes = ?2, brief = ?3 WHERE seq = ?1")?;
-    let documents: Vec<Vec<u8>> = documents
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for document in documents {
-        let mut key = [0; KEY_BYTES];
-        rand::fill(&mut key).map_err(|_| failed(SealError))?;
-        add_key.execute(params![document, key])?;
-        let mut rows = all.query([&document])?;
-        while let Some(row) = rows.next()? {
-            let (seq, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            let (bytes, brief): (Vec<u8>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
-            let sealed =
-                |part, plain: &[u8]| seal(&key, &document, &hash, part, plain).map_err(failed);
-            let brief = brief.map(|brief| sealed(Part::Brief, &brief)).transpose()?;
-            update.execute(params![seq, sealed(Part::Bytes, &bytes)?, brief])?;
-        }
+    fn fresh<const BYTES: usize>() -> Result<[u8; BYTES], SealError> {
+        let mut bytes = [0; BYTES];
+        rand::fill(&mut bytes).map_err(|_| SealError)?;
+        Ok(bytes)
     }
-    Ok(())
+    let flags = FunctionFlags::SQLITE_UTF8;
+    let opened = |context: &Context<'_>| with(context, sealed::open);
+    let is_same = FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("opened", 5, flags | is_same, opened)?;
+    connection.create_scalar_function("sealed", 5, flags, |context| {
+        with(context, |key, place, plain| {
+            sealed::seal(key, place, fresh()?, plain)
+        })
+    })?;
+    connection.create_scalar_function("fresh_key", 0, flags, |_| {
+        fresh::<KEY_BYTES>().map_err(|e| rusqlite::Error::UserFunctionError(e.into()))
+    })
 }
 
 /// How many documents have neither a key nor a purge that says why: what they had can not be
@@ -137,6 +88,13 @@ pub(super) fn without_key(connection: &Connection) -> rusqlite::Result<u64> {
     )
 }
 
+/// Whether this is a copy whose keys were moved out, and not brought back.
+pub(super) fn is_parted(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement =
+        connection.prepare("SELECT 1 FROM meta WHERE name = 'keys_are_elsewhere'")?;
+    statement.exists([])
+}
+
 /// Moves the keys of this copy of the log into the new file `to`, under the log's own key,
 /// with what was purged. In the copy no word of a document is left but under its key.
 pub(super) fn part(copy: &Connection, key: &[u8; 32], to: &Path) -> Result<(), LogError> {
@@ -146,7 +104,8 @@ pub(super) fn part(copy: &Connection, key: &[u8; 32], to: &Path) -> Result<(), L
          CREATE TABLE kept.purges AS SELECT * FROM main.purges;
          DETACH kept;
          PRAGMA secure_delete = ON;
-         DELETE FROM document_keys;",
+         DELETE FROM document_keys;
+         INSERT INTO meta VALUES ('keys_are_elsewhere', 1);",
     )?;
     crate::search::index::leave_out(copy)?;
     copy.execute_batch("VACUUM")?;
@@ -171,6 +130,7 @@ pub(super) fn join(copy: &mut Connection, key: &[u8; 32], from: &Path) -> Result
             DocumentId::from_bytes(&document).map_err(|e| LogError::Store(e.to_string()))?;
         crate::retention::purge::forget(&transaction, document)?;
     }
+    transaction.execute("DELETE FROM meta WHERE name = 'keys_are_elsewhere'", [])?;
     transaction.commit()?;
     copy.execute_batch("DETACH kept;")?;
     Ok(())
@@ -192,38 +152,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const KEY: [u8; KEY_BYTES] = [1; KEY_BYTES];
-    const HASH: [u8; 32] = [2; 32];
-
     #[test]
-    fn what_was_sealed_opens_with_its_key_as_what_it_was_and_with_nothing_else() {
-        let sealed = seal(&KEY, b"document", &HASH, Part::Bytes, b"armed").unwrap();
-        let bytes = Part::Bytes as usize;
-        assert_eq!(
-            open(&KEY, b"document", &HASH, bytes, &sealed).unwrap(),
-            b"armed"
-        );
-        let mut altered = sealed.clone();
-        altered[0] ^= 1;
-        for opened in [
-            open(&[3; 32], b"document", &HASH, bytes, &sealed),
-            open(&KEY, b"another", &HASH, bytes, &sealed),
-            open(&KEY, b"document", &[4; 32], bytes, &sealed),
-            open(&KEY, b"document", &HASH, bytes, &altered),
-            open(&KEY, b"document", &HASH, bytes, b""),
-            open(b"short", b"document", &HASH, bytes, &sealed),
-        ] {
-            opened.unwrap_err();
-        }
-        let mut other_half = HASH;
-        other_half[20] = 9;
-        open(
-            &KEY,
-            b"document",
-            &other_half,
-            Part::Brief as usize,
-            &sealed,
-        )
-        .unwrap_err();
+    fn what_is_sealed_twice_is_never_sealed_alike_and_no_part_opens_as_the_other() {
+        let connection = Connection::open_in_memory().unwrap();
+        teach(&connection).unwrap();
+        let ask = |sql: &str| -> rusqlite::Result<bool> {
+            connection.query_row(sql, [], |row| row.get(0))
+        };
+        let sealed = |part| format!("sealed(zeroblob(32), x'01', x'02', {part}, x'aabb')");
+        let opened = |part, of: &str| format!("opened(zeroblob(32), x'01', x'02', {part}, {of})");
+        let same = ask(&format!("SELECT {} = {}", sealed(0), sealed(0)));
+        assert!(!same.unwrap(), "a nonce is used once");
+        let back = ask(&format!("SELECT {} = x'aabb'", opened(1, &sealed(1))));
+        assert!(back.unwrap());
+        ask(&format!("SELECT {} = x'aabb'", opened(1, &sealed(0)))).unwrap_err();
+        let key = ask("SELECT length(fresh_key()) = 32 AND fresh_key() <> fresh_key()");
+        assert!(key.unwrap());
     }
 }

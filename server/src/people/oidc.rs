@@ -37,7 +37,7 @@ use serde::Deserialize;
 
 use super::sessions::SessionId;
 use super::{hash, new_secret};
-use asked::{ASKED_MS_MAX, Asked, Asker, PROOF_MS_MAX, Proof, Proofs, Waiting};
+use asked::{ASKED_MS_MAX, Asked, Asker, Browser, Device, PROOF_MS_MAX, Proof, Proofs, Waiting};
 use config::{OfficersConfig, ProviderConfig};
 use provider::{As, Provider, Question};
 
@@ -68,17 +68,11 @@ pub enum OidcError {
     Wrong(String),
 }
 
-/// What somebody wants who was sent to the provider.
+/// What somebody at the console wants who was sent to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    SignIn {
-        to: String,
-    },
+    SignIn { to: String },
     Unlock(SessionId),
-    /// An officer's shift on this unit.
-    Shift {
-        unit: String,
-    },
 }
 
 /// Where to send the browser, and the cookie's secret that binds it.
@@ -131,7 +125,8 @@ pub struct SignedOn {
 pub struct Providers {
     providers: Vec<Provider>,
     redirect: String,
-    waiting: Waiting,
+    browsers: Waiting<Browser>,
+    devices: Waiting<Device>,
     proofs: Proofs,
 }
 
@@ -153,7 +148,8 @@ impl Providers {
         Ok(Self {
             providers: providers.collect::<Result<_, _>>()?,
             redirect: format!("{origin}/sign-in/oidc/back"),
-            waiting: Waiting::default(),
+            browsers: Waiting::default(),
+            devices: Waiting::default(),
             proofs: Proofs::default(),
         })
     }
@@ -203,42 +199,20 @@ impl Providers {
         let provider = self.provider(agency)?;
         let question = provider.question(As::Console, &self.redirect).await?;
         let secret = new_secret().map_err(|e| OidcError::Wrong(e.to_string()))?;
-        let asker = Asker::Browser(hash(&secret));
-        let url = self.keep(
-            question,
-            agency,
-            &self.redirect,
-            asker,
-            from,
-            wanted,
-            now_ms,
-        );
-        Ok(Sent { url, secret })
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a row's columns")]
-    fn keep(
-        &self,
-        question: Question,
-        agency: &str,
-        redirect: &str,
-        asker: Asker,
-        from: Option<IpAddr>,
-        wanted: Wanted,
-        now_ms: i64,
-    ) -> String {
-        let asked = Asked {
-            expires_ms: now_ms + ASKED_MS_MAX,
-            agency: agency.to_owned(),
-            redirect: redirect.to_owned(),
-            verifier: question.verifier,
-            nonce: question.nonce,
-            asker,
+        let browser = Browser {
+            secret: hash(&secret),
             from,
             wanted,
         };
-        self.waiting.put(question.state, asked, now_ms);
-        question.url
+        let url = keep(
+            &self.browsers,
+            question,
+            agency,
+            &self.redirect,
+            browser,
+            now_ms,
+        );
+        Ok(Sent { url, secret })
     }
 
     /// Takes what a browser brings back from the provider: whom it has signed in, and what
@@ -252,8 +226,8 @@ impl Providers {
         secret: &str,
         now_ms: i64,
     ) -> Result<(Known, Wanted), OidcError> {
-        let asker = Asker::Browser(hash(secret));
-        let asked = self.waiting.take(&answer.state, &asker, now_ms);
+        let is_mine = |browser: &Browser| browser.secret == hash(secret);
+        let asked = self.browsers.take(&answer.state, is_mine, now_ms);
         let asked = asked.ok_or(OidcError::Over)?;
         let provider = self.provider(&asked.agency)?;
         let code = code_of(provider, answer)?;
@@ -268,7 +242,7 @@ impl Providers {
             subject: vouched.subject,
             claim: claim.map(|claim| claim.to_lowercase()),
         };
-        Ok((known, asked.wanted))
+        Ok((known, asked.by.wanted))
     }
 
     /// Where the officer at this device signs in, to begin a shift on this unit.
@@ -288,10 +262,12 @@ impl Providers {
             return Err(OidcError::Redirect);
         }
         let question = provider.question(As::Officers, redirect).await?;
-        let asker = Asker::Device(device);
-        let unit = unit.to_owned();
-        let wanted = Wanted::Shift { unit };
-        Ok(self.keep(question, agency, redirect, asker, None, wanted, now_ms))
+        let device = Device {
+            number: device,
+            unit: unit.to_owned(),
+        };
+        let devices = &self.devices;
+        Ok(keep(devices, question, agency, redirect, device, now_ms))
     }
 
     /// Takes the address that the provider led this device's officer back to.
@@ -306,12 +282,9 @@ impl Providers {
     ) -> Result<SignedOn, OidcError> {
         let mut led_to = Url::parse(back).map_err(|_| OidcError::Over)?;
         let answer = answer_in(&led_to);
-        let asker = Asker::Device(device);
-        let asked = self.waiting.take(&answer.state, &asker, now_ms);
+        let is_mine = |asker: &Device| asker.number == device;
+        let asked = self.devices.take(&answer.state, is_mine, now_ms);
         let asked = asked.ok_or(OidcError::Over)?;
-        let Wanted::Shift { unit } = asked.wanted else {
-            return Err(OidcError::Over);
-        };
         led_to.set_query(None);
         led_to.set_fragment(None);
         if Url::parse(&asked.redirect).ok() != Some(led_to) {
@@ -328,7 +301,7 @@ impl Providers {
         })?;
         Ok(SignedOn {
             badge,
-            unit,
+            unit: asked.by.unit,
             login: format!("subject {} of {}", vouched.subject, provider.config.issuer),
         })
     }
@@ -372,6 +345,27 @@ impl Providers {
         };
         self.proofs.spend(device, &shown, now_ms)
     }
+}
+
+/// Keeps who goes to the provider, and says where that is.
+fn keep<A: Asker>(
+    waiting: &Waiting<A>,
+    question: Question,
+    agency: &str,
+    redirect: &str,
+    by: A,
+    now_ms: i64,
+) -> String {
+    let asked = Asked {
+        expires_ms: now_ms + ASKED_MS_MAX,
+        agency: agency.to_owned(),
+        redirect: redirect.to_owned(),
+        verifier: question.verifier,
+        nonce: question.nonce,
+        by,
+    };
+    waiting.put(question.state, asked, now_ms);
+    question.url
 }
 
 /// The code, where this provider gave one. Another's answer is not sent to this one's door,

@@ -288,10 +288,10 @@ impl LivePolicies {
         self.kept(who, act, on, purpose, |kept| kept.allowed)
     }
 
-    /// The ids of the policies that decide this; none: no policy permits it.
+    /// The decision, and the ids of the policies that make it; none: no policy permits it.
     #[must_use]
-    pub fn decided_by(&self, who: &Who, act: Act, on: On<'_>) -> Arc<[String]> {
-        self.kept(who, act, on, None, |kept| kept.by.clone())
+    pub fn decided_by(&self, who: &Who, act: Act, on: On<'_>) -> (bool, Arc<[String]>) {
+        self.kept(who, act, on, None, |kept| (kept.allowed, kept.by.clone()))
     }
 
     fn kept<T>(

@@ -7,12 +7,10 @@ use packet::{Compartment, DocumentId};
 use rusqlite::{Connection, params};
 use tokio_util::sync::CancellationToken;
 
-use super::hold::{self, Hold};
 use super::{RetentionConfig, purge};
 use crate::center::Center;
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::{Actor, Role};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How often is looked for what is over.
@@ -20,22 +18,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Most documents that one look finds, those first that are over first.
 const DUE_MAX: i64 = 500;
 
-/// A document whose period ends, or that is on hold.
+/// A document whose period ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     pub document: DocumentId,
-    /// Whose call it is.
-    pub agency: String,
-    /// CAD's number of it; empty where it has none.
+    /// CAD's number of the call; empty where it has none.
     pub number: String,
     /// Its first entry.
     pub first_ms: i64,
-    /// `None`: it is kept without an end.
-    pub ends_ms: Option<i64>,
-    pub hold: Option<Hold>,
+    pub ends_ms: i64,
 }
 
-/// Documents of closed calls whose period ends before `until_ms`, those first that end first.
+/// Documents of closed calls whose period ends before `until_ms` and that are not on hold,
+/// those first that end first: of this agency's, or of all.
 ///
 /// # Errors
 /// When the store fails.
@@ -43,15 +38,19 @@ pub fn before(
     connection: &Connection,
     config: &RetentionConfig,
     until_ms: i64,
+    agency: Option<&str>,
 ) -> Result<Vec<Due>, LogError> {
+    // A document's id is its call's eight bytes and its compartment's one.
     let mut statement = connection.prepare_cached(
-        "SELECT k.document, calls.agency, calls.number,
+        "SELECT k.document, calls.number,
              (SELECT received_ms FROM changes AS c WHERE c.document = k.document ORDER BY seq LIMIT 1) AS first_ms,
              coalesce((SELECT max(at_ms) FROM retained AS r WHERE r.document = k.document), 0) AS kept_ms
          FROM calls CROSS JOIN document_keys AS k
-         WHERE calls.open = 0 AND k.document = unhex(printf('%016x', calls.call) || ?1)
-             AND max(first_ms, kept_ms) < ?2
-         ORDER BY max(first_ms, kept_ms) LIMIT ?3",
+         WHERE calls.open = 0 AND (?1 IS NULL OR calls.agency = ?1)
+             AND k.document = unhex(printf('%016x%02x', calls.call, ?2))
+             AND max(first_ms, kept_ms) < ?3
+             AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.document = k.document AND ended_ms IS NULL)
+         ORDER BY max(first_ms, kept_ms) LIMIT ?4",
     )?;
     let mut all = Vec::new();
     for compartment in Compartment::ALL {
@@ -59,59 +58,24 @@ pub fn before(
             continue;
         };
         let period_ms = i64::from(days) * DAY_MS;
-        let suffix = format!("{:02x}", compartment as u8);
-        let mut rows = statement.query(params![suffix, until_ms - period_ms, DUE_MAX])?;
+        let mut rows = statement.query(params![
+            agency,
+            compartment as u8,
+            until_ms - period_ms,
+            DUE_MAX
+        ])?;
         while let Some(row) = rows.next()? {
-            let document = document_of(row)?;
-            let (first_ms, kept_ms): (i64, i64) = (row.get(3)?, row.get(4)?);
+            let (first_ms, kept_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
             all.push(Due {
-                document,
-                agency: row.get(1)?,
-                number: row.get(2)?,
+                document: super::document_of(row)?,
+                number: row.get(1)?,
                 first_ms,
-                ends_ms: Some(first_ms.max(kept_ms) + period_ms),
-                hold: hold::of(connection, document)?,
+                ends_ms: first_ms.max(kept_ms) + period_ms,
             });
         }
     }
     all.sort_by_key(|due| due.ends_ms);
     Ok(all)
-}
-
-/// Documents that are on hold, the newest hold first.
-///
-/// # Errors
-/// When the store fails.
-pub fn on_hold(connection: &Connection) -> Result<Vec<Due>, LogError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT document, coalesce(calls.agency, 'center'), coalesce(calls.number, ''),
-             (SELECT received_ms FROM changes AS c WHERE c.document = holds.document ORDER BY seq LIMIT 1),
-             at_ms, by, why
-         FROM holds LEFT JOIN calls ON hex(substr(document, 1, 8)) = printf('%016X', calls.call)
-         WHERE ended_ms IS NULL ORDER BY hold DESC LIMIT ?1",
-    )?;
-    let mut rows = statement.query([DUE_MAX])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(Due {
-            document: document_of(row)?,
-            agency: row.get(1)?,
-            number: row.get(2)?,
-            first_ms: row.get(3)?,
-            ends_ms: None,
-            hold: Some(Hold {
-                at_ms: row.get(4)?,
-                by: row.get(5)?,
-                why: row.get(6)?,
-            }),
-        });
-    }
-    Ok(all)
-}
-
-fn document_of(row: &rusqlite::Row<'_>) -> Result<DocumentId, LogError> {
-    let bytes: Vec<u8> = row.get(0)?;
-    DocumentId::from_bytes(&bytes).map_err(|e| LogError::Store(e.to_string()))
 }
 
 /// Purges what is over, each in a commit of its own, and says how many.
@@ -123,19 +87,12 @@ pub async fn purge_what_is_over(center: &Arc<Center>, now_ms: i64) -> Result<usi
     let over = center
         .log
         .readers()
-        .read(move |connection| before(connection, &config, now_ms));
+        .read(move |connection| before(connection, &config, now_ms, None));
     let mut purged = 0;
     for due in over.await? {
-        if due.hold.is_some() {
-            continue;
-        }
-        let done = center.log.write(move |ledger| {
-            let by = Actor {
-                name: "The center, by itself".into(),
-                ..Actor::of(Role::Operator)
-            };
-            purge::purge(ledger, due.document, &by, "its period is over")
-        });
+        let done = center
+            .log
+            .write(move |ledger| purge::purge(ledger, due.document, None, "its period is over"));
         match done.await {
             Ok(()) => purged += 1,
             // It was put on hold, purged or opened again meanwhile.

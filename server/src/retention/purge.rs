@@ -16,12 +16,14 @@ use rusqlite::{Connection, params};
 
 use crate::audit::{self, Record};
 use crate::log::{Ledger, LogError, reach};
-use crate::policy::{Act, Actor, CENTER, agency_of};
+use crate::policy::{Act, Actor, CENTER};
 use crate::{attachments, search};
 
 /// Most purges that are listed.
-const PURGED_MAX: i64 = 1_000;
+const PURGED_MAX: i64 = 100;
 
+/// Who purges what nobody has kept.
+const BY_ITSELF: &str = "The center, by itself";
 /// What stands where a call's nature stood.
 pub const PURGED_NATURE: &str = "PURGED";
 
@@ -29,30 +31,25 @@ pub const PURGED_NATURE: &str = "PURGED";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purged {
     pub document: DocumentId,
-    /// Whose call it was.
-    pub agency: String,
     pub at_ms: i64,
     pub by: String,
     pub why: String,
 }
 
-/// What was purged, the newest first.
+/// What was purged of this agency's, the newest first.
 ///
 /// # Errors
 /// When the store fails.
-pub fn purged(connection: &Connection) -> Result<Vec<Purged>, LogError> {
+pub fn purged(connection: &Connection, agency: &str) -> Result<Vec<Purged>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT document, at_ms, by, why FROM purges ORDER BY at_ms DESC LIMIT ?1",
+        "SELECT document, at_ms, by, why FROM purges LEFT JOIN calls USING (call)
+         WHERE coalesce(agency, ?2) = ?1 ORDER BY at_ms DESC LIMIT ?3",
     )?;
-    let mut rows = statement.query([PURGED_MAX])?;
+    let mut rows = statement.query(params![agency, CENTER, PURGED_MAX])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let document = DocumentId::from_bytes(&row.get::<_, Vec<u8>>(0)?)
-            .map_err(|e| LogError::Store(e.to_string()))?;
-        let agency = agency_of(connection, document.call)?;
         all.push(Purged {
-            document,
-            agency: agency.unwrap_or_else(|| CENTER.to_owned()),
+            document: super::document_of(row)?,
             at_ms: row.get(1)?,
             by: row.get(2)?,
             why: row.get(3)?,
@@ -61,7 +58,8 @@ pub fn purged(connection: &Connection) -> Result<Vec<Purged>, LogError> {
     Ok(all)
 }
 
-/// Purges a document. Who may is decided before.
+/// Purges a document: for this person, who may is decided before, or by itself when its
+/// period is over.
 ///
 /// # Errors
 /// [`LogError::Unknown`] where there is none, [`LogError::Conflict`] while it is on hold, its
@@ -69,14 +67,14 @@ pub fn purged(connection: &Connection) -> Result<Vec<Purged>, LogError> {
 pub fn purge(
     ledger: &mut Ledger<'_>,
     document: DocumentId,
-    by: &Actor,
+    by: Option<&Actor>,
     why: &str,
 ) -> Result<(), LogError> {
     let (first, last) = reach(ledger.sql(), document)?.ok_or_else(|| LogError::Unknown {
         what: "document",
         id: document.to_string(),
     })?;
-    if super::hold::of(ledger.sql(), document)?.is_some() {
+    if super::hold::is_on(ledger.sql(), document)? {
         return Err(LogError::Conflict(
             "It is on hold: end the hold first.".into(),
         ));
@@ -99,30 +97,30 @@ pub fn purge(
             "Units still have the packet: it is purged when they have it no longer.".into(),
         ));
     }
+    let act = Act::Purge(document.compartment);
+    let record = Record {
+        object: document.to_string(),
+        detail: format!("entries {first} to {last}, their key destroyed: {why}"),
+        ..by.map_or_else(|| Record::of(BY_ITSELF, act), |by| Record::by(by, act))
+    };
     ledger.sql().pragma_update(None, "secure_delete", true)?;
     let forgotten = forget(ledger.sql(), document);
     ledger.sql().pragma_update(None, "secure_delete", "FAST")?;
     forgotten?;
     ledger
         .sql()
-        .prepare_cached("INSERT INTO purges VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached("INSERT INTO purges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             document.to_bytes(),
+            document.call.0.cast_signed(),
             ledger.now_ms(),
-            by.name,
+            record.who,
             why,
             first.cast_signed(),
             last.cast_signed()
         ])?;
     ledger.forgets(document);
-    audit::record(
-        ledger,
-        &Record {
-            object: document.to_string(),
-            detail: format!("entries {first} to {last}, their key destroyed: {why}"),
-            ..Record::by(by, Act::Purge(document.compartment))
-        },
-    )
+    audit::record(ledger, &record)
 }
 
 /// Destroys what there is of a document. A restored log does this too, of what was purged

@@ -57,7 +57,7 @@ fn bench() -> (Bench, CallId, DocumentId) {
 }
 
 fn purge_it(bench: &mut Bench, document: DocumentId) -> Result<(), LogError> {
-    bench.write(move |ledger| purge::purge(ledger, document, &ortega(), "expunged by court"))
+    bench.write(move |ledger| purge::purge(ledger, document, Some(&ortega()), "expunged by court"))
 }
 
 /// Every table's every value that has the needle in it, by table.
@@ -107,6 +107,8 @@ fn a_purged_document_is_nowhere_and_that_it_was_is_on_record() {
 
     purge_it(&mut bench, records).unwrap();
     assert_eq!(tables_with(&bench, "narwhal"), Vec::<String>::new());
+    let wal = bench.folder().join("log.db-wal");
+    assert_eq!(std::fs::metadata(wal).unwrap().len(), 0, "pages of before");
     assert!(bench.read(|c| document(c, records)).is_empty());
     assert_eq!(bench.read(|c| reach(c, records)), None);
     let left: (i64, i64) = bench.read(|c| {
@@ -128,7 +130,7 @@ fn a_purged_document_is_nowhere_and_that_it_was_is_on_record() {
     assert!(matches!(again, Err(LogError::Conflict(_))), "{again:?}");
     let twice = purge_it(&mut bench, records);
     assert!(matches!(twice, Err(LogError::Unknown { .. })), "{twice:?}");
-    let purged = bench.read(purge::purged);
+    let purged = bench.read(|c| purge::purged(c, "pd"));
     assert_eq!(purged.len(), 1);
     assert_eq!(
         (
@@ -147,6 +149,20 @@ fn a_purged_document_is_nowhere_and_that_it_was_is_on_record() {
         detail.ends_with("their key destroyed: expunged by court"),
         "{detail}"
     );
+}
+
+#[test]
+fn what_the_center_purges_by_itself_is_no_persons_act() {
+    let (mut bench, _, records) = bench();
+    bench
+        .write(move |ledger| purge::purge(ledger, records, None, "its period is over"))
+        .unwrap();
+    let (who, agency, policies): (String, Option<String>, Option<String>) = bench.read(|c| {
+        let sql = "SELECT who, agency, policies FROM audit WHERE act = 'purge records'";
+        Ok(c.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+    });
+    assert_eq!((who.as_str(), agency), ("The center, by itself", None));
+    assert!(policies.is_none_or(|policies| policies == "[]"));
 }
 
 #[test]
@@ -192,7 +208,7 @@ fn what_is_on_hold_or_of_an_open_call_is_purged_by_nobody() {
     assert!(matches!(held, Err(LogError::Conflict(_))), "{held:?}");
     assert_eq!(bench.read(|c| document(c, records)).len(), 1);
     assert_eq!(
-        bench.read(due::on_hold)[0].hold.as_ref().unwrap().why,
+        bench.read(|c| hold::in_force(c, "pd"))[0].why,
         "case 26-CF-9"
     );
 
@@ -224,7 +240,10 @@ fn a_period_runs_from_the_first_entry_or_the_last_review_and_by_compartment() {
         ..RetentionConfig::default()
     };
     let at = |bench: &Bench, days: i64| -> Vec<DocumentId> {
-        let found = bench.read(|c| due::before(c, &config, first_ms + days * DAY_MS + 60_000));
+        let until_ms = first_ms + days * DAY_MS + 60_000;
+        let found = bench.read(|c| due::before(c, &config, until_ms, Some("pd")));
+        let elsewhere = bench.read(|c| due::before(c, &config, until_ms, Some("so")));
+        assert_eq!(elsewhere, []);
         found
             .into_iter()
             .map(|Due { document, .. }| document)
@@ -250,6 +269,11 @@ fn a_period_runs_from_the_first_entry_or_the_last_review_and_by_compartment() {
         .unwrap();
     assert_eq!(at(&bench, 14), []);
     assert_eq!(at(&bench, 16), [records]);
+    // What is on hold has no end, and takes nobody's place in the list.
+    bench
+        .write(move |ledger| hold::begin(ledger, records, &ortega(), "case 26-CF-9"))
+        .unwrap();
+    assert_eq!(at(&bench, 16), []);
 }
 
 #[test]

@@ -42,6 +42,10 @@ impl Bench {
         }
     }
 
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn write<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Ledger<'_>) -> Result<T, LogError> + Send + 'static,

@@ -5,25 +5,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use forerunner_tests::simulated::{CENTER, Done, SimulatedCenter};
 use forerunner_tests::{AGENCY, LedgerCopy, config_text, note_texts};
 use mobile_core::{Core, Ticket};
 use packet::{CallId, DocumentId, Entry, EntryId, Note};
-use serde_json::{Value, json};
-use server::accept::Listener;
+use serde_json::json;
 use server::center::Center;
-use server::config::Config;
 use server::log::{LogError, document};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use turmoil::net::{TcpListener, TcpStream};
 
 use crate::officer;
 
-pub(crate) const CENTER: &str = "center";
 pub(crate) const OFFICER: &str = "officer";
 const DISPATCH: &str = "dispatch";
-pub(crate) const SYNC_PORT: u16 = 8443;
-const CONSOLE_PORT: u16 = 8080;
 
 /// What a step of the simulation is.
 const TICK: Duration = Duration::from_millis(10);
@@ -93,7 +87,6 @@ impl Story {
 /// What the hosts share, as if somebody stood beside all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    pub(crate) center: Option<Arc<Center>>,
     pub(crate) core: Option<Core>,
     pub(crate) ticket: Option<Ticket>,
     /// Texts of notes that somebody was told are kept.
@@ -103,32 +96,12 @@ pub(crate) struct Shared {
 
 pub(crate) type Beside = Arc<Mutex<Shared>>;
 
-pub(crate) type Done = Result<(), Box<dyn std::error::Error>>;
-
 #[derive(Debug)]
 pub(crate) struct World {
     seed: u64,
+    center: SimulatedCenter,
     beside: Beside,
     dir: TempDir,
-}
-
-/// turmoil's listener, as the center takes connections.
-struct SimulatedListener(TcpListener);
-
-impl Listener for SimulatedListener {
-    type Stream = TcpStream;
-
-    async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr)> {
-        self.0.accept().await
-    }
-
-    fn prepare(_: &TcpStream) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
 }
 
 impl World {
@@ -139,6 +112,7 @@ impl World {
         std::fs::write(dir.path().join("center.toml"), text).unwrap();
         Self {
             seed,
+            center: SimulatedCenter::default(),
             beside: Beside::default(),
             dir,
         }
@@ -159,8 +133,8 @@ impl World {
             .max_message_latency(Duration::from_millis(80))
             .tcp_capacity(4_096)
             .build();
-        let (beside, config) = (self.beside.clone(), self.path("center.toml"));
-        sim.host(CENTER, move || serve(beside.clone(), config.clone()));
+        let (center, config) = (self.center.clone(), self.path("center.toml"));
+        sim.host(CENTER, move || center.clone().serve(config.clone()));
         let (beside, folder) = (self.beside.clone(), self.path("device"));
         let seed = self.seed;
         sim.host(OFFICER, move || {
@@ -169,6 +143,7 @@ impl World {
         sim.client(
             DISPATCH,
             dispatch(
+                self.center.clone(),
                 self.beside.clone(),
                 story.writing,
                 story.cut_catch_up,
@@ -191,10 +166,10 @@ impl World {
             for (_, fault) in well_again.extract_if(.., |(at, _)| *at <= now) {
                 end(&mut sim, fault);
             }
-            self.wait_for_the_log(&threads);
+            self.center.wait_for_the_log(&threads);
         }
-        let mut beside = self.beside.lock().unwrap();
-        (beside.center, beside.core) = (None, None);
+        self.center.forget();
+        self.beside.lock().unwrap().core = None;
     }
 
     fn begin(&self, sim: &mut turmoil::Sim<'_>, fault: Fault) {
@@ -206,22 +181,13 @@ impl World {
             }
             Fault::Far => sim.set_link_latency(CENTER, OFFICER, Duration::from_secs(1)),
             Fault::CenterCrash => {
-                self.beside.lock().unwrap().center = None;
+                self.center.forget();
                 sim.crash(CENTER);
             }
             Fault::OfficerCrash => {
                 self.beside.lock().unwrap().core = None;
                 sim.crash(OFFICER);
             }
-        }
-    }
-
-    /// What was given to the log's thread is done before simulated time goes on.
-    fn wait_for_the_log(&self, threads: &tokio::runtime::Runtime) {
-        let center = self.beside.lock().unwrap().center.clone();
-        if let Some(center) = center {
-            let nothing = center.log.write(|_| Ok::<(), LogError>(()));
-            threads.block_on(nothing).unwrap();
         }
     }
 
@@ -269,51 +235,41 @@ fn end(sim: &mut turmoil::Sim<'_>, fault: Fault) {
     }
 }
 
-/// The center's host.
-async fn serve(beside: Beside, config: PathBuf) -> Done {
-    let listen = async |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
-    let sync = SimulatedListener(listen(SYNC_PORT).await?);
-    let console = SimulatedListener(listen(CONSOLE_PORT).await?);
-    // No center yet whose log's thread could be waited for: a blocking task holds the clock.
-    let (starting, started) = std::sync::mpsc::channel::<()>();
-    tokio::task::spawn_blocking(move || started.recv());
-    let running = Center::start_on(Config::read(&config)?, sync, console).await?;
-    drop(starting);
-    beside.lock().unwrap().center = Some(running.center.clone());
-    // Until it crashes, or the simulation is over.
-    std::future::pending().await
-}
-
 /// Dispatch, an analyst, and whoever looks at both ends in the end.
-async fn dispatch(beside: Beside, writing: Duration, cut_catch_up: bool, seed: u64) -> Done {
+async fn dispatch(
+    center: SimulatedCenter,
+    beside: Beside,
+    writing: Duration,
+    cut_catch_up: bool,
+    seed: u64,
+) -> Done {
     let report = json!({
         "agency": AGENCY, "number": "26-1", "nature": "TRESPASS",
         "location": "400 W STATE ST", "units": ["1A1"],
     });
-    let call: CallId = post(&beside, "/v1/calls", &report, "id").await.parse()?;
+    let call: CallId = center.post("/v1/calls", &report, "id").await.parse()?;
     let label = json!({"agency": AGENCY, "label": "MDT"});
-    let ticket = post(&beside, "/v1/enrolment-codes", &label, "ticket").await;
+    let ticket = center.post("/v1/enrolment-codes", &label, "ticket").await;
     beside.lock().unwrap().ticket = Some(ticket.parse()?);
     let mut random = fastrand::Rng::with_seed(seed);
     for n in 0_u64.. {
         if turmoil::sim_elapsed().unwrap() > writing {
             break;
         }
-        note(&beside, call, format!("analyst note {n}")).await;
+        note(&center, &beside, call, format!("analyst note {n}")).await;
         tokio::time::sleep(Duration::from_millis(random.u64(..PACE_MS_MAX))).await;
     }
     if cut_catch_up {
-        cut_in_the_middle(&beside, call).await;
+        cut_in_the_middle(&center, &beside, call).await;
     }
     beside.lock().unwrap().silence = true;
-    agree(&beside, call).await;
+    agree(&center, &beside, call).await;
     Ok(())
 }
 
 /// An analyst's note, if the center is there to take it.
-async fn note(beside: &Beside, call: CallId, text: String) {
-    let center = beside.lock().unwrap().center.clone();
-    let Some(center) = center else {
+async fn note(center: &SimulatedCenter, beside: &Beside, call: CallId, text: String) {
+    let Some(center) = center.running() else {
         return;
     };
     let by = "an analyst".to_owned();
@@ -326,7 +282,7 @@ async fn note(beside: &Beside, call: CallId, text: String) {
     }
 }
 
-async fn cut_in_the_middle(beside: &Beside, call: CallId) {
+async fn cut_in_the_middle(center: &SimulatedCenter, beside: &Beside, call: CallId) {
     // None before the device has the packet.
     let here = async || {
         let core = beside.lock().unwrap().core.clone()?;
@@ -340,7 +296,7 @@ async fn cut_in_the_middle(beside: &Beside, call: CallId) {
     }
     turmoil::partition(CENTER, OFFICER);
     for n in 0..CATCH_UP_NOTES {
-        note(beside, call, format!("analyst missed {n}")).await;
+        note(center, beside, call, format!("analyst missed {n}")).await;
     }
     tokio::time::sleep(SILENCE).await;
     assert_eq!(here().await, Some(0));
@@ -358,14 +314,11 @@ async fn cut_in_the_middle(beside: &Beside, call: CallId) {
 }
 
 /// Waits until nothing is unsent and the device has what the log has.
-async fn agree(beside: &Beside, call: CallId) {
+async fn agree(center: &SimulatedCenter, beside: &Beside, call: CallId) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
-        let (center, core) = {
-            let beside = beside.lock().unwrap();
-            (beside.center.clone(), beside.core.clone())
-        };
-        let (Some(center), Some(core)) = (center, core) else {
+        let core = beside.lock().unwrap().core.clone();
+        let (Some(center), Some(core)) = (center.running(), core) else {
             continue;
         };
         if core.outbox_len().await.unwrap() > 0 {
@@ -397,38 +350,4 @@ async fn logged(center: &Center, call: CallId) -> Vec<(u64, DocumentId, EntryId)
         Ok::<_, LogError>(all)
     };
     center.log.readers().read(read).await.unwrap()
-}
-
-/// Asks until the answer has this field.
-async fn post(beside: &Beside, path: &str, body: &Value, field: &str) -> String {
-    loop {
-        let token = beside
-            .lock()
-            .unwrap()
-            .center
-            .as_ref()
-            .map(|center| center.token.clone());
-        if let Some(token) = token
-            && let Ok(answer) = ask(path, &token, body).await
-            && let Some(text) = answer[field].as_str()
-        {
-            return text.to_owned();
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-async fn ask(path: &str, token: &str, body: &Value) -> std::io::Result<Value> {
-    let body = body.to_string();
-    let mut stream = TcpStream::connect((CENTER, CONSOLE_PORT)).await?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {CENTER}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok(serde_json::from_str(body).unwrap_or(Value::Null))
 }

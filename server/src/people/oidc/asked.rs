@@ -14,70 +14,104 @@ use super::Wanted;
 
 /// How long a person may take at the provider.
 pub(super) const ASKED_MS_MAX: i64 = 10 * 60 * 1_000;
-/// Most people who are there at a time; then the first who went is forgotten …
+/// Most who are there at a time; then the first who went is forgotten.
 const ASKED_MAX: usize = 4_096;
-/// … and most from one address, whose own first it then is: one who asks again and again
-/// puts nobody else out. Behind a proxy all have one.
-const ASKED_FROM_MAX: usize = 512;
 /// How long an officer who is back from the provider may take to sign on.
 pub(super) const PROOF_MS_MAX: i64 = 5 * 60 * 1_000;
 
 /// Who began, and alone may go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Asker {
-    /// The hash of the secret in its cookie.
-    Browser(Vec<u8>),
-    Device(DeviceNumber),
+pub(super) trait Asker {
+    /// Most who are there at a time and crowd each other; then it is their own first who is
+    /// forgotten: one who asks again and again puts nobody else out.
+    const CROWD_MAX: usize;
+
+    fn crowds(&self, other: &Self) -> bool;
 }
 
-pub(super) struct Asked {
+pub(super) struct Browser {
+    /// The hash of the secret in its cookie.
+    pub(super) secret: Vec<u8>,
+    pub(super) from: Option<IpAddr>,
+    pub(super) wanted: Wanted,
+}
+
+impl Asker for Browser {
+    /// Behind a proxy all have one address.
+    const CROWD_MAX: usize = 512;
+
+    fn crowds(&self, other: &Self) -> bool {
+        self.from == other.from
+    }
+}
+
+pub(super) struct Device {
+    pub(super) number: DeviceNumber,
+    /// On which the shift is to be.
+    pub(super) unit: String,
+}
+
+impl Asker for Device {
+    /// It asks one thing at a time.
+    const CROWD_MAX: usize = 1;
+
+    fn crowds(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+pub(super) struct Asked<A> {
     pub(super) expires_ms: i64,
     pub(super) agency: String,
     pub(super) redirect: String,
     pub(super) verifier: PkceCodeVerifier,
     pub(super) nonce: Nonce,
-    pub(super) asker: Asker,
-    pub(super) from: Option<IpAddr>,
-    pub(super) wanted: Wanted,
+    pub(super) by: A,
 }
 
 /// By the state that they bring back.
-#[derive(Default)]
-pub(super) struct Waiting(Mutex<HashMap<String, Asked>>);
+pub(super) struct Waiting<A>(Mutex<HashMap<String, Asked<A>>>);
 
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Asked>> {
+impl<A> Default for Waiting<A> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<A: Asker> Waiting<A> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Asked<A>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, state: String, asked: Asked, now_ms: i64) {
+    pub(super) fn put(&self, state: String, asked: Asked<A>, now_ms: i64) {
         let mut waiting = self.lock();
         waiting.retain(|_, before| before.expires_ms > now_ms);
-        match asked.asker {
-            // A device asks one thing at a time.
-            Asker::Device(_) => waiting.retain(|_, before| before.asker != asked.asker),
-            Asker::Browser(_) => {
-                let from = asked.from;
-                forget_first(&mut waiting, ASKED_FROM_MAX, |before| {
-                    matches!(before.asker, Asker::Browser(_)) && before.from == from
-                });
-            }
-        }
+        forget_first(&mut waiting, A::CROWD_MAX, |before| {
+            asked.by.crowds(&before.by)
+        });
         forget_first(&mut waiting, ASKED_MAX, |_| true);
         waiting.insert(state, asked);
     }
 
     /// Takes it away, for who began it: whoever brings a state of another's spends nothing.
-    pub(super) fn take(&self, state: &str, asker: &Asker, now_ms: i64) -> Option<Asked> {
+    pub(super) fn take(
+        &self,
+        state: &str,
+        is_mine: impl FnOnce(&A) -> bool,
+        now_ms: i64,
+    ) -> Option<Asked<A>> {
         let mut waiting = self.lock();
-        waiting.get(state).filter(|asked| asked.asker == *asker)?;
+        waiting.get(state).filter(|asked| is_mine(&asked.by))?;
         let asked = waiting.remove(state);
         asked.filter(|asked| asked.expires_ms > now_ms)
     }
 }
 
 /// Makes room for one more among these.
-fn forget_first(waiting: &mut HashMap<String, Asked>, max: usize, among: impl Fn(&Asked) -> bool) {
+fn forget_first<A>(
+    waiting: &mut HashMap<String, Asked<A>>,
+    max: usize,
+    among: impl Fn(&Asked<A>) -> bool,
+) {
     let these = || waiting.iter().filter(|(_, asked)| among(asked));
     if these().count() < max {
         return;
@@ -133,34 +167,40 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn asked(by: Asker, from: [u8; 4], at_ms: i64) -> Asked {
+    fn asked<A>(by: A, at_ms: i64) -> Asked<A> {
         Asked {
             expires_ms: at_ms + ASKED_MS_MAX,
             agency: "pd".into(),
             redirect: String::new(),
             verifier: PkceCodeVerifier::new("x".repeat(43)),
             nonce: Nonce::new_random(),
-            asker: by,
+            by,
+        }
+    }
+
+    fn browser(number: usize, from: [u8; 4]) -> Browser {
+        Browser {
+            secret: number.to_be_bytes().into(),
             from: Some(from.into()),
             wanted: Wanted::SignIn { to: "/".into() },
         }
     }
 
-    fn browser(number: usize) -> Asker {
-        Asker::Browser(number.to_be_bytes().into())
+    fn is(number: usize) -> impl Fn(&Browser) -> bool {
+        move |browser| browser.secret == number.to_be_bytes()
     }
 
     #[test]
     fn one_who_asks_again_and_again_puts_nobody_else_out() {
         let waiting = Waiting::default();
-        waiting.put("hers".into(), asked(browser(0), [10, 0, 0, 1], 0), 0);
+        waiting.put("hers".into(), asked(browser(0, [10, 0, 0, 1]), 0), 0);
         for number in 1..=2 * ASKED_MAX {
             let at_ms = i64::try_from(number).unwrap();
-            let one = asked(browser(number), [10, 0, 0, 2], at_ms);
+            let one = asked(browser(number, [10, 0, 0, 2]), at_ms);
             waiting.put(number.to_string(), one, at_ms);
         }
-        assert!(waiting.lock().len() <= ASKED_FROM_MAX + 1);
-        assert!(waiting.take("hers", &browser(0), 1).is_some());
+        assert!(waiting.lock().len() <= Browser::CROWD_MAX + 1);
+        assert!(waiting.take("hers", is(0), 1).is_some());
     }
 
     #[test]
@@ -168,7 +208,7 @@ mod tests {
         let waiting = Waiting::default();
         for number in 0..=ASKED_MAX {
             let [.., a, b] = number.to_be_bytes();
-            let one = asked(browser(number), [10, 0, a, b], 0);
+            let one = asked(browser(number, [10, 0, a, b]), 0);
             waiting.put(number.to_string(), one, 0);
         }
         assert_eq!(waiting.lock().len(), ASKED_MAX);
@@ -177,15 +217,19 @@ mod tests {
     #[test]
     fn a_device_asks_one_thing_at_a_time() {
         let waiting = Waiting::default();
-        let device = |number| Asker::Device(DeviceNumber(number));
-        waiting.put("first".into(), asked(device(7), [10, 0, 0, 1], 0), 0);
-        waiting.put("other's".into(), asked(device(8), [10, 0, 0, 1], 0), 0);
-        waiting.put("second".into(), asked(device(7), [10, 0, 0, 1], 1), 1);
-        assert!(waiting.take("first", &device(7), 2).is_none());
-        assert!(waiting.take("other's", &device(7), 2).is_none());
-        assert!(waiting.take("other's", &device(8), 2).is_some());
-        assert!(waiting.take("second", &device(7), 2).is_some());
-        assert!(waiting.take("second", &device(7), 2).is_none(), "once");
+        let device = |number| Device {
+            number: DeviceNumber(number),
+            unit: "1A1".into(),
+        };
+        let is = |number| move |device: &Device| device.number == DeviceNumber(number);
+        waiting.put("first".into(), asked(device(7), 0), 0);
+        waiting.put("other's".into(), asked(device(8), 0), 0);
+        waiting.put("second".into(), asked(device(7), 1), 1);
+        assert!(waiting.take("first", is(7), 2).is_none());
+        assert!(waiting.take("other's", is(7), 2).is_none());
+        assert!(waiting.take("other's", is(8), 2).is_some());
+        assert!(waiting.take("second", is(7), 2).is_some());
+        assert!(waiting.take("second", is(7), 2).is_none(), "once");
     }
 
     #[test]

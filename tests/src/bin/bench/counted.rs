@@ -33,19 +33,35 @@ impl Traffic {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Counted<S> {
-    inner: S,
-    traffic: Arc<Traffic>,
+/// What is told how much has crossed.
+pub(crate) trait Meter: Unpin {
+    fn up(&self, bytes: usize);
+    fn down(&self, bytes: usize);
 }
 
-impl<S> Counted<S> {
-    pub(crate) fn new(inner: S, traffic: Arc<Traffic>) -> Self {
-        Self { inner, traffic }
+impl Meter for Arc<Traffic> {
+    fn up(&self, bytes: usize) {
+        self.add_up(bytes);
+    }
+
+    fn down(&self, bytes: usize) {
+        self.add_down(bytes);
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+#[derive(Debug)]
+pub(crate) struct Counted<S, M = Arc<Traffic>> {
+    inner: S,
+    meter: M,
+}
+
+impl<S, M: Meter> Counted<S, M> {
+    pub(crate) fn new(inner: S, meter: M) -> Self {
+        Self { inner, meter }
+    }
+}
+
+impl<S: AsyncRead + Unpin, M: Meter> AsyncRead for Counted<S, M> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -53,12 +69,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.traffic.add_down(buf.filled().len() - before);
+        self.meter.down(buf.filled().len() - before);
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin, M: Meter> AsyncWrite for Counted<S, M> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -66,7 +82,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
         if let Poll::Ready(Ok(bytes)) = &polled {
-            self.traffic.add_up(*bytes);
+            self.meter.up(*bytes);
         }
         polled
     }

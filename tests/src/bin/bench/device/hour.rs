@@ -11,31 +11,27 @@
 //! anything crosses, as LTE's inactivity timer commonly has it).
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use forerunner_tests::simulated::{
+    CENTER, Done, SYNC_PORT, SimulatedCenter, SimulatedClock, SimulatedNetwork,
+};
 use forerunner_tests::{AGENCY, config_text, note_texts};
 use futures_util::{SinkExt, StreamExt};
 use mobile_core::identity::FileKeyStore;
-use mobile_core::network::{Connecting, Connection, Connector, NetError};
-use mobile_core::{BootClock, Core, LinkState, Metrics, Options, TracingLogger};
+use mobile_core::{Core, LinkState, Metrics, Options, TracingLogger};
 use packet::{CallId, Entry, Note};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use serde_json::{Value, json};
-use server::accept::Listener;
-use server::center::Center;
-use server::config::Config;
-use server::log::LogError;
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::counted::{Counted, Meter};
 use crate::row::Row;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -52,13 +48,8 @@ const SEGMENT_BYTES: usize = 1_400;
 /// How long a radio stays on after anything has crossed.
 const TAIL: Duration = Duration::from_secs(10);
 
-const CENTER: &str = "center";
-const SYNC_PORT: u16 = 8_443;
-const CONSOLE_PORT: u16 = 8_080;
 const NOTE: &str =
     "white pickup seen northbound on 27th from the alley behind the store, two in it, no plate yet";
-
-type Done = Result<(), Box<dyn std::error::Error>>;
 
 /// What crossed, and when.
 #[derive(Debug, Default, Clone)]
@@ -70,54 +61,18 @@ struct Crossed {
 
 type Wire = Arc<Mutex<Crossed>>;
 
-struct Recorded<S> {
-    inner: S,
-    wire: Wire,
-}
-
-impl<S> Recorded<S> {
-    fn note(&self, bytes: usize) {
+impl Meter for Wire {
+    fn up(&self, bytes: usize) {
         if bytes > 0 {
-            let mut wire = self.wire.lock().unwrap();
-            wire.bytes += bytes as u64;
-            wire.segments += bytes.div_ceil(SEGMENT_BYTES) as u64;
-            wire.moments.extend(turmoil::sim_elapsed());
+            let mut crossed = self.lock().unwrap();
+            crossed.bytes += bytes as u64;
+            crossed.segments += bytes.div_ceil(SEGMENT_BYTES) as u64;
+            crossed.moments.extend(turmoil::sim_elapsed());
         }
     }
-}
 
-impl<S: AsyncRead + Unpin> AsyncRead for Recorded<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.note(buf.filled().len() - before);
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Recorded<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if let Poll::Ready(Ok(bytes)) = &polled {
-            self.note(*bytes);
-        }
-        polled
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn down(&self, bytes: usize) {
+        self.up(bytes);
     }
 }
 
@@ -215,67 +170,9 @@ fn simulation() -> turmoil::Sim<'static> {
 
 // --- ours
 
-/// Simulated time since the process started; the machine's wall clock, by which
-/// certificates end.
-#[derive(Debug)]
-struct SimulatedClock(Instant);
-
-impl BootClock for SimulatedClock {
-    fn now_ms(&self) -> u64 {
-        self.0.elapsed().as_millis().try_into().unwrap()
-    }
-
-    fn wall_ms(&self) -> i64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        since_1970.as_millis().try_into().unwrap()
-    }
-}
-
-struct SimulatedNetwork(Wire);
-
-impl std::fmt::Debug for SimulatedNetwork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SimulatedNetwork")
-    }
-}
-
-impl Connector for SimulatedNetwork {
-    fn connect<'a>(&'a self, _: &'a str, tls: Arc<ClientConfig>) -> Connecting<'a> {
-        Box::pin(async move {
-            let inner = TcpStream::connect((CENTER, SYNC_PORT)).await;
-            let inner = inner.map_err(NetError::Connect)?;
-            let wire = self.0.clone();
-            let connector = tokio_rustls::TlsConnector::from(tls);
-            let stream =
-                connector.connect("localhost".try_into().unwrap(), Recorded { inner, wire });
-            let stream = stream.await.map_err(NetError::Connect)?;
-            Ok(Box::new(stream) as Box<dyn Connection>)
-        })
-    }
-}
-
-struct SimulatedListener(TcpListener);
-
-impl Listener for SimulatedListener {
-    type Stream = TcpStream;
-
-    async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr)> {
-        self.0.accept().await
-    }
-
-    fn prepare(_: &TcpStream) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
 /// What the hosts share, as if somebody stood beside all of them.
 #[derive(Default)]
 struct Shared {
-    center: Option<Arc<Center>>,
     ticket: Option<(String, CallId)>,
     hour: Option<Hour>,
 }
@@ -288,99 +185,49 @@ fn forerunner(changes: u64) -> Hour {
     let text = config_text(&dir.path().join("data"), any, any);
     let config = dir.path().join("center.toml");
     std::fs::write(&config, text).unwrap();
-    let beside = Beside::default();
+    let (center, beside) = (SimulatedCenter::default(), Beside::default());
     let mut sim = simulation();
-    let at_center = beside.clone();
-    sim.host(CENTER, move || serve(at_center.clone(), config.clone()));
-    sim.client("dispatch", dispatch(beside.clone()));
-    sim.client("officer", officer(beside.clone(), dir, changes));
+    let at_center = center.clone();
+    sim.host(CENTER, move || at_center.clone().serve(config.clone()));
+    sim.client("dispatch", dispatch(center.clone(), beside.clone()));
+    let officer = officer(center.clone(), beside.clone(), dir, changes);
+    sim.client("officer", officer);
     let threads = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     while !sim.step().unwrap() {
-        // What was given to the log's thread is done before simulated time goes on.
-        let center = beside.lock().unwrap().center.clone();
-        if let Some(center) = center {
-            threads
-                .block_on(center.log.write(|_| Ok::<(), LogError>(())))
-                .unwrap();
-        }
+        center.wait_for_the_log(&threads);
     }
     let hour = beside.lock().unwrap().hour.take();
     hour.expect("the hour is over")
 }
 
-async fn serve(beside: Beside, config: PathBuf) -> Done {
-    let listen = async |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
-    let sync = SimulatedListener(listen(SYNC_PORT).await?);
-    let console = SimulatedListener(listen(CONSOLE_PORT).await?);
-    // No center yet whose log's thread could be waited for: a blocking task holds the clock.
-    let (starting, started) = std::sync::mpsc::channel::<()>();
-    tokio::task::spawn_blocking(move || started.recv());
-    let running = Center::start_on(Config::read(&config)?, sync, console).await?;
-    drop(starting);
-    beside.lock().unwrap().center = Some(running.center.clone());
-    std::future::pending().await
-}
-
-async fn dispatch(beside: Beside) -> Done {
+async fn dispatch(center: SimulatedCenter, beside: Beside) -> Done {
     let report = json!({
         "agency": AGENCY, "number": "26-1", "nature": "TRESPASS",
         "location": "400 W STATE ST", "units": ["1A1"],
     });
-    let call = post(&beside, "/v1/calls", &report, "id").await.parse()?;
+    let call = center.post("/v1/calls", &report, "id").await.parse()?;
     let label = json!({"agency": AGENCY, "label": "Phone"});
-    let ticket = post(&beside, "/v1/enrolment-codes", &label, "ticket").await;
+    let ticket = center.post("/v1/enrolment-codes", &label, "ticket").await;
     beside.lock().unwrap().ticket = Some((ticket, call));
     Ok(())
 }
 
-/// Asks until the answer has this field.
-async fn post(beside: &Beside, path: &str, body: &Value, field: &str) -> String {
-    loop {
-        tokio::time::sleep(LOOK_AGAIN).await;
-        let token = beside
-            .lock()
-            .unwrap()
-            .center
-            .as_ref()
-            .map(|center| center.token.clone());
-        if let Some(token) = token
-            && let Ok(answer) = ask(path, &token, body).await
-            && let Some(text) = answer[field].as_str()
-        {
-            return text.to_owned();
-        }
-    }
-}
-
-async fn ask(path: &str, token: &str, body: &Value) -> std::io::Result<Value> {
-    let body = body.to_string();
-    let mut stream = TcpStream::connect((CENTER, CONSOLE_PORT)).await?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {CENTER}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok(serde_json::from_str(body).unwrap_or(Value::Null))
-}
-
 /// The phone: its session, and whoever measures it.
-async fn officer(beside: Beside, dir: TempDir, changes: u64) -> Done {
+async fn officer(center: SimulatedCenter, beside: Beside, dir: TempDir, changes: u64) -> Done {
     let folder = dir.path().join("device");
     let wire = Wire::default();
     let options = Options {
         directory: folder.clone(),
         keys: Arc::new(FileKeyStore::open(&folder.join("keys"))?),
         signer: None,
-        clock: Arc::new(SimulatedClock(Instant::now())),
+        clock: Arc::new(SimulatedClock::start()),
         log: Arc::new(TracingLogger),
     };
-    let core = Core::open_with(options, Arc::new(SimulatedNetwork(wire.clone())))?.core;
+    let counted = wire.clone();
+    let network = SimulatedNetwork(move |socket| Counted::new(socket, counted.clone()));
+    let core = Core::open_with(options, Arc::new(network))?.core;
     let (ticket, call) = loop {
         tokio::time::sleep(LOOK_AGAIN).await;
         if let Some(ticket) = beside.lock().unwrap().ticket.clone() {
@@ -396,7 +243,7 @@ async fn officer(beside: Beside, dir: TempDir, changes: u64) -> Done {
     tokio::time::sleep(SETTLED).await;
     let before = (wire.lock().unwrap().clone(), core.metrics());
     for n in 0..changes {
-        analyst(&beside, call, n).await;
+        analyst(&center, call, n).await;
         tokio::time::sleep(HOUR / u32::try_from(changes).unwrap()).await;
     }
     if changes == 0 {
@@ -418,8 +265,8 @@ async fn officer(beside: Beside, dir: TempDir, changes: u64) -> Done {
     Ok(())
 }
 
-async fn analyst(beside: &Beside, call: CallId, n: u64) {
-    let center = beside.lock().unwrap().center.clone().unwrap();
+async fn analyst(center: &SimulatedCenter, call: CallId, n: u64) {
+    let center = center.running().unwrap();
     let note = Note {
         text: format!("{NOTE} {n}"),
         by: "an analyst".into(),
@@ -465,12 +312,12 @@ fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 async fn connected(
     tls: &Arc<ClientConfig>,
     wire: &Wire,
-) -> std::io::Result<tokio_rustls::client::TlsStream<Recorded<TcpStream>>> {
+) -> std::io::Result<tokio_rustls::client::TlsStream<Counted<TcpStream, Wire>>> {
     let inner = TcpStream::connect((CENTER, SYNC_PORT)).await?;
     let wire = wire.clone();
     let connector = tokio_rustls::TlsConnector::from(tls.clone());
     connector
-        .connect("localhost".try_into().unwrap(), Recorded { inner, wire })
+        .connect("localhost".try_into().unwrap(), Counted::new(inner, wire))
         .await
 }
 
