@@ -311,3 +311,74 @@ impl Desk {
 pub(super) fn incarnation_issuer(incarnation: u64) -> u32 {
     u32::try_from(incarnation & 0x7fff_ffff).unwrap_or_default() | 1 << 31
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc;
+
+    use packet::{CallId, Compartment, DocumentId};
+
+    use super::*;
+    use crate::search::tests::{desk, note};
+
+    const GROUP: usize = 5;
+
+    /// Where a full disk strikes first is chance: in a change, in the index, or in the
+    /// statement that only begins or ends a piece of work. So notes are of many lengths, and
+    /// for each there is a page more of room every time, until all of a group fits.
+    #[test]
+    fn on_a_full_disk_who_hears_yes_is_in_the_log_and_nobody_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(&folder);
+        let call = DocumentId::new(CallId::new(Author::Center(7), 1), Compartment::Call);
+        let mut refused = 0;
+        for words in 1..=100 {
+            for room in 0.. {
+                let before = head_of(&desk);
+                desk.commit([room_for(room)]);
+                let (answers, answered) = mpsc::channel();
+                desk.commit((0..GROUP).map(|number| {
+                    // Words that no other note has: the index needs room for each.
+                    let word = |n| format!("w{words}x{room}x{number}x{n}");
+                    let text = (0..words).map(word).collect::<Vec<_>>().join(" ");
+                    let answers = answers.clone();
+                    Task::new(
+                        move |ledger| ledger.append(call, note(&text)),
+                        move |result| answers.send(result).unwrap(),
+                    )
+                }));
+                desk.commit([room_for(1 << 30)]);
+
+                drop(answers);
+                let answers: Vec<_> = answered.iter().collect();
+                assert_eq!(answers.len(), GROUP);
+                let said: Vec<u64> = answers.iter().flatten().map(|note| note.seq).collect();
+                let logged: Vec<u64> = (before + 1..=head_of(&desk)).collect();
+                assert_eq!(said, logged, "{words} words, {room} pages: {answers:?}");
+                if said.len() == GROUP {
+                    break;
+                }
+                refused += GROUP - said.len();
+            }
+        }
+        assert!(refused > 0, "the disk was never full");
+    }
+
+    /// The disk has so many pages left.
+    fn room_for(pages: i64) -> Task {
+        let limit = move |ledger: &mut Ledger<'_>| {
+            let count: i64 = ledger
+                .sql()
+                .query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            let limit = format!("PRAGMA max_page_count = {}", count + pages);
+            ledger.sql().query_row(&limit, [], |_| Ok(()))?;
+            Ok(())
+        };
+        Task::new(limit, |limited: Result<(), LogError>| limited.unwrap())
+    }
+
+    fn head_of(desk: &Desk) -> u64 {
+        desk.readers().read_blocking(ledger::head).unwrap()
+    }
+}

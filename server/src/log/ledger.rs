@@ -122,8 +122,6 @@ pub struct Ledger<'a> {
     happenings: Vec<Happening>,
     /// Documents that the work at hand has touched.
     touched: Vec<DocumentId>,
-    /// The transaction is gone: SQLite takes all of it back when the disk is full.
-    lost: bool,
     /// From where the work at hand was asked for.
     came_from: Option<String>,
     /// Something was purged.
@@ -181,7 +179,6 @@ impl<'a> Ledger<'a> {
             head,
             happenings: Vec::new(),
             touched: Vec::new(),
-            lost: false,
             came_from: None,
             purged: false,
         })
@@ -192,13 +189,20 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// When there is nothing left to commit.
     pub(super) fn finish(self) -> Result<Done, LogError> {
-        if self.lost {
+        if self.is_lost() {
             return Err(LogError::Full);
         }
         Ok(Done {
             happenings: self.happenings,
             purged: self.purged,
         })
+    }
+
+    /// The transaction is gone: SQLite takes all of it back when the disk is full. Any
+    /// statement can find that out, one that only opens or closes a savepoint too: before
+    /// it the full-text index writes what it has gathered.
+    fn is_lost(&self) -> bool {
+        self.transaction.is_autocommit()
     }
 
     /// Runs one piece of work; an error takes back all that it did. After a full disk that
@@ -208,20 +212,19 @@ impl<'a> Ledger<'a> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        if self.lost {
+        if self.is_lost() {
             return Err(LogError::Full.into());
         }
         let (head, happened) = (self.head, self.happenings.len());
         self.touched.clear();
         self.run("SAVEPOINT work")?;
-        let worked = work(self);
-        self.lost = self.transaction.is_autocommit();
+        let worked = work(self).and_then(|value| {
+            self.run("RELEASE work")?;
+            Ok(value)
+        });
         match worked {
-            _ if self.lost => Err(LogError::Full.into()),
-            Ok(value) => {
-                self.run("RELEASE work")?;
-                Ok(value)
-            }
+            _ if self.is_lost() => Err(LogError::Full.into()),
+            Ok(value) => Ok(value),
             Err(error) => {
                 self.head = head;
                 self.happenings.truncate(happened);

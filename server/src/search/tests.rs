@@ -102,7 +102,7 @@ impl Bench {
     }
 }
 
-fn desk(folder: &TempDir) -> Desk {
+pub(crate) fn desk(folder: &TempDir) -> Desk {
     let options = LogOptions {
         center: CenterId([1; 16]),
         store_key: [2; 32],
