@@ -40,7 +40,7 @@ use crate::center::Center;
 use crate::doors::{Doors, delete, get, post, put};
 use crate::hot_list::file::FILE_BYTES_MAX;
 use crate::intake::report::BODY_BYTES_MAX;
-use crate::policy::{Act, Actor, On, Role, agency_of};
+use crate::policy::{Act, Actor, On, Role, Who, agency_of};
 use crate::problem::Problem;
 
 /// Largest body of a route that takes no call.
@@ -241,7 +241,7 @@ pub(crate) async fn find_call(
         .readers()
         .read(move |connection| agency_of(connection, call))
         .await?;
-    let who = center.policies.who(actor);
+    let who = Who::from(actor);
     let may = |agency: &str| center.policies.decide(&who, act, On::call(act, agency));
     if agency.is_some_and(|agency| may(&agency)) {
         return Ok(Some(call));

@@ -38,6 +38,9 @@ pub mod unkept;
 pub mod verify;
 pub mod witness;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use packet::DeviceNumber;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -46,8 +49,8 @@ pub use subjects::Subject;
 pub use unkept::Unkept;
 
 use crate::log::{Ledger, LogError};
-use crate::policy::{Act, Actor, CENTER, On};
-use crate::receipts::Carriers;
+use crate::policy::{Act, Actor, CENTER, On, Who};
+use crate::receipts::{Carrier, Rows};
 use entry::GivenTo;
 
 /// Longest detail of an entry, and reason, in characters.
@@ -77,7 +80,7 @@ pub struct Record {
     pub reason: Option<String>,
     /// Who asked: the entry says by which policies that was decided, and which agency got what
     /// is another's. `None`: nobody did, or it is told apart.
-    pub asker: Option<Actor>,
+    pub asker: Option<Who>,
 }
 
 impl Record {
@@ -105,7 +108,7 @@ impl Record {
     pub fn by(actor: &Actor, act: Act) -> Self {
         Self {
             agency: actor.agency.clone(),
-            asker: Some(actor.clone()),
+            asker: Some(Who::from(actor)),
             ..Self::of(actor.name.clone(), act)
         }
     }
@@ -118,69 +121,121 @@ impl Record {
 pub fn record(ledger: &Ledger<'_>, record: &Record) -> Result<(), LogError> {
     let mut entry = entry_of(ledger.sql(), record, ledger.came_from(), ledger.now_ms())?;
     if let Some(asker) = &record.asker {
-        decided(ledger, asker, record, &mut entry)?;
+        Asked::of(ledger, record)?
+            .decided(ledger, asker)
+            .fill(&mut entry);
     }
     entry::insert(ledger.sql(), &entry, None)
 }
 
-/// Fills in by which policies it was done or denied, and which agency is given what is
-/// another's (AU-3(1), 5.1.3).
-fn decided(
+/// Records that all these carriers were given the same: one entry for those of one agency of
+/// whom the same policies decided it, which the store's view `audit_by_person` shows as a
+/// line each. `given.who` is not asked for.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn record_given(
     ledger: &Ledger<'_>,
-    asker: &Actor,
-    record: &Record,
-    entry: &mut Entry,
+    carriers: &[Arc<Carrier>],
+    rows: &mut Rows,
+    given: &Record,
 ) -> Result<(), LogError> {
-    // What these are done to is a source, which the record does not name.
-    if matches!(record.act, Act::AskSource | Act::ReleaseCaution) {
-        return Ok(());
+    let asked = Asked::of(ledger, given)?;
+    let mut alike: BTreeMap<Decided, Vec<Arc<Carrier>>> = BTreeMap::new();
+    for carrier in carriers {
+        let decided = asked.decided(ledger, carrier.carries.now().who());
+        alike.entry(decided).or_default().push(carrier.clone());
     }
-    let own = asker.agency.as_deref().unwrap_or(CENTER);
-    let whose = match entry.call() {
-        Some(call) => ledger.agency_of(call)?,
-        None => own.to_owned(),
-    };
-    // What was shown of a document was decided for its compartment.
-    let act = match (record.act, entry.compartment()) {
-        (Act::SeePacket, Some(compartment)) => Act::Show(compartment),
-        (act, _) => act,
-    };
-    if let Some((allowed, by)) = ledger.decided_by(asker, act, On::call(act, &whose))
-        // Else something else decided: that it is too late, or who asked what for.
-        && allowed == entry.allowed
-    {
-        entry.policies = by.to_vec();
-    }
-    let is_given = matches!(
-        act,
-        Act::Show(_) | Act::SearchIn(_) | Act::Release(_) | Act::SeePacket | Act::FetchAttachment
-    );
-    if is_given && entry.allowed && asker.agency.is_some() && own != whose {
-        entry.receiver = Some(own.to_owned());
+    for (decided, carriers) in alike {
+        let named = carriers.iter().map(|carrier| GivenTo {
+            device: carrier.device.0,
+            who: carrier.who.clone(),
+        });
+        let mut entry = Entry {
+            who: format!("{} devices", carriers.len()),
+            carriers: named.collect(),
+            ..entry_of(ledger.sql(), given, None, ledger.now_ms())?
+        };
+        decided.fill(&mut entry);
+        let rows = rows.list(ledger, &carriers)?;
+        entry::insert(ledger.sql(), &entry, Some(&rows))?;
     }
     Ok(())
 }
 
-/// Records that all these carriers were given the same: one entry, which the store's view
-/// `audit_by_person` shows as a line each. `given.who` is not asked for.
-///
-/// # Errors
-/// When the store fails.
-pub fn record_given(
-    ledger: &Ledger<'_>,
-    carriers: &Carriers,
-    given: &Record,
-) -> Result<(), LogError> {
-    let named = carriers.named().map(|carrier| GivenTo {
-        device: carrier.device.0,
-        who: carrier.who.clone(),
-    });
-    let entry = Entry {
-        who: format!("{} devices", carriers.count()),
-        carriers: named.collect(),
-        ..entry_of(ledger.sql(), given, None, ledger.now_ms())?
-    };
-    entry::insert(ledger.sql(), &entry, Some(carriers.json()))
+/// What was asked, as the policies see it.
+struct Asked {
+    act: Act,
+    /// Whose the call is, where it is about one.
+    whose: Option<String>,
+    allowed: bool,
+}
+
+/// Whose person asked, by which policies it was done or denied, and which agency is given what
+/// is another's (AU-3(1), 5.1.3).
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Decided {
+    agency: Option<Arc<str>>,
+    policies: Arc<[String]>,
+    receiver: Option<Arc<str>>,
+}
+
+impl Asked {
+    fn of(ledger: &Ledger<'_>, record: &Record) -> Result<Self, LogError> {
+        let call = entry::call_of(&record.object);
+        // What was shown of a document was decided for its compartment.
+        let act = match (record.act, entry::compartment_of(&record.object)) {
+            (Act::SeePacket, Some(compartment)) => Act::Show(compartment),
+            (act, _) => act,
+        };
+        Ok(Self {
+            act,
+            whose: call.map(|call| ledger.agency_of(call)).transpose()?,
+            allowed: record.allowed,
+        })
+    }
+
+    fn decided(&self, ledger: &Ledger<'_>, asker: &Who) -> Decided {
+        let agency = (&*asker.agency != CENTER).then(|| asker.agency.clone());
+        // What these are done to is a source, which the record does not name.
+        if matches!(self.act, Act::AskSource | Act::ReleaseCaution) {
+            return Decided {
+                agency,
+                ..Decided::default()
+            };
+        }
+        let whose = self.whose.as_deref().unwrap_or(&asker.agency);
+        let policies = ledger
+            .decided_by(asker, self.act, On::call(self.act, whose))
+            // Else something else decided: that it is too late, or who asked what for.
+            .filter(|(allowed, _)| *allowed == self.allowed)
+            .map(|(_, by)| by);
+        let is_given = matches!(
+            self.act,
+            Act::Show(_)
+                | Act::Carry(_)
+                | Act::SearchIn(_)
+                | Act::Release(_)
+                | Act::SeePacket
+                | Act::FetchAttachment
+        );
+        let receiver = (is_given && self.allowed && whose != &*asker.agency)
+            .then(|| agency.clone())
+            .flatten();
+        Decided {
+            agency,
+            policies: policies.unwrap_or_default(),
+            receiver,
+        }
+    }
+}
+
+impl Decided {
+    fn fill(self, entry: &mut Entry) {
+        entry.agency = self.agency.map(|agency| agency.to_string());
+        entry.policies = self.policies.to_vec();
+        entry.receiver = self.receiver.map(|agency| agency.to_string());
+    }
 }
 
 /// As [`record`], for who works on the log's store while no center runs on it, or beside one.

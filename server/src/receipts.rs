@@ -10,7 +10,7 @@ mod batch;
 mod carriers;
 mod reports;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use packet::{CallId, DeviceNumber, DocumentId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -20,7 +20,8 @@ use sync::limits::SEEN_QUEUE_MAX;
 use crate::log::{Happening, Ledger, LogError};
 
 pub use batch::{Batch, Kept, Report};
-pub use carriers::{Carrier, Carriers};
+pub use carriers::Carrier;
+pub(crate) use carriers::Rows;
 pub use reports::{Collector, Reports, reports};
 
 /// Most receipts that one packet's page shows, the newest.

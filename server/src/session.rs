@@ -187,7 +187,12 @@ impl Session {
         let mut relay = Relay::open(&hello, standing, Some(speaker.handshake), 0)?;
         relay.lease(carries.now().leases());
         seen.into_iter().for_each(|seen| relay.seen(seen));
-        let carrier = Carrier::new(speaker.device.number, speaker.screen(), speaker.who());
+        let carrier = Carrier::new(
+            speaker.device.number,
+            speaker.screen(),
+            speaker.who(),
+            carries.clone(),
+        );
         let mut session = Box::new(Self {
             center,
             speaker,
@@ -474,6 +479,7 @@ impl Session {
             device: Some(self.speaker.device.number),
             object,
             detail,
+            asker: Some(self.carries.now().who().clone()),
             ..Record::of(self.speaker.who(), act)
         }
     }

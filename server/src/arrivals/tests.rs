@@ -16,7 +16,8 @@ use crate::contacts::Contact;
 use crate::hub::Hub;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::{Desk, Ledger, LogError, LogOptions, Surroundings, Task};
-use crate::receipts::{Batch, Carrier, Report as Says};
+use crate::receipts::tests::named as carrier_named;
+use crate::receipts::{Batch, Report as Says};
 use crate::shifts::{self, Shift};
 use crate::triage::Rules;
 use crate::{calls, devices};
@@ -164,7 +165,7 @@ impl Bench {
 
     /// The device says that it has all that there is.
     fn delivered(&mut self, ms: i64, call: CallId, device: DeviceNumber) {
-        let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+        let carrier = carrier_named(device.0, "4A12 MDT 1", "Diaz (4A12)");
         self.at(ms, move |ledger| {
             let mut says = Says::default();
             for compartment in Ledger::carried() {
@@ -178,7 +179,7 @@ impl Bench {
     }
 
     fn contact(&mut self, device: DeviceNumber, from_ms: i64, to_ms: i64) {
-        let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+        let carrier = carrier_named(device.0, "4A12 MDT 1", "Diaz (4A12)");
         self.at(to_ms, move |ledger| {
             let contact = Some(Contact {
                 began_ms: T + from_ms,

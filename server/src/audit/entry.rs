@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use packet::{CallId, Compartment};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -90,22 +91,26 @@ impl Entry {
 
     /// The call that it is about, where it is about one.
     #[must_use]
-    pub fn call(&self) -> Option<packet::CallId> {
-        let end = self.object.find(['/', ' ']).unwrap_or(self.object.len());
-        let call: packet::CallId = self.object[..end].parse().ok()?;
-        // A source asked by hand is asked for no call.
-        (call.0 != 0).then_some(call)
+    pub fn call(&self) -> Option<CallId> {
+        call_of(&self.object)
     }
+}
 
-    /// The compartment of the document that it is about, where it is about one.
-    #[must_use]
-    pub fn compartment(&self) -> Option<packet::Compartment> {
-        self.call()?;
-        let (_, rest) = self.object.split_once('/')?;
-        let name = rest.split(' ').next()?;
-        let mut all = packet::Compartment::ALL.into_iter();
-        all.find(|compartment| compartment.name() == name)
-    }
+/// The call that an object is, or is of.
+pub(super) fn call_of(object: &str) -> Option<CallId> {
+    let end = object.find(['/', ' ']).unwrap_or(object.len());
+    let call: CallId = object[..end].parse().ok()?;
+    // A source asked by hand is asked for no call.
+    (call.0 != 0).then_some(call)
+}
+
+/// The compartment of the document that an object is, or is of.
+pub(super) fn compartment_of(object: &str) -> Option<Compartment> {
+    call_of(object)?;
+    let (_, rest) = object.split_once('/')?;
+    let name = rest.split(' ').next()?;
+    let mut all = Compartment::ALL.into_iter();
+    all.find(|compartment| compartment.name() == name)
 }
 
 /// The columns that an entry is read from, in the order of [`Entries::entry`].
@@ -370,7 +375,7 @@ mod tests {
             assert_eq!(of(object).call(), Some(call), "{object}");
         }
         assert_eq!(
-            of("0000000000000007/call ab").compartment(),
+            compartment_of("0000000000000007/call ab"),
             Some(packet::Compartment::Call)
         );
         for object in ["", "7", "the log", "0000000000000000"] {

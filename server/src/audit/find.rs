@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::entry::{COLUMNS, Entries, Entry};
 use super::subjects::{self, KINDS, Subject};
 use crate::log::LogError;
-use crate::policy::{Act, Actor, LivePolicies, On, Role};
+use crate::policy::{Act, Actor, LivePolicies, On, Role, Who};
 
 /// Most entries on a page.
 pub const PAGE_MAX: usize = 500;
@@ -189,7 +189,7 @@ impl Sight {
                 hidden: Vec::new(),
             };
         }
-        let who = policies.who(actor);
+        let who = Who::from(actor);
         let is_hidden = |compartment: &Compartment| {
             let act = Act::SearchIn(*compartment);
             !policies.decide(&who, act, On::call(act, &who.agency))
@@ -319,6 +319,10 @@ pub fn find(
 
 /// Of many who were given the same, those of one agency.
 fn own_only(connection: &Connection, entry: &mut Entry, agency: &str) -> Result<(), LogError> {
+    // Its own officers, at whose devices ever.
+    if entry.agency.as_deref() == Some(agency) {
+        return Ok(());
+    }
     let mut is_own =
         connection.prepare_cached("SELECT 1 FROM devices WHERE device = ?1 AND agency = ?2")?;
     let mut own = Vec::with_capacity(entry.carriers.len());

@@ -12,7 +12,7 @@ use super::{Console, words};
 use crate::api::find_call;
 use crate::enrich::held;
 use crate::log::LogError;
-use crate::policy::{Act, Actor, On};
+use crate::policy::{Act, Actor, On, Who};
 use crate::problem::Problem;
 
 /// `POST /calls/{id}/held/{held}/release`
@@ -49,7 +49,7 @@ async fn settle(
         .readers()
         .read(move |connection| held::find(connection, call, number))
         .await?;
-    let who = center.policies.who(actor);
+    let who = Who::from(actor);
     let may = |held: &held::Held| {
         let on = On::Source {
             agency: &held.agency,

@@ -20,7 +20,7 @@ use super::{Console, disclosure, pages, words};
 use crate::api::allow;
 use crate::clock;
 use crate::log::LogError;
-use crate::policy::{Act, Actor, CENTER, On, agency_of};
+use crate::policy::{Act, Actor, CENTER, On, Who, agency_of};
 use crate::problem::Problem;
 use crate::retention::due::{self, Due};
 use crate::retention::hold::{self, Hold};
@@ -80,7 +80,7 @@ async fn shown(
 
 fn may(console: &Console, actor: &Actor, act: Act, agency: &str) -> bool {
     let policies = &console.center.policies;
-    policies.decide(&policies.who(actor), act, On::call(act, agency))
+    policies.decide(&Who::from(actor), act, On::call(act, agency))
 }
 
 fn row(times: &Times, due: &Due) -> DueRowView {

@@ -35,7 +35,8 @@ use crate::people::Post;
 use crate::people::accounts::{self, NewPerson};
 use crate::people::sessions::{self, Browser, Session};
 use crate::policy::{Actor, Names, People, Policies, Role};
-use crate::receipts::{self, Batch, Carrier, Receipt, ReceiptKind, Report};
+use crate::receipts::tests::named as carrier_named;
+use crate::receipts::{self, Batch, Receipt, ReceiptKind, Report};
 use crate::shifts::{self, Shift};
 
 const HOST: &str = "127.0.0.1:8080";
@@ -685,7 +686,7 @@ async fn delivered_shown_and_acknowledged_stand_beside_the_entry_of_their_device
     );
     assert!(html.contains("Diaz"), "{html}");
     let safety = DocumentId::new(call, Compartment::Safety);
-    let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+    let carrier = carrier_named(device.0, "4A12 MDT 1", "Diaz (4A12)");
     let (seq, now_ms) = (caution.seq, crate::clock::now_ms());
     let report = Report {
         delivered: [(safety, seq)].into(),
@@ -748,7 +749,7 @@ async fn an_arrival_is_told_on_its_packets_page_on_the_measures_page_and_to_the_
     let call = bench.report_of(Timestamp::now(), "1", "SHOTS FIRED", "two men");
     let call = call.await;
     let arrived = bench.center().log.write(move |ledger| {
-        let carrier = Carrier::new(device, "4A12 MDT 1".into(), "Diaz (4A12)".into());
+        let carrier = carrier_named(device.0, "4A12 MDT 1", "Diaz (4A12)");
         let mut report = Report::default();
         for compartment in crate::log::Ledger::carried() {
             let document = DocumentId::new(call, compartment);

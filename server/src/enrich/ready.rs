@@ -219,7 +219,7 @@ impl Planner {
         let policies = &self.center.policies;
         let who = Who {
             role: behalf.role,
-            ..policies.device(agency.as_deref().unwrap_or(CENTER))
+            ..Who::device(agency.as_deref().unwrap_or(CENTER))
         };
         let may = |planned: &Planned| {
             let source = &self.center.config.sources[planned.source];

@@ -21,7 +21,7 @@ use super::documents::Documents;
 use super::seal::{self, Part};
 use crate::calls::LinksConfig;
 use crate::intake::CallReport;
-use crate::policy::{self, Act, Actor, On, Role, Who};
+use crate::policy::{self, Act, On, Who};
 use crate::triage::{Entity, Triage};
 
 /// Why nothing more is taken.
@@ -299,31 +299,27 @@ impl<'a> Ledger<'a> {
         Ok(agency.unwrap_or_else(|| policy::CENTER.to_owned()))
     }
 
-    /// Whether a device of this agency, or an officer at it, may do this to a call.
+    /// Whether this one may do this to a call.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn may(&self, role: Role, device: &str, act: Act, call: CallId) -> Result<bool, LogError> {
+    pub fn may(&self, who: &Who, act: Act, call: CallId) -> Result<bool, LogError> {
         let Some(policies) = self.surroundings.policies() else {
-            return Ok(policy::decide(role, act));
+            return Ok(policy::decide(who.role, act));
         };
-        let who = Who {
-            role,
-            ..policies.device(device)
-        };
-        Ok(policies.decide(&who, act, On::call(act, &self.agency_of(call)?)))
+        Ok(policies.decide(who, act, On::call(act, &self.agency_of(call)?)))
     }
 
     /// Whether this one may do this, and by which policies; `None` where a simulated city
     /// has none.
     pub(crate) fn decided_by(
         &self,
-        actor: &Actor,
+        who: &Who,
         act: Act,
         on: On<'_>,
     ) -> Option<(bool, Arc<[String]>)> {
         let policies = self.surroundings.policies()?;
-        Some(policies.decided_by(&policies.who(actor), act, on))
+        Some(policies.decided_by(who, act, on))
     }
 
     /// Whether what is written into a packet of one agency may name a call of another.

@@ -35,7 +35,7 @@ impl Carries {
     pub fn now(&self) -> Carrying<'_> {
         let who = match &self.shift {
             Some(shift) => self.policies.officer(shift, &self.agency),
-            None => self.policies.device(&self.agency),
+            None => Who::device(&self.agency),
         };
         Carrying {
             policies: &self.policies,
@@ -52,6 +52,12 @@ pub struct Carrying<'a> {
 }
 
 impl Carrying<'_> {
+    /// As the audit log asks by which policies it was given something.
+    #[must_use]
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// Whether the device may have this compartment of a call of this agency.
     #[must_use]
     pub fn may_have(&self, agency: &str, compartment: Compartment) -> bool {

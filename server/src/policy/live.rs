@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::people::{PEOPLE, People};
 use super::set::{Names, Policies, PolicyFault, Question, Verdict};
 use super::sight::Sight;
-use super::who::{CENTER, On, Who};
+use super::who::{On, Who};
 use super::{Act, Actor, Role};
 use crate::clock::Clock;
 use crate::config::{AgencyConfig, Config, LeaseConfig};
@@ -241,19 +241,6 @@ impl LivePolicies {
         self.now().today
     }
 
-    /// Who this is to the policies.
-    #[must_use]
-    pub fn who(&self, actor: &Actor) -> Who {
-        let agency = actor.agency.as_deref().unwrap_or(CENTER);
-        Who {
-            role: actor.role,
-            agency: agency.into(),
-            name: actor.name.as_str().into(),
-            certifications: actor.certifications,
-            device: None,
-        }
-    }
-
     /// Who an officer on shift is, at a device of this agency.
     #[must_use]
     pub fn officer(&self, shift: &Shift, device_agency: &str) -> Who {
@@ -263,16 +250,6 @@ impl LivePolicies {
             name: shift.badge.as_str().into(),
             certifications: self.now().people.officer(&shift.agency, &shift.badge),
             device: Some(device_agency.into()),
-        }
-    }
-
-    /// A device without an officer.
-    #[must_use]
-    pub fn device(&self, agency: &str) -> Who {
-        Who {
-            agency: agency.into(),
-            device: Some(agency.into()),
-            ..Who::of(Role::Device)
         }
     }
 
@@ -332,7 +309,7 @@ impl LivePolicies {
     /// own agency's. What it may do to one that is there is asked apart.
     #[must_use]
     pub fn may(&self, actor: &Actor, act: Act) -> bool {
-        let who = self.who(actor);
+        let who = Who::from(actor);
         self.decide(&who, act, On::call(act, &who.agency))
     }
 

@@ -25,7 +25,7 @@ impl Sight {
     /// What may be done so: `act` of a compartment, such as [`Act::Show`].
     #[must_use]
     pub fn of(policies: &LivePolicies, actor: &Actor, act: fn(Compartment) -> Act) -> Self {
-        let who = policies.who(actor);
+        let who = Who::from(actor);
         let mut agencies = policies.agencies();
         let sight = Self::by_agency(&agencies, |agency| {
             compartments(policies, &who, agency, act)

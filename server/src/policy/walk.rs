@@ -35,6 +35,7 @@ use crate::doors::Door;
 use crate::identity::DevicePeer;
 use crate::intake::{CallReport, CallStatus};
 use crate::log::LogError;
+use crate::receipts::{Batch, Carrier, Report};
 use crate::shifts::{self, Shift};
 use crate::{api, console, devices};
 
@@ -605,11 +606,14 @@ async fn walk_frames(book: &mut Book, city: &City) {
                 let mut all = [Said::No; 3];
                 for (relation, said) in all.iter_mut().enumerate() {
                     let call = city.of[owner(reader, relation)].call;
-                    let role = actor.role;
+                    let who = Who {
+                        role: actor.role,
+                        ..Who::device(agency)
+                    };
                     let may = city
                         .center()
                         .log
-                        .write(move |ledger| ledger.may(role, agency, Act::Write(kind), call));
+                        .write(move |ledger| ledger.may(&who, Act::Write(kind), call));
                     *said = yes(is_on_device && may.await.unwrap());
                 }
                 let row = format!("up: offer of {}", Act::Write(kind).name());
@@ -624,10 +628,7 @@ fn walk_acts(book: &mut Book, city: &City) {
     let policies = &city.center().policies;
     for reader in 0..3 {
         for (column, actor) in actors(reader) {
-            let who = Who {
-                certifications: policies.who(&actor).certifications,
-                ..policies.who(&actor)
-            };
+            let who = Who::from(&actor);
             for act in [Act::AskSource, Act::ReleaseCaution] {
                 let all = [0, 1, 2].map(|relation| {
                     let on = On::Source {
@@ -834,4 +835,50 @@ async fn what_is_shown_to_another_agency_is_on_record_with_the_agreement_and_who
     assert!(policies.contains(&agreement), "{policies}");
     assert_eq!(receiver.as_deref(), Some(AGENCIES[0]));
     stop.cancel();
+}
+
+#[tokio::test]
+async fn what_devices_are_given_is_on_record_by_agency_with_the_policies_and_who_got_it() {
+    let city = City::start().await;
+    let (own, shared) = (AGENCIES[0], owner(0, 1));
+    let call = DocumentId::new(city.of[shared].call, Compartment::Call);
+    let mut batch = Batch::default();
+    for (device, agency) in [own, own, shared].into_iter().enumerate() {
+        let shift = shift(agency, "7", city.of[agency].device);
+        let carries = Carries::new(city.center().policies.clone(), Some(shift), agency);
+        let number = DeviceNumber(100 + device as u32);
+        let carrier = Carrier::new(number, "MDT".into(), format!("Diaz {device}"), carries);
+        let mut report = Report::default();
+        report.sends(call, 0, 1);
+        batch.add(&carrier, report, 0);
+    }
+    let kept = city.center().log.write(move |ledger| batch.write(ledger));
+    kept.await.unwrap().committed();
+    let read = city.center().log.readers().read(move |connection| {
+        let mut statement = connection.prepare(
+            "SELECT agency, who, policies, receiver FROM audit
+             WHERE act = 'carry call' AND object = ?1 ORDER BY agency = ?2",
+        )?;
+        let rows = statement.query_map([call.to_string(), shared.into()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+        let all: Vec<(String, String, String, Option<String>)> = rows.collect::<Result<_, _>>()?;
+        Ok::<_, LogError>(all)
+    });
+    let all = read.await.unwrap();
+    let [
+        (first, count, agreement, receiver),
+        (second, one, whole, nobody),
+    ] = &all[..]
+    else {
+        panic!("{all:?}");
+    };
+    assert_eq!([first, second], [own, shared]);
+    assert_eq!([count, one], ["2 devices", "1 devices"]);
+    assert!(
+        agreement.contains(&format!("{own}-sees-{shared}")),
+        "{agreement}"
+    );
+    assert!(whole.contains("the-agency's-own"), "{whole}");
+    assert_eq!((receiver.as_deref(), nobody), (Some(own), &None));
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use packet::{Compartment, Kind};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Act, Role};
+use super::{Act, Actor, Role};
 
 /// The agency of what is no agency's: the center's own people, and packets without a call.
 pub const CENTER: &str = "center";
@@ -58,6 +58,28 @@ impl Who {
             agency: CENTER.into(),
             name: role.name().into(),
             certifications: Certifications::default(),
+            device: None,
+        }
+    }
+
+    /// A device without an officer.
+    #[must_use]
+    pub fn device(agency: &str) -> Self {
+        Self {
+            agency: agency.into(),
+            device: Some(agency.into()),
+            ..Self::of(Role::Device)
+        }
+    }
+}
+
+impl From<&Actor> for Who {
+    fn from(actor: &Actor) -> Self {
+        Self {
+            role: actor.role,
+            agency: actor.agency.as_deref().unwrap_or(CENTER).into(),
+            name: actor.name.as_str().into(),
+            certifications: actor.certifications,
             device: None,
         }
     }

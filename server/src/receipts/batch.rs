@@ -129,13 +129,12 @@ impl Batch {
             audit::record(ledger, record)?;
         }
         for ((document, after, through), carriers) in &self.sent {
-            let carriers = rows.list(ledger, carriers)?;
             let given = Record {
                 object: document.to_string(),
                 stretch: Some((*after, *through)),
                 ..Record::of("", Act::Carry(document.compartment))
             };
-            audit::record_given(ledger, &carriers, &given)?;
+            audit::record_given(ledger, carriers, &mut rows, &given)?;
         }
         for ((document, through, _), delivered) in &self.delivered {
             let carriers = rows.list(ledger, &delivered.carriers)?;
@@ -148,7 +147,7 @@ impl Batch {
                     document.to_bytes(),
                     through.cast_signed(),
                     delivered.at_ms,
-                    carriers.json()
+                    carriers
                 ])?;
             ledger.tell(Happening::Delivered(*document));
         }

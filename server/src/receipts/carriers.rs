@@ -9,6 +9,7 @@ use packet::DeviceNumber;
 use rusqlite::params;
 
 use crate::log::{Ledger, LogError};
+use crate::policy::Carries;
 
 /// A device and who is signed on to it.
 #[derive(Debug)]
@@ -18,56 +19,36 @@ pub struct Carrier {
     pub screen: String,
     /// The officer with the unit; the device where nobody is signed on.
     pub who: String,
+    /// By what it is decided what it is given.
+    pub carries: Carries,
     /// Its row, once that is durable.
     row: OnceLock<i64>,
 }
 
 impl Carrier {
     #[must_use]
-    pub fn new(device: DeviceNumber, screen: String, who: String) -> Arc<Self> {
+    pub fn new(device: DeviceNumber, screen: String, who: String, carries: Carries) -> Arc<Self> {
         Arc::new(Self {
             device,
             screen,
             who,
+            carries,
             row: OnceLock::new(),
         })
     }
 }
 
-/// A list of carriers as the store has it.
-#[derive(Debug)]
-pub struct Carriers {
-    all: Vec<Arc<Carrier>>,
-    json: String,
-}
-
-impl Carriers {
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.all.len()
-    }
-
-    pub(crate) fn named(&self) -> impl Iterator<Item = &Carrier> {
-        self.all.iter().map(AsRef::as_ref)
-    }
-
-    /// A list of rows' numbers.
-    #[must_use]
-    pub fn json(&self) -> &str {
-        &self.json
-    }
-}
-
 /// The rows that one piece of work found or made; they count when it is committed.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Vec<(Arc<Carrier>, i64)>);
+pub(crate) struct Rows(Vec<(Arc<Carrier>, i64)>);
 
 impl Rows {
-    pub(super) fn list(
+    /// The numbers of their rows, as JSON.
+    pub(crate) fn list(
         &mut self,
         ledger: &Ledger<'_>,
         carriers: &[Arc<Carrier>],
-    ) -> Result<Carriers, LogError> {
+    ) -> Result<String, LogError> {
         let mut json = String::with_capacity(2 + 6 * carriers.len());
         json.push('[');
         for carrier in carriers {
@@ -77,10 +58,7 @@ impl Rows {
             json.push_str(&self.row(ledger, carrier)?.to_string());
         }
         json.push(']');
-        Ok(Carriers {
-            all: carriers.to_vec(),
-            json,
-        })
+        Ok(json)
     }
 
     fn row(&mut self, ledger: &Ledger<'_>, carrier: &Arc<Carrier>) -> Result<i64, LogError> {

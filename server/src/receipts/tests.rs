@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use packet::{CallId, CenterId, Compartment};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::log::{Log, LogOptions};
+use crate::policy::{Carries, LivePolicies};
 
 fn document() -> DocumentId {
     DocumentId::new(CallId(7), Compartment::Call)
@@ -22,9 +24,24 @@ fn log(folder: &Path) -> Log {
     Log::open(&folder.join("log.db"), &options, |_| {}).unwrap()
 }
 
-fn carrier(device: u32) -> std::sync::Arc<Carrier> {
-    let (screen, who) = (format!("1A{device} MDT"), format!("Diaz (1A{device})"));
-    Carrier::new(DeviceNumber(device), screen, who)
+fn carrier(device: u32) -> Arc<Carrier> {
+    named(
+        device,
+        &format!("1A{device} MDT"),
+        &format!("Diaz (1A{device})"),
+    )
+}
+
+pub(crate) fn named(device: u32, screen: &str, who: &str) -> Arc<Carrier> {
+    of_agency("pd", device, screen, who)
+}
+
+/// … by the built-in policies, with nobody signed on.
+pub(crate) fn of_agency(agency: &str, device: u32, screen: &str, who: &str) -> Arc<Carrier> {
+    static POLICIES: LazyLock<Arc<LivePolicies>> =
+        LazyLock::new(|| Arc::new(LivePolicies::built_in(&["pd".into(), "so".into()])));
+    let carries = Carries::new(POLICIES.clone(), None, agency);
+    Carrier::new(DeviceNumber(device), screen.into(), who.into(), carries)
 }
 
 fn report(after: u64, through: u64) -> Report {

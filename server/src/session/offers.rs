@@ -10,7 +10,7 @@ use super::Session;
 use crate::audit::{self, Record};
 use crate::devices;
 use crate::log::{Appended, Ledger, Log, LogError, OfferedBy, restored};
-use crate::policy::{Act, Role};
+use crate::policy::{Act, Role, Who};
 use crate::shifts;
 
 /// Most answered offers that a session remembers; an older one is sent down once more.
@@ -117,8 +117,13 @@ pub fn admit_now(
         written_ms: change.written_ms(),
     });
     let (device, document) = (by.device, offer.document);
+    let agency = devices::find(ledger.sql(), device)?.map(|device| device.agency);
+    let asker = Who {
+        role,
+        ..Who::device(&agency.unwrap_or_default())
+    };
     let allowed = match &act {
-        Some(asked) => may(ledger, role, device, document, asked)?,
+        Some(asked) => may(ledger, &asker, device, document, asked)?,
         None => Ok(()),
     };
     let admitted = ledger.admit(offer, by, allowed)?;
@@ -133,6 +138,7 @@ pub fn admit_now(
                 object: document.to_string(),
                 allowed: admitted.is_ok(),
                 detail,
+                asker: Some(asker),
                 ..Record::of(who, asked.act)
             },
         )?;
@@ -149,13 +155,12 @@ struct Asked {
 
 fn may(
     ledger: &Ledger<'_>,
-    role: Role,
+    asker: &Who,
     device: packet::DeviceNumber,
     document: DocumentId,
     asked: &Asked,
 ) -> Result<Result<(), Refusal>, LogError> {
-    let agency = devices::find(ledger.sql(), device)?.map(|device| device.agency);
-    if !ledger.may(role, &agency.unwrap_or_default(), asked.act, document.call)? {
+    if !ledger.may(asker, asked.act, document.call)? {
         return Ok(Err(Refusal::Policy(
             "this may not be written from a device".into(),
         )));

@@ -132,7 +132,7 @@ impl City {
             },
         );
         Ok(Ok(Session {
-            carrier: Carrier::new(number, screen, who.clone()),
+            carrier: Carrier::new(number, screen, who.clone(), carries),
             device,
             role,
             who,

@@ -36,6 +36,7 @@ pub(super) struct Session {
     unit: Option<String>,
     role: Role,
     who: String,
+    carries: Carries,
     place: Place,
     relay: Relay,
     /// Came and was not read yet: the relay holds the device back.
@@ -284,6 +285,7 @@ impl World {
             unit,
             role,
             who,
+            carries,
             place,
             relay,
             inbox: VecDeque::new(),
@@ -327,6 +329,7 @@ impl World {
             session.device.number,
             session.device.label.clone(),
             session.who.clone(),
+            session.carries.clone(),
         );
         let mut batch = Batch::default();
         batch.add(&carrier, report, at_ms);

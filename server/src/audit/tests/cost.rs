@@ -58,13 +58,7 @@ async fn what_is_measured_is_a_log_that_holds() {
         began.elapsed().as_secs_f64() * 1e3
     );
     let carriers: Vec<_> = (1..=200)
-        .map(|n| {
-            Carrier::new(
-                DeviceNumber(n),
-                format!("MDT {n}"),
-                format!("Officer {n} (1A{n})"),
-            )
-        })
+        .map(|n| carrier_named(n, &format!("MDT {n}"), &format!("Officer {n} (1A{n})")))
         .collect();
     let mut took = Duration::ZERO;
     const NOTES: u64 = 100;
