@@ -16,7 +16,7 @@ use crate::access::{Access, guard};
 use crate::begin::Officer;
 use crate::present::Digests;
 use crate::words::Times;
-use crate::{agency, attachments, beat, clips, forms, live, lock, pages};
+use crate::{agency, attachments, beat, clips, forms, intel, live, lock, pages};
 
 /// The longest form: its longest text, each character four bytes, each byte escaped.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -176,6 +176,7 @@ pub(crate) fn routes(app: App, access: Arc<Access>, allow_link_switch: bool) -> 
         .route("/calls/{call}/status", post(forms::status))
         .route("/calls/{call}/acknowledge", post(forms::acknowledge))
         .route("/calls/{call}/clips", post(clips::ask))
+        .route("/calls/{call}/intel", post(intel::ask))
         .route("/calls/{call}/fetch", post(attachments::fetch))
         .route(
             "/calls/{call}/attachments/{blob}",

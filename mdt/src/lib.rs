@@ -27,6 +27,7 @@ mod begin;
 mod clips;
 mod error;
 mod forms;
+mod intel;
 mod live;
 mod lock;
 mod pages;

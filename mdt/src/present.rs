@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use mobile_core::{Core, CoreError, Packet};
+use mobile_core::{Core, CoreError, LinkState, Packet};
 use packet::CallId;
 
 use crate::app::App;
@@ -29,7 +29,7 @@ use crate::words::Times;
 pub(crate) use beat::found;
 pub(crate) use digest::Digests;
 pub(crate) use notes::query_of;
-pub(crate) use open_packet::{status_of, through};
+pub(crate) use open_packet::{intel, status_of, through};
 
 /// What every part of a page needs to say things by.
 #[derive(Debug, Clone)]
@@ -40,6 +40,7 @@ pub(crate) struct Scene {
     /// As entries name their author; empty when nobody is signed on.
     pub(crate) officer: String,
     pub(crate) unit: String,
+    pub(crate) is_online: bool,
     /// What a query may be for: (code, in words).
     pub(crate) purposes: Vec<(String, String)>,
     /// When the center was last heard, by its own clock.
@@ -54,6 +55,7 @@ impl Scene {
         Self {
             times: app.times().clone(),
             now_ms: app.now_ms(),
+            is_online: matches!(*app.core().link().borrow(), LinkState::Online { .. }),
             officer: shift
                 .as_ref()
                 .map(mobile_core::Shift::by)

@@ -62,8 +62,9 @@ pub use entry::{
 pub use glance::{GlanceView, LineView, Tone};
 pub use lock::{LockView, LockedAs};
 pub use packet::{
-    CautionsView, FactsView, FindingsView, NotesView, PacketView, QueriesView, ShownThroughView,
-    SourceOutcome, SourceView, SourcesView, StatusView, SummaryView, UnitView, UnitsView,
+    CautionsView, FactsView, FindingsView, IntelAnswerView, IntelView, NotesView, PacketView,
+    QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView, SummaryView,
+    UnitView, UnitsView,
 };
 
 use askama::Template;

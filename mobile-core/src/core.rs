@@ -6,6 +6,7 @@ mod enrol;
 mod erase;
 mod find;
 mod follow;
+mod intel;
 mod leases;
 mod lock;
 mod push;
@@ -21,6 +22,7 @@ pub(crate) use find::found_in;
 pub use follow::{
     Difference, EntryKey, LinkFollower, ListFollower, ListNews, PacketFollower, PacketNews,
 };
+pub use intel::Intel;
 pub use leases::{Lease, LeaseState};
 pub use lock::Unlocked;
 pub use push::Woken;

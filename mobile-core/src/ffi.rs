@@ -1,7 +1,7 @@
 //! The same for other languages, by UniFFI: no logic, only other shapes.
 //!
 //! An [`Officer`] owns the threads that the core runs on. Its calls block, for as long
-//! as a disk takes; `enrol` and those that sign on wait for the network. Hosts call them off
+//! as a disk takes; `enrol`, `intel` and those that sign on wait for the network. Hosts call them off
 //! the thread that draws. What they hear of without asking, [`Subscription`]s tell; what
 //! they do in the background is in [`SyncBudget`] and [`SyncReport`].
 
@@ -24,8 +24,8 @@ pub use contact::{MetricsRecord, SyncBudget, SyncEnd, SyncReport, WokenRecord};
 pub use host::{HostClock, HostKeyStore, HostLogger, HostSigner};
 pub use records::{
     AttachmentRecord, AttachmentStateRecord, ContentRecord, EntryRecord, FoundRecord, GlanceRecord,
-    LeaseRecord, LeaseStateRecord, LinkRecord, MineRecord, PacketRecord, QueryKind, ShiftRecord,
-    ShownToRecord, StatusKind, SummaryRecord,
+    IntelRecord, LeaseRecord, LeaseStateRecord, LinkRecord, MineRecord, PacketRecord, QueryKind,
+    ShiftRecord, ShownToRecord, StatusKind, SummaryRecord,
 };
 
 pub use said::{
@@ -326,8 +326,8 @@ impl Officer {
         }
     }
 
-    /// Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-    /// `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+    /// Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+    /// fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
     /// task does not reach this library, so this is how it is told.
     pub fn cancel(&self) {
         std::mem::take(&mut *lock(&self.cancelled)).cancel();
@@ -350,6 +350,13 @@ impl Officer {
     pub fn find(&self, words: String) -> Result<Vec<FoundRecord>, FfiError> {
         let found = self.runtime.block_on(self.core.find(&words))?;
         Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+    /// network. Show it while there is a link and the device is open, and keep it nowhere: it
+    /// may be on no disk, and this library keeps none of it. The center has on record who asked.
+    pub fn intel(&self, call: String) -> Result<IntelRecord, FfiError> {
+        Ok(self.waiting(self.core.intel(call_id(&call)?))?.into())
     }
 
     /// What the beats on this device know about the place and the plates of a packet.

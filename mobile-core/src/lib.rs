@@ -31,9 +31,9 @@ mod ticket;
 mod view;
 
 pub use crate::core::{
-    AttachmentContent, Budget, Core, Difference, Ended, EntryKey, FOUND_MAX, Lease, LeaseState,
-    LinkFollower, ListFollower, ListNews, Metrics, Opened, Options, PacketFollower, PacketNews,
-    Synced, Unlocked, Woken,
+    AttachmentContent, Budget, Core, Difference, Ended, EntryKey, FOUND_MAX, Intel, Lease,
+    LeaseState, LinkFollower, ListFollower, ListNews, Metrics, Opened, Options, PacketFollower,
+    PacketNews, Synced, Unlocked, Woken,
 };
 pub use driver::LinkState;
 pub use error::CoreError;

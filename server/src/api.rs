@@ -12,6 +12,7 @@ mod eido;
 pub(crate) mod fleet;
 mod health;
 mod hot_list;
+mod intel;
 mod links;
 mod officers;
 mod plate_reads;
@@ -156,6 +157,7 @@ pub(crate) fn sync_doors(center: Arc<Center>, stop: CancellationToken) -> Doors 
             "/v1/shifts",
             post(devices::sign_on).delete(devices::sign_off),
         )
+        .route("/v1/calls/{id}/intel", post(intel::look))
         .route("/v1/sealed", post(devices::sealed))
         .route("/v1/standing", post(custody::standing))
         .route("/v1/erasures", post(custody::erasures))

@@ -1,5 +1,5 @@
-//! A lease that is shorter than the shift, from the center's configuration to the last byte
-//! on the officer's disk.
+//! What does not stay on a device for the shift, from the center's configuration to the last
+//! byte on the officer's disk: leases that are shorter, and what is shown and never kept.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use forerunner_tests::{TestApi, TestCenter, TestDevice, until};
-use mobile_core::{Lease, LeaseState, Ticket};
+use mobile_core::{CoreError, Lease, LeaseState, Ticket};
 use packet::entry::Topic;
 use packet::{CallId, Compartment, Confidence, DocumentId, Entry, Finding};
 use rusqlite::Connection;
@@ -25,7 +25,7 @@ id = "mallory-so"
 name = "Mallory County Sheriff"
 units = ["S1"]
 officers = [
-    { badge = "201", name = "Vega", certifications = { CJIS = "2099-01-01" } },
+    { badge = "201", name = "Vega", certifications = { CJIS = "2099-01-01", intel = "2099-01-01" } },
     { badge = "202", name = "Okon" },
 ]
 
@@ -137,6 +137,10 @@ impl Stage {
     /// Words of the record in the device's files as they are, and in the store as whoever
     /// has its key reads it.
     fn found(&self) -> Vec<String> {
+        self.found_of(WORDS)
+    }
+
+    fn found_of(&self, words: [&str; 2]) -> Vec<String> {
         let folder = self.device.folder();
         let mut all: Vec<(String, Vec<u8>)> = files(folder)
             .into_iter()
@@ -145,7 +149,7 @@ impl Stage {
         all.push(("the store, decrypted".into(), decrypted(folder)));
         let mut found = Vec::new();
         for (name, bytes) in &all {
-            for word in WORDS {
+            for word in words {
                 if bytes.windows(word.len()).any(|w| w == word.as_bytes()) {
                     found.push(format!("{word} in {name}"));
                 }
@@ -303,4 +307,47 @@ async fn whoever_may_not_carry_it_has_neither_the_record_nor_a_lease_of_it() {
     device.has_note(call, "after it").await;
     let packet = device.core.packet(call).await.unwrap().unwrap();
     assert!(packet.leases.is_empty() && !format!("{packet:?}").contains("QZ"));
+}
+
+#[tokio::test]
+async fn intelligence_is_shown_while_there_is_a_link_and_is_in_no_file() {
+    let stage = Stage::set().await;
+    let (core, call) = (&stage.device.core, stage.call);
+    let words = ["QZGANGQZ", "QZMEMBERQZ"];
+    let shown = core.intel(call).await.unwrap();
+    assert_eq!((shown.entries.len(), shown.earlier), (0, 0));
+    write(&stage.center, call, Compartment::Intel, words).await;
+    stage.center.note(call, "after it").await;
+    stage.device.has_note(call, "after it").await;
+
+    let shown = core.intel(call).await.unwrap();
+    let [entry] = &shown.entries[..] else {
+        panic!("{shown:?}");
+    };
+    assert_eq!(entry.document, DocumentId::new(call, Compartment::Intel));
+    assert!(words.iter().all(|word| format!("{entry:?}").contains(word)));
+    // It is the caller's: the packet has none of it, nor has a search, nor a file.
+    let packet = core.packet(call).await.unwrap();
+    assert!(!format!("{packet:?}").contains(words[0]));
+    assert_eq!(core.find(words[0]).await.unwrap(), []);
+    assert_eq!(stage.found_of(words), [""; 0]);
+
+    stage.center.api.release(call, "S1").await;
+    stage.device.packet_is_gone(call).await;
+    let refused = core.intel(call).await;
+    assert!(
+        matches!(refused, Err(CoreError::Refused { status: 404, .. })),
+        "{refused:?}"
+    );
+    stage.device.cut().await;
+    let asked = core.intel(call).await;
+    assert!(matches!(asked, Err(CoreError::Unreachable(_))), "{asked:?}");
+    core.set_pin("271828").await.unwrap();
+    core.lock().await.unwrap();
+    assert!(matches!(core.intel(call).await, Err(CoreError::Locked)));
+    for file in files(stage.device.folder()) {
+        let bytes = fs::read(&file).unwrap();
+        let has = |word: &str| bytes.windows(word.len()).any(|w| w == word.as_bytes());
+        assert!(!words.into_iter().any(has), "{}", file.display());
+    }
 }

@@ -8,7 +8,7 @@ use crate::present::Look;
 use crate::view::HeaderView;
 
 /// Of the open packet, in the order in which they are sent.
-const OF_A_PACKET: [&str; 11] = [
+const OF_A_PACKET: [&str; 12] = [
     "summary",
     "glance",
     "known",
@@ -16,6 +16,7 @@ const OF_A_PACKET: [&str; 11] = [
     "cautions",
     "facts",
     "findings",
+    "intel",
     "notes",
     "units",
     "sources",
@@ -58,6 +59,7 @@ impl Regions {
                     packet.cautions.render()?,
                     packet.facts.render()?,
                     packet.findings.render()?,
+                    packet.intel.render()?,
                     packet.notes.render()?,
                     packet.units.render()?,
                     packet.sources.render()?,

@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use mobile_core::{EntryView as Stored, Found, Lease, LeaseState, Packet};
+use mobile_core::{EntryView as Stored, Found, Intel, Lease, LeaseState, Packet};
 use packet::{
-    Author, CallState, Compartment, Confidence, DocumentId, Entry, EntryId, Facts, Finding,
+    Author, CallId, CallState, Compartment, Confidence, DocumentId, Entry, EntryId, Facts, Finding,
     Outcome, OutcomeState, Topic, UnitState, UnitStatus,
 };
 
@@ -16,9 +16,9 @@ use super::glance::glance;
 use super::notes::{notes, status_word};
 use super::{Scene, priority};
 use crate::view::{
-    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, KnownView,
-    PacketView, QueriesView, ShownThroughView, SourceOutcome, SourceView, SourcesView, StatusView,
-    SummaryView, UnitView, UnitsView,
+    CautionsView, ConfidenceView, EntryView, FactsView, FindingView, FindingsView, IntelAnswerView,
+    IntelView, KnownView, PacketView, QueriesView, ShownThroughView, SourceOutcome, SourceView,
+    SourcesView, StatusView, SummaryView, UnitView, UnitsView,
 };
 
 pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
@@ -34,6 +34,10 @@ pub(super) fn view(scene: &Scene, packet: &Packet) -> PacketView {
             .as_ref()
             .map_or_else(no_facts, |facts| facts_view(scene, facts)),
         findings: findings(scene, packet),
+        intel: IntelView {
+            call_id: packet.call.to_string(),
+            is_online: scene.is_online,
+        },
         notes: notes(scene, packet),
         units: units(scene, packet),
         sources: sources(scene, packet),
@@ -235,6 +239,21 @@ fn findings(scene: &Scene, packet: &Packet) -> FindingsView {
     FindingsView {
         call_id: packet.call.to_string(),
         findings: findings.collect(),
+    }
+}
+
+/// What the center showed, at this moment.
+pub(crate) fn intel(scene: &Scene, call: CallId, intel: Intel) -> IntelAnswerView {
+    let shown = Packet {
+        call,
+        facts: None,
+        entries: intel.entries,
+        leases: Vec::new(),
+    };
+    IntelAnswerView {
+        at: scene.second(scene.now_ms),
+        findings: findings(scene, &shown).findings,
+        earlier: intel.earlier,
     }
 }
 

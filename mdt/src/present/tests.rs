@@ -25,6 +25,7 @@ fn scene() -> Scene {
     Scene {
         times: Times::utc(),
         now_ms: NOON_MS,
+        is_online: true,
         officer: ME.into(),
         purposes: vec![],
         unit: "4A12".into(),

@@ -20,6 +20,7 @@ pub struct PacketView {
     pub cautions: CautionsView,
     pub facts: FactsView,
     pub findings: FindingsView,
+    pub intel: IntelView,
     pub notes: NotesView,
     pub units: UnitsView,
     pub sources: SourcesView,
@@ -105,6 +106,26 @@ pub struct FactsView {
 pub struct FindingsView {
     pub call_id: String,
     pub findings: Vec<FindingView>,
+}
+
+/// Where the center can be asked for what this laptop never keeps. With the link what was
+/// answered goes from the page.
+#[derive(Debug, Clone, Template)]
+#[template(path = "intel.html")]
+pub struct IntelView {
+    pub call_id: String,
+    pub is_online: bool,
+}
+
+/// What the center answered.
+#[derive(Debug, Clone, Template)]
+#[template(path = "intel_answer.html")]
+pub struct IntelAnswerView {
+    /// Such as `12:03:21`.
+    pub at: String,
+    pub findings: Vec<FindingView>,
+    /// How many are older, and did not fit.
+    pub earlier: u64,
 }
 
 /// Notes, queries and what else people wrote.

@@ -5,7 +5,7 @@ use packet::glance::{Fresh, Glance, Line};
 use packet::{QueryWhat, UnitState};
 
 use crate::{
-    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, Lease, LeaseState,
+    AttachmentContent, AttachmentState, AttachmentView, EntryView, Found, Intel, Lease, LeaseState,
     LinkState, MineState, Packet, PacketSummary, Purpose, Shift, ShownTo,
 };
 
@@ -200,6 +200,24 @@ impl From<EntryView> for EntryRecord {
             shown_to: entry.shown_to.into_iter().map(Into::into).collect(),
             corrected_by: entry.corrected_by.map(|id| id.to_string()),
             attachment: entry.attachment.map(Into::into),
+        }
+    }
+}
+
+/// What the center has shown, for this moment.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct IntelRecord {
+    /// None: there is nothing, or the officer may not see it.
+    pub entries: Vec<EntryRecord>,
+    /// How many are older, and did not fit into the answer.
+    pub earlier: u64,
+}
+
+impl From<Intel> for IntelRecord {
+    fn from(intel: Intel) -> Self {
+        Self {
+            entries: intel.entries.into_iter().map(Into::into).collect(),
+            earlier: intel.earlier,
         }
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use data_encoding::BASE64URL_NOPAD;
 use http_body_util::BodyExt;
 use jiff::civil::Date;
 use packet::{
@@ -37,7 +38,7 @@ use crate::intake::{CallReport, CallStatus};
 use crate::log::LogError;
 use crate::receipts::{Batch, Carrier, Report};
 use crate::shifts::{self, Shift};
-use crate::{api, console, devices};
+use crate::{api, calls, console, devices};
 
 const AGENCIES: [&str; 3] = ["pd", "so", "campus"];
 const TABLE: &str = "../tests/policy/table.csv";
@@ -292,10 +293,14 @@ struct Asked<'a> {
     actor: &'a Actor,
     of: &'a OfAgency,
     own: &'a OfAgency,
+    /// The token of the officer's shift.
+    shift: &'a str,
 }
 
 /// A call that never was.
 const NEVER: CallId = CallId(0x7777_7777);
+const INTEL: &str = "/v1/calls/{id}/intel";
+const NO_INTEL: &str = "{\"changes\":[],\"earlier\":0}";
 const NEVER_BLOB: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
 
 fn request(door: &Door, path: &str, asked: &Asked<'_>) -> Request<Body> {
@@ -322,6 +327,7 @@ fn request(door: &Door, path: &str, asked: &Asked<'_>) -> Request<Body> {
         (_, "/calls/{id}/queries") => "what=plate&value=ABC1234&purpose=C",
         (_, "/calls/{id}/premises") => "text=walk&ends=2099-01-01T00:00",
         (_, "/v1/calls/{id}/units") => "{\"unit\": \"walk-1\"}",
+        (_, INTEL) => &format!("{{\"shift\": \"{}\"}}", asked.shift),
         _ => "",
     };
     let actor = asked.actor;
@@ -341,7 +347,7 @@ fn request(door: &Door, path: &str, asked: &Asked<'_>) -> Request<Body> {
             .header(header::SEC_WEBSOCKET_VERSION, "13")
             .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
     }
-    let mut request = request.body(Body::from(body)).unwrap();
+    let mut request = request.body(Body::from(body.to_owned())).unwrap();
     // As a connection that can be upgraded brings it.
     let upgrade = hyper::upgrade::on(Request::new(()));
     request.extensions_mut().insert(upgrade);
@@ -362,6 +368,10 @@ async fn ask(router: &Router, door: &Door, path: &str, asked: &Asked<'_>) -> Sai
     let (status, body) = answer(router, request(door, path, asked)).await;
     if status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED {
         return Said::No;
+    }
+    // As of a call that has none.
+    if path == INTEL && body == NO_INTEL {
+        return Said::Hidden;
     }
     if is_of_call(path) && status == StatusCode::NOT_FOUND {
         let never = OfAgency {
@@ -447,6 +457,13 @@ async fn walk_doors(book: &mut Book, city: &City) {
             ] {
                 for door in &list {
                     for path in variants(door) {
+                        // Just before: another door may have ended it.
+                        let shift = match actor.role {
+                            Role::Officer if path == INTEL => {
+                                sign_on(city, agency, &actor.name).await
+                            }
+                            _ => String::new(),
+                        };
                         let mut all = [Said::No; 3];
                         for (relation, said) in all.iter_mut().enumerate() {
                             let of = &city.of[owner(reader, relation)];
@@ -454,6 +471,7 @@ async fn walk_doors(book: &mut Book, city: &City) {
                                 actor: &actor,
                                 of,
                                 own,
+                                shift: &shift,
                             };
                             *said = ask(&router, door, &path, &asked).await;
                         }
@@ -465,6 +483,20 @@ async fn walk_doors(book: &mut Book, city: &City) {
             stop.cancel();
         }
     }
+}
+
+/// An officer signs on to the agency's device, and has the calls of all agencies; the token of
+/// the shift.
+async fn sign_on(city: &City, agency: &'static str, badge: &str) -> String {
+    let shift = shift(agency, badge, city.of[agency].device);
+    let calls: Vec<CallId> = city.of.values().map(|of| of.call).collect();
+    let signed_on = city.center().log.write(move |ledger| {
+        for call in calls {
+            calls::assign(ledger, call, &shift.unit)?;
+        }
+        shifts::sign_on(ledger, &shift)
+    });
+    BASE64URL_NOPAD.encode(&signed_on.await.unwrap())
 }
 
 fn peer(actor: &Actor, own: &OfAgency) -> Peer {
@@ -501,6 +533,7 @@ async fn walk_sections(book: &mut Book, city: &City) {
                         actor: &actor,
                         of,
                         own,
+                        shift: "",
                     };
                     let words = secret(compartment, agency);
                     let door = ("get", String::new());
@@ -756,6 +789,7 @@ async fn what_is_hidden_is_in_no_board_count_search_or_link() {
             actor: &actor,
             of: own,
             own,
+            shift: "",
         };
         let door = ("get", String::new());
         for (path, says) in [
@@ -811,6 +845,7 @@ async fn what_is_shown_to_another_agency_is_on_record_with_the_agreement_and_who
             actor: &actor,
             of,
             own,
+            shift: "",
         };
         let (status, _) = answer(&pages, request(&door, "/calls/{id}", &asked)).await;
         assert_eq!(status, StatusCode::OK);
@@ -881,4 +916,82 @@ async fn what_devices_are_given_is_on_record_by_agency_with_the_policies_and_who
     );
     assert!(whole.contains("the-agency's-own"), "{whole}");
     assert_eq!((receiver.as_deref(), nobody), (Some(own), &None));
+}
+
+#[tokio::test]
+async fn intel_is_shown_on_a_device_whose_unit_has_the_call_and_each_look_is_on_record() {
+    let city = City::start().await;
+    let (agency, own) = (AGENCIES[0], &city.of[AGENCIES[0]]);
+    let stop = CancellationToken::new();
+    let officer = Actor {
+        agency: Some(agency.into()),
+        ..Actor::of(Role::Officer)
+    };
+    let doors = api::sync_doors(city.center().clone(), stop.clone()).into_router();
+    let doors = doors.layer(axum::Extension(peer(&officer, own)));
+    let look = async |call: CallId, shift: &str| {
+        let body = Body::from(format!("{{\"shift\": \"{shift}\"}}"));
+        let request = Request::post(format!("/v1/calls/{call}/intel")).body(body);
+        answer(&doors, request.unwrap()).await
+    };
+    let last = async || {
+        let object = DocumentId::new(own.call, Compartment::Intel).to_string();
+        let read = city.center().log.readers().read(move |connection| {
+            let found = connection.query_row(
+                "SELECT allowed, through_seq IS NOT NULL, who, agency, policies FROM audit
+                 WHERE act = 'show intel' AND object = ?1 ORDER BY id DESC LIMIT 1",
+                [object],
+                |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                    ))
+                },
+            )?;
+            Ok::<(bool, bool, String, String, String), LogError>(found)
+        });
+        read.await.unwrap()
+    };
+    for (badge, may, by) in [
+        ("7", false, "intel-for-the-trained"),
+        (CERTIFIED, true, "what-is-the-agency's-own"),
+    ] {
+        let shift = sign_on(&city, agency, badge).await;
+        let (status, shown) = look(own.call, &shift).await;
+        assert_eq!(
+            (status, shown == NO_INTEL),
+            (StatusCode::OK, !may),
+            "{shown}"
+        );
+        let (allowed, was_given, who, whose, policies) = last().await;
+        assert_eq!([allowed, was_given], [may; 2]);
+        assert_eq!((&*who, &*whose), ("Diaz (pd-1)", agency));
+        assert!(policies.contains(by), "{policies}");
+    }
+    let shift = sign_on(&city, agency, CERTIFIED).await;
+    let call = own.call;
+    let released = city
+        .center()
+        .log
+        .write(move |ledger| calls::release(ledger, call, "pd-1"));
+    released.await.unwrap();
+    let never = look(NEVER, &shift).await;
+    assert_eq!(never.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        look(own.call, &shift).await,
+        never,
+        "the unit has it no longer"
+    );
+    let (status, told) = look(own.call, "AAAA").await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "no shift's token: {told}");
+    let (status, told) = look(own.call, "?").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        told.contains("the token of the shift, in base64url"),
+        "{told}"
+    );
+    stop.cancel();
 }
