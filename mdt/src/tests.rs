@@ -225,6 +225,14 @@ async fn an_officer_opens_a_packet_and_writes_with_the_center_gone() {
         assert!(page.contains(words), "{words} is missing in {page}");
     }
     assert!(!page.contains("<script>alert"));
+    assert!(page.contains("Without a link to the center it cannot be shown"));
+    let asked = laptop.form(&format!("{call}/intel"), "").await;
+    assert_eq!(asked.status, 503, "{}", asked.body);
+    assert!(
+        asked.body.contains("The center cannot be reached"),
+        "{}",
+        asked.body
+    );
     laptop.stop().await;
     // The page hears that the program ends.
     let end = tokio::time::timeout(Duration::from_secs(30), async {

@@ -560,7 +560,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() != 53485:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 47537:
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 12215:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -573,6 +573,8 @@ def _uniffi_check_api_checksums(lib):
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_find() != 57377:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() != 46692:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_forerunner_mobile_core_checksum_method_officer_intel() != 64761:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -762,6 +764,9 @@ _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_find.restype = 
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on.restype = ctypes.c_uint16
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_intel.argtypes = (
+)
+_UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_intel.restype = ctypes.c_uint16
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.argtypes = (
 )
 _UniffiLib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled.restype = ctypes.c_uint16
@@ -1051,6 +1056,12 @@ _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on.argtyp
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_intel.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_intel.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -4194,6 +4205,68 @@ class _UniffiFfiConverterTypeGlanceRecord(_UniffiConverterRustBuffer):
         _UniffiFfiConverterOptionalString.write(value.link, buf)
         _UniffiFfiConverterUInt64.write(value.more, buf)
 
+class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        for item in value:
+            _UniffiFfiConverterTypeEntryRecord.check_lower(item)
+
+    @classmethod
+    def write(cls, value, buf):
+        items = len(value)
+        buf.write_i32(items)
+        for item in value:
+            _UniffiFfiConverterTypeEntryRecord.write(item, buf)
+
+    @classmethod
+    def read(cls, buf):
+        count = buf.read_i32()
+        if count < 0:
+            raise InternalError("Unexpected negative sequence length")
+
+        return [
+            _UniffiFfiConverterTypeEntryRecord.read(buf) for i in range(count)
+        ]
+
+@dataclass
+class IntelRecord:
+    """
+    What the center has shown, for this moment.
+"""
+    def __init__(self, *, entries:typing.List[EntryRecord], earlier:int):
+        self.entries = entries
+        self.earlier = earlier
+        
+        
+
+    
+    def __str__(self):
+        return "IntelRecord(entries={}, earlier={})".format(self.entries, self.earlier)
+    def __eq__(self, other):
+        if self.entries != other.entries:
+            return False
+        if self.earlier != other.earlier:
+            return False
+        return True
+
+class _UniffiFfiConverterTypeIntelRecord(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return IntelRecord(
+            entries=_UniffiFfiConverterSequenceTypeEntryRecord.read(buf),
+            earlier=_UniffiFfiConverterUInt64.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterSequenceTypeEntryRecord.check_lower(value.entries)
+        _UniffiFfiConverterUInt64.check_lower(value.earlier)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterSequenceTypeEntryRecord.write(value.entries, buf)
+        _UniffiFfiConverterUInt64.write(value.earlier, buf)
+
 
 
 
@@ -4399,29 +4472,6 @@ class _UniffiFfiConverterSequenceTypeGlanceRecord(_UniffiConverterRustBuffer):
 
         return [
             _UniffiFfiConverterTypeGlanceRecord.read(buf) for i in range(count)
-        ]
-
-class _UniffiFfiConverterSequenceTypeEntryRecord(_UniffiConverterRustBuffer):
-    @classmethod
-    def check_lower(cls, value):
-        for item in value:
-            _UniffiFfiConverterTypeEntryRecord.check_lower(item)
-
-    @classmethod
-    def write(cls, value, buf):
-        items = len(value)
-        buf.write_i32(items)
-        for item in value:
-            _UniffiFfiConverterTypeEntryRecord.write(item, buf)
-
-    @classmethod
-    def read(cls, buf):
-        count = buf.read_i32()
-        if count < 0:
-            raise InternalError("Unexpected negative sequence length")
-
-        return [
-            _UniffiFfiConverterTypeEntryRecord.read(buf) for i in range(count)
         ]
 
 class _UniffiFfiConverterSequenceTypeLeaseRecord(_UniffiConverterRustBuffer):
@@ -7763,8 +7813,8 @@ class OfficerProtocol(typing.Protocol):
         raise NotImplementedError
     def cancel(self, ) -> None:
         """
-        Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-        `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+        Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+        fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
         task does not reach this library, so this is how it is told.
 """
         raise NotImplementedError
@@ -7794,6 +7844,13 @@ class OfficerProtocol(typing.Protocol):
         """
         Begins the shift of whoever has signed in there. `back` is the whole address that the
         browser was led back to; it is good once.
+"""
+        raise NotImplementedError
+    def intel(self, call: str) -> IntelRecord:
+        """
+        Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+        network. Show it while there is a link and the device is open, and keep it nowhere: it
+        may be on no disk, and this library keeps none of it. The center has on record who asked.
 """
         raise NotImplementedError
     def is_enrolled(self, ) -> bool:
@@ -8163,8 +8220,8 @@ class Officer(OfficerProtocol):
         return _uniffi_lift_return(_uniffi_ffi_result)
     def cancel(self, ) -> None:
         """
-        Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-        `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+        Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+        fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
         task does not reach this library, so this is how it is told.
 """
         _uniffi_lowered_args = (
@@ -8293,6 +8350,26 @@ class Officer(OfficerProtocol):
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
+    def intel(self, call: str) -> IntelRecord:
+        """
+        Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+        network. Show it while there is a link and the device is open, and keep it nowhere: it
+        may be on no disk, and this library keeps none of it. The center has on record who asked.
+"""
+        
+        _UniffiFfiConverterString.check_lower(call)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(call),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypeIntelRecord.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypeForerunnerError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_intel,
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
@@ -9027,6 +9104,7 @@ __all__ = [
     "EntryRecord",
     "FoundRecord",
     "GlanceRecord",
+    "IntelRecord",
     "LeaseRecord",
     "MetricsRecord",
     "PacketRecord",

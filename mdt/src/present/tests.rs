@@ -3,13 +3,13 @@ use std::collections::HashMap;
 
 use askama::Template;
 use mobile_core::{
-    AttachmentState, AttachmentView, EntryView as Stored, Lease, LeaseState, MineState, Packet,
-    ShownTo,
+    AttachmentState, AttachmentView, EntryView as Stored, Intel, Lease, LeaseState, MineState,
+    Packet, ShownTo,
 };
 use packet::{
-    Acknowledgement, Actor, Attachment, Author, CallId, Caution, Compartment, Correction,
-    DeviceNumber, DocumentId, Entry, EntryId, Link, LinkHow, Note, Outcome, OutcomeState,
-    UnitState, UnitStatus, Written,
+    Acknowledgement, Actor, Attachment, Author, CallId, Caution, Compartment, Confidence,
+    Correction, DeviceNumber, DocumentId, Entry, EntryId, Finding, Link, LinkHow, Note, Outcome,
+    OutcomeState, Topic, UnitState, UnitStatus, Written,
 };
 use serde_json::{Map, json};
 
@@ -32,6 +32,54 @@ fn scene() -> Scene {
         last_heard_ms: Some(NOON_MS),
         titles: HashMap::new(),
     }
+}
+
+/// What nobody keeps stands on the page while there is a link, and goes with it.
+#[test]
+fn intelligence_is_asked_for_with_a_link_and_leaves_the_page_with_it() {
+    let region = |is_online| {
+        let scene = Scene {
+            is_online,
+            ..scene()
+        };
+        let view = open_packet::view(&scene, &packet(vec![]));
+        view.intel.render().unwrap()
+    };
+    assert!(region(true).contains("Ask the center"), "{}", region(true));
+    // Another region than before: it takes the place of what was answered.
+    let offline = region(false);
+    assert!(
+        offline.contains("Without a link") && !offline.contains("hx-post"),
+        "{offline}"
+    );
+
+    let finding = Entry::Finding(Finding {
+        source: "Intelligence".into(),
+        title: "Gang file".into(),
+        text: "MEMBER OF 4TH ST".into(),
+        query: "plate ABC123 WI".into(),
+        recorded_ms: None,
+        answered_ms: NOON_MS,
+        confidence: Confidence::Exact,
+        topic: Topic::Record,
+        link: None,
+        ends_ms: None,
+        answers: None,
+    });
+    let known = stored(CENTER, 1, finding);
+    let asked = |entries, earlier| {
+        let shown = open_packet::intel(&scene(), CallId(17), Intel { entries, earlier });
+        shown.render().unwrap()
+    };
+    let html = asked(vec![known], 3);
+    for wanted in [
+        "Gang file: MEMBER OF 4TH ST",
+        "3 older did not fit",
+        "As the center had it at",
+    ] {
+        assert!(html.contains(wanted), "{wanted}: {html}");
+    }
+    assert!(asked(vec![], 0).contains("Nothing for you about this call."));
 }
 
 fn id(author: Author, number: u64) -> EntryId {

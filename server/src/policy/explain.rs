@@ -197,6 +197,10 @@ pub fn explain(
 ) -> Vec<Explained> {
     let compartment = document.compartment;
     let mut acts = match who.role {
+        // What no device keeps is shown where there is a link.
+        Role::Officer if compartment == Compartment::Intel => {
+            vec![Act::Carry(compartment), Act::Show(compartment)]
+        }
         Role::Officer | Role::Device => vec![Act::Carry(compartment)],
         _ => vec![Act::Show(compartment), Act::SearchIn(compartment)],
     };

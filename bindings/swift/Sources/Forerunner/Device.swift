@@ -59,6 +59,13 @@ public final class Device: Sendable {
         try await on { officer in try officer.find(words: words) }
     }
 
+    /// Asks the center for the criminal intelligence of a call. Waits for the network;
+    /// cancelling the task ends that. Show it while there is a link and the device is open,
+    /// and keep it nowhere.
+    public func intel(of call: String) async throws -> IntelRecord {
+        try await waiting { officer in try officer.intel(call: call) }
+    }
+
     /// Returns the entry's id, when it is durable on this device; with or without a link.
     @discardableResult
     public func addNote(_ text: String, to call: String) async throws -> String {

@@ -2099,8 +2099,8 @@ public protocol OfficerProtocol: AnyObject, Sendable {
     func beginSignOn(unit: String, redirect: String) throws  -> String?
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-     * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+     * Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+     * fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
     func cancel() 
@@ -2132,6 +2132,13 @@ public protocol OfficerProtocol: AnyObject, Sendable {
      * browser was led back to; it is good once.
      */
     func finishSignOn(back: String) throws  -> ShiftRecord
+    
+    /**
+     * Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+     * network. Show it while there is a link and the device is open, and keep it nowhere: it
+     * may be on no disk, and this library keeps none of it. The center has on record who asked.
+     */
+    func intel(call: String) throws  -> IntelRecord
     
     func isEnrolled()  -> Bool
     
@@ -2451,8 +2458,8 @@ open func beginSignOn(unit: String, redirect: String)throws  -> String?  {
 }
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-     * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+     * Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+     * fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
 open func cancel()  {try! rustCall() {
@@ -2536,6 +2543,21 @@ open func finishSignOn(back: String)throws  -> ShiftRecord  {
     uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(
             self.uniffiCloneHandle(),
         FfiConverterString.lower(back),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+     * network. Show it while there is a link and the device is open, and keep it nowhere: it
+     * may be on no disk, and this library keeps none of it. The center has on record who asked.
+     */
+open func intel(call: String)throws  -> IntelRecord  {
+    return try  FfiConverterTypeIntelRecord_lift(try rustCallWithError(FfiConverterTypeForerunnerError_lift) {
+        uniffiCallStatus in
+    uniffi_forerunner_mobile_core_fn_method_officer_intel(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(call),uniffiCallStatus
     )
 })
 }
@@ -4119,6 +4141,75 @@ public func FfiConverterTypeGlanceRecord_lift(_ buf: RustBuffer) throws -> Glanc
 #endif
 public func FfiConverterTypeGlanceRecord_lower(_ value: GlanceRecord) -> RustBuffer {
     return FfiConverterTypeGlanceRecord.lower(value)
+}
+
+
+/**
+ * What the center has shown, for this moment.
+ */
+public struct IntelRecord: Equatable, Hashable {
+    /**
+     * None: there is nothing, or the officer may not see it.
+     */
+    public let entries: [EntryRecord]
+    /**
+     * How many are older, and did not fit into the answer.
+     */
+    public let earlier: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * None: there is nothing, or the officer may not see it.
+         */entries: [EntryRecord], 
+        /**
+         * How many are older, and did not fit into the answer.
+         */earlier: UInt64) {
+        self.entries = entries
+        self.earlier = earlier
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension IntelRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeIntelRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> IntelRecord {
+        return
+            try IntelRecord(
+                entries: FfiConverterSequenceTypeEntryRecord.read(from: &buf), 
+                earlier: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: IntelRecord, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeEntryRecord.write(value.entries, into: &buf)
+        FfiConverterUInt64.write(value.earlier, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeIntelRecord_lift(_ buf: RustBuffer) throws -> IntelRecord {
+    return try FfiConverterTypeIntelRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeIntelRecord_lower(_ value: IntelRecord) -> RustBuffer {
+    return FfiConverterTypeIntelRecord.lower(value)
 }
 
 
@@ -7544,7 +7635,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() != 53485) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 47537) {
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_cancel() != 12215) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() != 49720) {
@@ -7563,6 +7654,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() != 46692) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_forerunner_mobile_core_checksum_method_officer_intel() != 64761) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() != 62412) {

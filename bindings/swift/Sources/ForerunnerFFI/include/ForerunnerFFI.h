@@ -488,6 +488,11 @@ RustBuffer uniffi_forerunner_mobile_core_fn_method_officer_find(uint64_t ptr, Ru
 RustBuffer uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(uint64_t ptr, RustBuffer back, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_FN_METHOD_OFFICER_INTEL
+#define UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_FN_METHOD_OFFICER_INTEL
+RustBuffer uniffi_forerunner_mobile_core_fn_method_officer_intel(uint64_t ptr, RustBuffer call, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_FN_METHOD_OFFICER_IS_ENROLLED
 #define UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_FN_METHOD_OFFICER_IS_ENROLLED
 int8_t uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -1204,6 +1209,12 @@ uint16_t uniffi_forerunner_mobile_core_checksum_method_officer_find(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_CHECKSUM_METHOD_OFFICER_FINISH_SIGN_ON
 #define UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_CHECKSUM_METHOD_OFFICER_FINISH_SIGN_ON
 uint16_t uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_CHECKSUM_METHOD_OFFICER_INTEL
+#define UNIFFI_FFIDEF_UNIFFI_FORERUNNER_MOBILE_CORE_CHECKSUM_METHOD_OFFICER_INTEL
+uint16_t uniffi_forerunner_mobile_core_checksum_method_officer_intel(void
     
 );
 #endif

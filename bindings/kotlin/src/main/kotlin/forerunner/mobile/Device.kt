@@ -95,6 +95,12 @@ public class Device(
     /** The entries on this device that have all these words in them. */
     public suspend fun find(words: String): List<FoundRecord> = on { officer.find(words) }
 
+    /**
+     * Asks the center for the criminal intelligence of a call. Waits for the network; cancelling
+     * ends that. Show it while there is a link and the device is open, and keep it nowhere.
+     */
+    public suspend fun intel(call: String): IntelRecord = waiting { officer.intel(call) }
+
     /** Returns the entry's id, when it is durable on this device; with or without a link. */
     public suspend fun addNote(call: String, text: String): String =
         on { officer.addNote(call, text) }

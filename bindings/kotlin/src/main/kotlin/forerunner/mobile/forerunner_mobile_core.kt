@@ -893,6 +893,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on(
     ): Int
+    external fun uniffi_forerunner_mobile_core_checksum_method_officer_intel(
+    ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled(
     ): Int
     external fun uniffi_forerunner_mobile_core_checksum_method_officer_known_about(
@@ -1059,6 +1061,8 @@ internal object UniffiLib {
     external fun uniffi_forerunner_mobile_core_fn_method_officer_find(`ptr`: Long,`words`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_finish_sign_on(`ptr`: Long,`back`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): RustBuffer.ByValue
+    external fun uniffi_forerunner_mobile_core_fn_method_officer_intel(`ptr`: Long,`call`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_forerunner_mobile_core_fn_method_officer_is_enrolled(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Byte
@@ -1350,7 +1354,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_begin_sign_on() and 0xFFFF) != 53485) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() and 0xFFFF) != 47537) {
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_cancel() and 0xFFFF) != 12215) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_change_pin() and 0xFFFF) != 49720) {
@@ -1369,6 +1373,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_finish_sign_on() and 0xFFFF) != 46692) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_intel() and 0xFFFF) != 64761) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_forerunner_mobile_core_checksum_method_officer_is_enrolled() and 0xFFFF) != 62412) {
@@ -4171,8 +4178,8 @@ public interface OfficerInterface {
     fun `beginSignOn`(`unit`: kotlin.String, `redirect`: kotlin.String): kotlin.String?
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-     * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+     * Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+     * fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */
     fun `cancel`()
@@ -4204,6 +4211,13 @@ public interface OfficerInterface {
      * browser was led back to; it is good once.
      */
     fun `finishSignOn`(`back`: kotlin.String): ShiftRecord
+    
+    /**
+     * Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+     * network. Show it while there is a link and the device is open, and keep it nowhere: it
+     * may be on no disk, and this library keeps none of it. The center has on record who asked.
+     */
+    fun `intel`(`call`: kotlin.String): IntelRecord
     
     fun `isEnrolled`(): kotlin.Boolean
     
@@ -4592,8 +4606,8 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
 
     
     /**
-     * Ends the calls that wait for the network now: `enrol` and those that sign on fail with
-     * `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
+     * Ends the calls that wait for the network now: `enrol`, `intel` and those that sign on
+     * fail with `Cancelled`, `sync_once` reports what it came to. A language's own cancellation of a
      * task does not reach this library, so this is how it is told.
      */override fun `cancel`()
         = 
@@ -4708,6 +4722,26 @@ open class Officer: Disposable, AutoCloseable, OfficerInterface
         it,
         
         FfiConverterString.lower(`back`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Asks the center for the criminal intelligence of a call (28 CFR Part 23); waits for the
+     * network. Show it while there is a link and the device is open, and keep it nowhere: it
+     * may be on no disk, and this library keeps none of it. The center has on record who asked.
+     */
+    @Throws(ForerunnerException::class)override fun `intel`(`call`: kotlin.String): IntelRecord {
+            return FfiConverterTypeIntelRecord.lift(
+    callWithHandle {
+    uniffiRustCallWithError(ForerunnerException) { _status ->
+    UniffiLib.uniffi_forerunner_mobile_core_fn_method_officer_intel(
+        it,
+        
+        FfiConverterString.lower(`call`),_status)
 }
     }
     )
@@ -6581,6 +6615,53 @@ public object FfiConverterTypeGlanceRecord: FfiConverterRustBuffer<GlanceRecord>
             FfiConverterBoolean.write(value.`isOfRecord`, buf)
             FfiConverterOptionalString.write(value.`link`, buf)
             FfiConverterULong.write(value.`more`, buf)
+    }
+}
+
+
+
+/**
+ * What the center has shown, for this moment.
+ */
+data class IntelRecord (
+    /**
+     * None: there is nothing, or the officer may not see it.
+     */
+    val `entries`: List<EntryRecord>
+    , 
+    /**
+     * How many are older, and did not fit into the answer.
+     */
+    val `earlier`: kotlin.ULong
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeIntelRecord: FfiConverterRustBuffer<IntelRecord> {
+    override fun read(buf: ByteBuffer): IntelRecord {
+        return IntelRecord(
+            FfiConverterSequenceTypeEntryRecord.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: IntelRecord) = (
+            FfiConverterSequenceTypeEntryRecord.allocationSize(value.`entries`) +
+            FfiConverterULong.allocationSize(value.`earlier`)
+    )
+
+    override fun write(value: IntelRecord, buf: ByteBuffer) {
+            FfiConverterSequenceTypeEntryRecord.write(value.`entries`, buf)
+            FfiConverterULong.write(value.`earlier`, buf)
     }
 }
 

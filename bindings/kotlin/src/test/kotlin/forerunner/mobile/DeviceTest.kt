@@ -348,6 +348,7 @@ class DeviceTest {
                 assertFalse(secret in error.toString(), error.toString())
             }
             assertThrows(ForerunnerException.Unreachable::class.java) { officer.signOn("101", "1A1") }
+            assertThrows(ForerunnerException.Unreachable::class.java) { officer.intel(call) }
         }
     }
 
