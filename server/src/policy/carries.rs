@@ -5,38 +5,37 @@ use std::sync::Arc;
 use packet::{Compartment, Kind};
 use sync::frame::Lease;
 
-use super::Act;
 use super::live::LivePolicies;
 use super::who::{On, Who};
+use super::{Act, Role};
 use crate::shifts::Shift;
 
 /// Who holds a device, and by which policies it is decided what it carries.
 #[derive(Debug, Clone)]
 pub struct Carries {
     policies: Arc<LivePolicies>,
-    shift: Option<Shift>,
-    /// The device's.
-    agency: String,
+    /// With the certifications of when it was last looked.
+    who: Who,
 }
 
 impl Carries {
     /// Without an officer's shift nothing is carried.
     #[must_use]
     pub fn new(policies: Arc<LivePolicies>, shift: Option<Shift>, device_agency: &str) -> Self {
-        Self {
-            policies,
-            shift,
-            agency: device_agency.into(),
-        }
+        let who = match &shift {
+            Some(shift) => policies.officer(shift, device_agency),
+            None => Who::device(device_agency),
+        };
+        Self { policies, who }
     }
 
     /// The same now: who it is, with the certifications of today.
     #[must_use]
     pub fn now(&self) -> Carrying<'_> {
-        let who = match &self.shift {
-            Some(shift) => self.policies.officer(shift, &self.agency),
-            None => Who::device(&self.agency),
-        };
+        let mut who = self.who.clone();
+        if who.role == Role::Officer {
+            who.certifications = self.policies.certifications(&who.agency, &who.name);
+        }
         Carrying {
             policies: &self.policies,
             who,

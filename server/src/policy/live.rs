@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::people::{PEOPLE, People};
 use super::set::{Names, Policies, PolicyFault, Question, Verdict};
 use super::sight::Sight;
-use super::who::{On, Who};
+use super::who::{Certifications, On, Who};
 use super::{Act, Actor, Role};
 use crate::clock::Clock;
 use crate::config::{AgencyConfig, Config, LeaseConfig};
@@ -248,9 +248,14 @@ impl LivePolicies {
             role: Role::Officer,
             agency: shift.agency.as_str().into(),
             name: shift.badge.as_str().into(),
-            certifications: self.now().people.officer(&shift.agency, &shift.badge),
+            certifications: self.certifications(&shift.agency, &shift.badge),
             device: Some(device_agency.into()),
         }
+    }
+
+    /// An officer's, today.
+    pub(super) fn certifications(&self, agency: &str, badge: &str) -> Certifications {
+        self.now().people.officer(agency, badge)
     }
 
     /// May this be done? Deny is the default.
