@@ -85,6 +85,14 @@ async fn an_entry_says_who_what_when_from_where_and_why_and_only_auditors_see_it
     })
     .await;
     assert_eq!(given[0]["carriers"][0]["who"], "Diaz (1A1)");
+    let opened = entries(&center, "act=OpenSession").await;
+    for (entry, by) in [
+        (&given[0], "what-is-the-agency's-own"),
+        (&opened[0], "devices"),
+    ] {
+        assert_eq!(entry["agency"], AGENCY);
+        assert_eq!(entry["policies"][0], by, "{entry}");
+    }
     assert!(given[0]["through"].as_u64().unwrap() > given[0]["after"].as_u64().unwrap());
     let by_person = entries(&center, "who=diaz").await;
     assert!(!by_person.is_empty());

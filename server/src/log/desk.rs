@@ -365,6 +365,31 @@ mod tests {
         assert!(refused > 0, "the disk was never full");
     }
 
+    /// Each with a nonce of its own, though the key is one (docs/adr/0026-purge.md).
+    #[test]
+    fn no_two_parts_of_changes_are_sealed_with_one_nonce() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(&folder);
+        let call = DocumentId::new(CallId::new(Author::Center(7), 1), Compartment::Call);
+        for text in ["one", "two"] {
+            let write = move |ledger: &mut Ledger<'_>| ledger.append(call, note(text)).map(drop);
+            desk.commit([Task::new(write, |written: Result<(), LogError>| {
+                written.unwrap();
+            })]);
+        }
+        let nonces = desk.readers().read_blocking(|connection| {
+            Ok(connection.query_row(
+                "SELECT count(*), count(DISTINCT substr(sealed, 1, 12)) FROM
+                     (SELECT bytes AS sealed FROM changes UNION ALL SELECT brief FROM changes)
+                 WHERE sealed IS NOT NULL",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?)
+        });
+        let (parts, nonces): (u32, u32) = nonces.unwrap();
+        assert_eq!((parts, nonces), (4, 4));
+    }
+
     /// The disk has so many pages left.
     fn room_for(pages: i64) -> Task {
         let limit = move |ledger: &mut Ledger<'_>| {
