@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use forerunner_tests::{Answer, TestApi, TestCenter, TestDevice, forerunner_binary, until};
+use forerunner_tests::{AGENCY, Answer, TestApi, TestCenter, TestDevice, forerunner_binary, until};
 use server::audit::note::VerifierKey;
 
 /// What `forerunner audit` says and whether it is content.
