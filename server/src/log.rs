@@ -12,6 +12,7 @@
 //!                                                                  └─▶ publish ─▶ hub, board, enrichment
 //! ```
 
+mod about;
 mod copy;
 mod desk;
 mod documents;
@@ -31,6 +32,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::audit::came_from;
 
+pub(crate) use about::forget as forget_beside;
 pub(crate) use copy::{Copied, begin_anew_at, beside, check, copy, put_on_record, to_read};
 pub use desk::{Desk, Surroundings, Task};
 pub(crate) use ledger::reach;

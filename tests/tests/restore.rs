@@ -14,7 +14,9 @@ use forerunner_tests::{
 use mobile_core::identity::{FileKeyStore, KeyStore, Signer, SoftwareSigner, signing_request};
 use mobile_core::{MineState, OpenPacket, Packet};
 use packet::{CallId, CenterId, Compartment, DocumentId, Entry, EntryId, Note, UnitState};
+use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
+use server::attachments::File;
 use server::identity::LogKey;
 use server::log::{Log, LogOptions};
 use server::policy::{Actor, Role};
@@ -528,21 +530,43 @@ async fn what_was_purged_no_backup_brings_back() {
     });
     let written = center.center().write_to(records, secret, "a source").await;
     written.unwrap();
+    // Another packet, all of it secret: its call's row, what it names, what is attached.
+    let other = center.api.call("26-Zqxnarwhal", &[]).await;
+    center
+        .note(other, "phone 414-555-0118, plate ABC1234")
+        .await;
+    let file = |name: &str| File {
+        content: Arc::from(format!("content {name}").into_bytes()),
+        media_type: "text/plain".into(),
+        name: name.into(),
+        by: "an analyst".into(),
+    };
+    for (call, name) in [(call, "stays.txt"), (other, "Zqxnarwhal.txt")] {
+        let added = server::attachments::add(center.center(), call, file(name), "an analyst");
+        added.await.unwrap();
+    }
     center.execute("UPDATE calls SET open = 0").await;
+    let secrets = ["zqxnarwhal", "4145550118", "abc1234"];
+    assert!(
+        !clear_in(&center.data(), &secrets).is_empty(),
+        "the check finds it where it is"
+    );
     let backup = center.back_up().await;
     let keys = backup.with_file_name("document-keys.db");
     let keys_before = std::fs::read(&keys).unwrap();
-    assert_eq!(
-        in_backup(&backup),
-        (0, false),
-        "keys, and words in the clear"
-    );
+    assert_eq!(clear_in(&backup, &secrets), BTreeSet::new());
 
     let purged = center.center().log.write(move |ledger| {
         let by = Actor {
             name: "Lt. Ortega".into(),
             ..Actor::of(Role::Supervisor)
         };
+        purge(
+            ledger,
+            DocumentId::new(other, Compartment::Call),
+            Some(&by),
+            "expunged",
+        )?;
         purge(ledger, records, Some(&by), "expunged")
     });
     purged.await.unwrap();
@@ -561,13 +585,32 @@ async fn what_was_purged_no_backup_brings_back() {
     std::fs::write(&keys, keys_before).unwrap();
     center.lose_and_restore(&backup);
     assert!(has(&center, "Zqxnarwhal") && has(&center, "stays"));
+    assert!(!clear_in(&center.data(), &secrets).is_empty());
     // … and with the file as it is, in none of the backups.
     for folder in [&backup, &later] {
         std::fs::write(&keys, &keys_after).unwrap();
         center.lose_and_restore(folder);
         assert!(!has(&center, "Zqxnarwhal") && has(&center, "stays"));
+        assert_eq!(clear_in(&center.data(), &secrets), BTreeSet::new());
     }
     center.start_again().await;
+    let nature = |listed: Option<Value>| listed.unwrap()["nature"].clone();
+    assert_eq!(nature(on_the_board(&center, other).await), "PURGED");
+    assert_eq!(nature(on_the_board(&center, call).await), "TRESPASS");
+    // Who may see the kept one's attachment has it whole, and nobody the other's.
+    let reading = center.center().log.readers().read(move |store| {
+        let mut names = store.prepare("SELECT name FROM attachments")?;
+        let names = names.query_map([], |row| row.get::<_, String>(0))?;
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
+        let contents = "SELECT count(*), max(opened(key, content, at, 2, data))
+            FROM contents JOIN chunks USING (content) JOIN content_keys USING (content)";
+        let contents: (i64, Vec<u8>) =
+            store.query_row(contents, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((names, contents))
+    });
+    let (names, contents) = reading.await.unwrap();
+    assert_eq!(names, ["stays.txt"]);
+    assert_eq!(contents, (1, b"content stays.txt".to_vec()));
     let entries = center.entries(call).await;
     assert!(entries.iter().all(|logged| logged.document != records));
     let again = center.center().log.write(move |ledger| {
@@ -583,22 +626,37 @@ async fn what_was_purged_no_backup_brings_back() {
     );
 }
 
-/// How many document keys a backup has, and whether the secret word stands in its index.
-fn in_backup(backup: &Path) -> (i64, bool) {
-    let key = LogKey::open(&backup.join("keys")).unwrap().store_key;
-    let log = rusqlite::Connection::open(backup.join("center.db")).unwrap();
+/// The tables of a backup, or of a center's data, in which one of these words stands in the
+/// clear.
+fn clear_in(folder: &Path, words: &[&str]) -> BTreeSet<String> {
+    let key = LogKey::open(&folder.join("keys")).unwrap().store_key;
+    let log = rusqlite::Connection::open(folder.join("center.db")).unwrap();
     log.execute_batch(&format!("PRAGMA key = \"x'{}'\";", HEXLOWER.encode(&key)))
         .unwrap();
-    let count = "SELECT count(*) FROM document_keys";
-    let keys = log.query_row(count, [], |row| row.get(0)).unwrap();
-    let mut blocks = log.prepare("SELECT block FROM entry_words_data").unwrap();
-    let blocks = blocks
-        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+    let mut tables = log
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
         .unwrap();
-    let word = b"narwhal";
-    let says = |block: Vec<u8>| block.windows(word.len()).any(|part| part == word);
-    let is_in = blocks.map(Result::unwrap).any(says);
-    (keys, is_in)
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut clear = BTreeSet::new();
+    for table in tables.map(Result::unwrap) {
+        let mut all = log.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = all.column_count();
+        let mut rows = all.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let says = |column| match row.get_ref(column).unwrap() {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                    let bytes = bytes.to_ascii_lowercase();
+                    let has = |word: &&str| bytes.windows(word.len()).any(|p| p == word.as_bytes());
+                    words.iter().any(has)
+                }
+                _ => false,
+            };
+            if (0..columns).any(says) {
+                clear.insert(table.clone());
+            }
+        }
+    }
+    clear
 }
 
 /// Whether a note with this text can be read in the data of a center that does not run.

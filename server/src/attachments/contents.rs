@@ -3,6 +3,11 @@
 //! A content is whole and checked (`device` is NULL, one for each blob), or one device's
 //! unfinished upload: two devices that send the same blob do not touch each other's, so
 //! that a hostile one cannot spoil an honest one's.
+//!
+//! Each content is sealed, chunk by chunk, under a random key of its own, which goes when the
+//! content does: a backup has the chunks and not the keys ([`crate::log`], docs/adr/0026-purge.md).
+//! Its number is random and never given twice, so that no content meets the key of another
+//! that was dropped. Offsets and sizes are of the content itself; what sealing adds is nobody's.
 
 use packet::DeviceNumber;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -93,13 +98,18 @@ pub(super) fn begin(
             "The center has no room for more attachments.".into(),
         ));
     }
+    let (content, key) = ledger.fresh_content();
     ledger
         .sql()
         .prepare_cached(
-            "INSERT INTO contents (blob, device, bytes, touched_ms) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO contents (content, blob, device, bytes, touched_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![blob, device.map(|d| d.0), bytes, clock::now_ms()])?;
-    Ok(ledger.sql().last_insert_rowid())
+        .execute(params![content, blob, device.map(|d| d.0), bytes, clock::now_ms()])?;
+    ledger
+        .sql()
+        .prepare_cached("INSERT INTO content_keys (content, key) VALUES (?1, ?2)")?
+        .execute(params![content, key])?;
+    Ok(content)
 }
 
 /// Adds what comes next; the caller knows where that is.
@@ -109,10 +119,16 @@ pub(super) fn extend(
     at: u32,
     data: &[u8],
 ) -> Result<(), LogError> {
-    ledger
+    let sealed = ledger
         .sql()
-        .prepare_cached("INSERT INTO chunks (content, at, data) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT INTO chunks (content, at, data)
+                 SELECT content, ?2, sealed(key, content, ?2, 2, ?3) FROM content_keys WHERE content = ?1",
+        )?
         .execute(params![content, at, data])?;
+    if sealed != 1 {
+        return Err(LogError::Store(format!("content {content} has no key")));
+    }
     ledger
         .sql()
         .prepare_cached("UPDATE contents SET stored = ?2, touched_ms = ?3 WHERE content = ?1")?
@@ -155,6 +171,7 @@ pub(super) fn drop_content(connection: &Connection, content: i64) -> Result<(), 
     for sql in [
         "DELETE FROM chunks WHERE content = ?1",
         "DELETE FROM contents WHERE content = ?1",
+        "DELETE FROM content_keys WHERE content = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([content])?;
     }
@@ -172,7 +189,8 @@ pub(crate) fn piece(
     bytes_max: usize,
 ) -> Result<Vec<u8>, LogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT at, data FROM chunks WHERE content = ?1 AND at >=
+        "SELECT at, opened(key, content, at, 2, data) FROM chunks JOIN content_keys USING (content)
+         WHERE content = ?1 AND at >=
              coalesce((SELECT max(at) FROM chunks WHERE content = ?1 AND at <= ?2), 0)
          ORDER BY at",
     )?;

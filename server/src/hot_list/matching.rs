@@ -61,7 +61,7 @@ fn hold(ledger: &mut Ledger<'_>, change: &Committed) -> Result<(), LogError> {
     let is_open = is_open(ledger, call)?;
     let mut found = Vec::new();
     for named in names {
-        let is_news = !is_open || remember(ledger, call, &named)?;
+        let is_news = !is_open || remember(ledger, change.document, &named)?;
         if change.given_back {
             continue;
         }
@@ -215,17 +215,25 @@ fn was_forgotten(ledger: &Ledger<'_>, call: CallId) -> Result<bool, LogError> {
     Ok(marks > 0)
 }
 
-/// Keeps what a packet of an open call names. Whether that is news.
-fn remember(ledger: &Ledger<'_>, call: CallId, named: &Named) -> Result<bool, LogError> {
+/// Keeps what a packet of an open call names, under the document that does, with which it goes.
+/// Whether that is news.
+fn remember(ledger: &Ledger<'_>, document: DocumentId, named: &Named) -> Result<bool, LogError> {
     let Some(key) = named.key() else {
         return Ok(true);
     };
     let text = serde_json::to_string(named).map_err(|e| LogError::Store(e.to_string()))?;
-    let added = ledger
+    let call = document.call.0.cast_signed();
+    let is_known = ledger
         .sql()
-        .prepare_cached("INSERT OR IGNORE INTO named (call, key, named) VALUES (?1, ?2, ?3)")?
-        .execute(params![call.0.cast_signed(), key, text])?;
-    Ok(added > 0)
+        .prepare_cached("SELECT 1 FROM named WHERE call = ?1 AND key = ?2 AND named = ?3")?
+        .exists(params![call, key, text])?;
+    ledger
+        .sql()
+        .prepare_cached(
+            "INSERT OR IGNORE INTO named (call, document, key, named) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![call, document.to_bytes(), key, text])?;
+    Ok(!is_known)
 }
 
 /// What a packet named before its call was closed, now that the call is open again.
@@ -247,8 +255,12 @@ fn forget(ledger: &Ledger<'_>, call: CallId) -> Result<(), LogError> {
         .execute([call.0.cast_signed()])?;
     ledger
         .sql()
-        .prepare_cached("INSERT INTO named (call, key, named) VALUES (?1, ?2, '')")?
-        .execute(params![call.0.cast_signed(), FORGOTTEN])?;
+        .prepare_cached("INSERT INTO named (call, document, key, named) VALUES (?1, ?2, ?3, '')")?
+        .execute(params![
+            call.0.cast_signed(),
+            DocumentId::new(call, Compartment::Call).to_bytes(),
+            FORGOTTEN
+        ])?;
     Ok(())
 }
 
@@ -345,9 +357,9 @@ fn named_under(ledger: &Ledger<'_>, sought: &Sought) -> Result<Vec<(i64, Named)>
     let mut statement = match sought {
         Sought::Key(_) => ledger
             .sql()
-            .prepare_cached("SELECT call, named FROM named WHERE key = ?1")?,
+            .prepare_cached("SELECT DISTINCT call, named FROM named WHERE key = ?1")?,
         Sought::Kind(_) => ledger.sql().prepare_cached(
-            "SELECT call, named FROM named WHERE key >= ?1 AND key < substr(?1, 1, 1) || ';'",
+            "SELECT DISTINCT call, named FROM named WHERE key >= ?1 AND key < substr(?1, 1, 1) || ';'",
         )?,
     };
     let key = match sought {

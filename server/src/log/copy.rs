@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{LogError, Surroundings, ledger, restored, schema, seal};
+use super::{LogError, Surroundings, about, ledger, restored, schema, seal};
 use crate::audit::{self, Record};
 use crate::clock;
 
@@ -64,23 +64,23 @@ pub(crate) fn copy(
     record: &Record,
 ) -> Result<(), LogError> {
     let mut connection = beside(from, key)?;
-    audit::record_in(&mut connection, record, clock::now_ms())?;
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
-    let copy = connect(to, key)?;
-    if !has_keys(&copy)? {
+    if !has_keys(&connection, "content_keys")? {
         return Err(at(from)(
             "it is of an earlier version: start its center with this one before a backup".into(),
         ));
     }
-    seal::part(&copy, key, keys_to)?;
+    audit::record_in(&mut connection, record, clock::now_ms())?;
+    about::give_keys(&connection)?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    let mut copy = connect(to, key)?;
+    seal::part(&mut copy, key, keys_to)?;
     close(copy)
 }
 
-/// Whether documents have keys in this log; one of an earlier version has none.
-fn has_keys(connection: &Connection) -> Result<bool, LogError> {
-    let mut statement =
-        connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'document_keys'")?;
-    Ok(statement.exists([])?)
+/// Whether this log has such keys; one of an earlier version may have none.
+fn has_keys(connection: &Connection, of: &str) -> Result<bool, LogError> {
+    let mut statement = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
+    Ok(statement.exists([of])?)
 }
 
 /// Puts something on the record of the log at `path`, which a center may be writing to.
@@ -113,24 +113,27 @@ pub(crate) fn begin_anew_at(
     keys_from: Option<&Path>,
     record: &Record,
 ) -> Result<u64, LogError> {
+    let mut purged = Vec::new();
+    let mut copy = connect(path, key)?;
     // A copy of an earlier version is not sealed: it is when it is brought up to date.
-    let is_sealed = has_keys(&connect(path, key)?)?;
+    if has_keys(&copy, "document_keys")? && seal::is_parted(&copy)? {
+        let keys_from = keys_from.ok_or_else(|| {
+            at(path)(
+                "its documents are sealed: name the file of document keys (--document-keys)".into(),
+            )
+        })?;
+        purged = seal::join(&mut copy, key, keys_from)?;
+        let without_key = seal::without_key(&copy)?;
+        if without_key > 0 {
+            return Err(at(path)(format!(
+                "{} has no key of {without_key} of its documents and attachments: it is older than this backup",
+                keys_from.display()
+            )));
+        }
+    }
+    close(copy)?;
     let mut connection = schema::open(path, key).map_err(at(path))?;
-    if let Some(keys_from) = keys_from.filter(|_| is_sealed) {
-        seal::join(&mut connection, key, keys_from)?;
-    }
-    let without_key = seal::without_key(&connection)?;
-    if without_key > 0 {
-        return Err(at(path)(match keys_from {
-            Some(file) => format!(
-                "{} has no key of {without_key} of its documents: it is older than this backup",
-                file.display()
-            ),
-            None => format!(
-                "its {without_key} documents are sealed: name the file of document keys (--document-keys)"
-            ),
-        }));
-    }
+    seal::purge_again(&mut connection, &purged)?;
     let incarnation = restored::begin_anew(&mut connection, &Surroundings::default(), now_ms)?;
     audit::record_in(&mut connection, record, clock::now_ms())?;
     close(connection)?;

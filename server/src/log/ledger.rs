@@ -617,6 +617,12 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// The number and the key of a content that begins: neither is ever used again.
+    pub(crate) fn fresh_content(&self) -> (i64, [u8; KEY_BYTES]) {
+        let content = i64::from_be_bytes(self.surroundings.random()) & i64::MAX;
+        (content, self.surroundings.random())
+    }
+
     /// The key of a document's contents, made with its first change.
     fn key_of(&self, document: DocumentId) -> Result<[u8; KEY_BYTES], LogError> {
         let id = document.to_bytes();

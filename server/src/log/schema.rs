@@ -770,6 +770,26 @@ CREATE TABLE retained (
     PRIMARY KEY (document, at_ms)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- An attachment's content is sealed under a key of its own, which goes with it (log::seal).
+CREATE TABLE content_keys (content INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
+INSERT INTO content_keys SELECT content, fresh_key() FROM contents;
+UPDATE chunks SET data = sealed(key, chunks.content, at, 2, data)
+    FROM content_keys WHERE content_keys.content = chunks.content;
+-- What a packet names goes with the document that names it, which may be a restricted one.
+CREATE TABLE named_by (
+    call INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    key TEXT NOT NULL,
+    -- JSON: hot_list::names::Named.
+    named TEXT NOT NULL,
+    PRIMARY KEY (call, key, named, document)
+) STRICT, WITHOUT ROWID;
+INSERT INTO named_by SELECT call, document_of(call, 1), key, named FROM named;
+DROP TABLE named;
+ALTER TABLE named_by RENAME TO named;
+CREATE INDEX named_by_key ON named (key);
+",
 ];
 
 /// Of the writer's pages, in memory. Each page that is not there is read, decrypted and
@@ -886,35 +906,39 @@ pub(super) fn fresh_incarnation(random: [u8; 8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// A store of the version before the step that has this word in it.
+    pub(in crate::log) fn older(path: &Path, key: &[u8; 32], word: &str) -> Connection {
+        let mut old = connect(path, key).unwrap();
+        let before = MIGRATIONS.iter().position(|step| step.contains(word));
+        let before = before.unwrap();
+        let transaction = old.transaction().unwrap();
+        know_addresses(&transaction).unwrap();
+        for step in &MIGRATIONS[..before] {
+            transaction.execute_batch(step).unwrap();
+        }
+        transaction
+            .pragma_update(None, "user_version", before)
+            .unwrap();
+        transaction.commit().unwrap();
+        old
+    }
 
     #[test]
     fn a_store_from_before_publication_28_gets_its_keys_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("center.db");
         {
-            let mut old = connect(&path, &[7; 32]).unwrap();
-            let transaction = old.transaction().unwrap();
-            let before = MIGRATIONS
-                .iter()
-                .position(|step| step.contains("address_building"));
-            let before = before.unwrap();
-            for step in &MIGRATIONS[..before] {
-                transaction.execute_batch(step).unwrap();
-            }
-            transaction
-                .pragma_update(None, "user_version", before)
-                .unwrap();
-            transaction
-                .execute(
-                    "INSERT INTO calls (call, agency, number, report, updated_ms, seen_ms, received_ms, open, priority, nature, location, address)
-                     VALUES (1, 'pd', '1', '', 0, 0, 0, 1, 3, 'FIGHT', '5237 North 35th Street Apt 4, Milwaukee', '5237 NORTH 35TH STREET APT 4')",
-                    [],
-                )
-                .unwrap();
-            transaction.commit().unwrap();
+            let old = older(&path, &[7; 32], "address_building");
+            old.execute(
+                "INSERT INTO calls (call, agency, number, report, updated_ms, seen_ms, received_ms, open, priority, nature, location, address)
+                 VALUES (1, 'pd', '1', '', 0, 0, 0, 1, 3, 'FIGHT', '5237 North 35th Street Apt 4, Milwaukee', '5237 NORTH 35TH STREET APT 4')",
+                [],
+            )
+            .unwrap();
         }
         let store = open(&path, &[7; 32]).unwrap();
         let (address, unit): (String, String) = store

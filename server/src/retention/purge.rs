@@ -4,18 +4,19 @@
 //! |---|---|
 //! | its key | destroyed: no copy of the log opens its entries any more |
 //! | its entries, what devices offered and was refused | overwritten; their places in the log stay, so that it is without a gap |
-//! | words, places, names, notices, held cautions, attachments that no other document has | deleted |
+//! | words, places, and what stands beside the log about it (`log::about`: names, notices, held cautions, …) | deleted |
+//! | attachments that no other document has | deleted, and their keys |
 //! | of the packet's own document: the call's row | its number, nature and place are overwritten |
 //! | who saw it, and when | stays: the audit log and the receipts |
 //!
 //! Pages that held any of it are overwritten (`secure_delete`), and the write-ahead log is
 //! emptied after the commit.
 
-use packet::{CallId, Compartment, DocumentId};
+use packet::DocumentId;
 use rusqlite::{Connection, params};
 
 use crate::audit::{self, Record};
-use crate::log::{Ledger, LogError, reach};
+use crate::log::{Ledger, LogError, forget_beside, reach};
 use crate::policy::{Act, Actor, CENTER};
 use crate::{attachments, search};
 
@@ -133,43 +134,8 @@ pub(crate) fn forget(connection: &Connection, document: DocumentId) -> Result<()
     for sql in [
         "DELETE FROM document_keys WHERE document = ?1",
         "UPDATE changes SET bytes = zeroblob(0), brief = NULL WHERE document = ?1",
-        "DELETE FROM refusals WHERE document = ?1",
-        "DELETE FROM standing WHERE document = ?1",
-        "DELETE FROM clips WHERE document = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([id])?;
     }
-    let call = document.call.0.cast_signed();
-    for sql in [
-        "DELETE FROM mentions WHERE call = ?1 AND seq IN (SELECT seq FROM changes WHERE document = ?2)",
-        "DELETE FROM notices WHERE call = ?1 AND seq IN (SELECT seq FROM changes WHERE document = ?2)",
-    ] {
-        connection.prepare_cached(sql)?.execute(params![call, id])?;
-    }
-    connection
-        .prepare_cached("DELETE FROM held_cautions WHERE call = ?1 AND compartment = ?2")?
-        .execute(params![call, document.compartment as u8])?;
-    if document.compartment == Compartment::Call {
-        forget_call(connection, document.call)?;
-    }
-    Ok(())
-}
-
-/// The row stays, for it is by it that the call's other documents are found.
-fn forget_call(connection: &Connection, call: CallId) -> Result<(), LogError> {
-    let call = call.0.cast_signed();
-    connection
-        .prepare_cached(
-            "UPDATE calls SET number = '', report = '', nature = ?2, location = '', address = '', apartment = '' WHERE call = ?1",
-        )?
-        .execute(params![call, PURGED_NATURE])?;
-    for sql in [
-        "DELETE FROM named WHERE call = ?1",
-        "DELETE FROM eidos WHERE call = ?1",
-        "DELETE FROM links WHERE call = ?1 OR other = ?1",
-        "DELETE FROM cautions WHERE call = ?1",
-    ] {
-        connection.prepare_cached(sql)?.execute([call])?;
-    }
-    Ok(())
+    forget_beside(connection, document)
 }

@@ -1,7 +1,7 @@
 //! What is looked things up in: words and places, beside the log.
 //!
 //! It is written in the commit of the change that it is about, so that it is never behind
-//! and never ahead of the log, and a backup has it. An entry's words go into a full-text
+//! and never ahead of the log; a backup is without it ([`leave_out`]). An entry's words go into a full-text
 //! index without the words themselves (those are in the change), a call's place into an
 //! R*Tree. What one entry adds is bounded by the entry's own limits; only kinds that
 //! somebody looks for are in it.
