@@ -531,7 +531,15 @@ async fn what_was_purged_no_backup_brings_back() {
     let written = center.center().write_to(records, secret, "a source").await;
     written.unwrap();
     // Another packet, all of it secret: its call's row, what it names, what is attached.
-    let other = center.api.call("26-Zqxnarwhal", &[]).await;
+    // Elsewhere, so that the kept one is not linked with it and does not say so.
+    let report = json!({"agency": AGENCY, "number": "26-Zqxnarwhal", "nature": "NOISE",
+        "location": "9000 N FAR ST"});
+    let other = center
+        .api
+        .post("/v1/calls", &report)
+        .await
+        .unwrap()
+        .call_id();
     center
         .note(other, "phone 414-555-0118, plate ABC1234")
         .await;
@@ -561,12 +569,11 @@ async fn what_was_purged_no_backup_brings_back() {
             name: "Lt. Ortega".into(),
             ..Actor::of(Role::Supervisor)
         };
-        purge(
-            ledger,
-            DocumentId::new(other, Compartment::Call),
-            Some(&by),
-            "expunged",
-        )?;
+        // Both have the call's facts.
+        for compartment in [Compartment::Call, Compartment::Safety] {
+            let document = DocumentId::new(other, compartment);
+            purge(ledger, document, Some(&by), "expunged")?;
+        }
         purge(ledger, records, Some(&by), "expunged")
     });
     purged.await.unwrap();
