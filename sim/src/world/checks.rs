@@ -34,6 +34,9 @@ struct Disk {
     owed: u32,
     /// Serial, hash, and whether it was refused, of all that waits.
     outbox: BTreeMap<String, (String, bool)>,
+    /// Serials of its own that came down to it and are given back with the center's mark: an
+    /// older store's outbox may have had them too.
+    given_back: BTreeSet<String>,
 }
 
 fn number(c: &Connection, name: &str) -> rusqlite::Result<u64> {
@@ -84,6 +87,18 @@ fn outbox(c: &Connection) -> rusqlite::Result<BTreeMap<String, (String, bool)>> 
     Ok(all)
 }
 
+fn given_back(c: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement = c.prepare_cached(
+        "SELECT fields FROM changes WHERE again IS NOT NULL AND mine = 1 AND signature IS NULL",
+    )?;
+    let fields = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mut all = BTreeSet::new();
+    for fields in fields {
+        all.extend(serial_in(&fields?));
+    }
+    Ok(all)
+}
+
 /// The serial in an entry's fields as a store keeps them.
 fn serial_in(fields: &str) -> Option<String> {
     let fields = serde_json::from_str(fields).ok()?;
@@ -113,6 +128,7 @@ fn disk(c: &Connection) -> rusqlite::Result<Disk> {
         stray,
         owed: c.query_row(OWED, [], |row| row.get(0))?,
         outbox: outbox(c)?,
+        given_back: given_back(c)?,
     })
 }
 
@@ -207,7 +223,7 @@ impl World {
                         || format!("D{index}'s unsent entry {serial} is not sealed"),
                     )?;
                 }
-                None if is_at_center(serial) => {}
+                None if is_at_center(serial) || disk.given_back.contains(serial) => {}
                 None => match &had_before {
                     // The log that had it is lost, and it had left the device.
                     Some(had) if !had.contains(serial) => intent.is_lost = true,
