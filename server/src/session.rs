@@ -70,10 +70,9 @@ impl Speaker {
     }
 
     fn who(&self) -> String {
-        self.shift.as_ref().map_or_else(
-            || self.device.label.clone(),
-            |shift| format!("{} ({})", shift.officer, shift.unit),
-        )
+        self.shift
+            .as_ref()
+            .map_or_else(|| self.device.label.clone(), Shift::by)
     }
 
     /// The device as the console names it.

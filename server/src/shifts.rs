@@ -29,6 +29,14 @@ pub struct Shift {
     pub expires_ms: i64,
 }
 
+impl Shift {
+    /// The officer as entries and the audit log name them.
+    #[must_use]
+    pub fn by(&self) -> String {
+        format!("{} ({})", self.officer, self.unit)
+    }
+}
+
 /// Begins a shift; one that was open on this device ends. Returns the token.
 ///
 /// # Errors

@@ -111,7 +111,7 @@ pub(super) async fn look(
         };
         Ok::<_, LogError>(Some(Looked {
             asker,
-            who: format!("{} ({})", shift.officer, shift.unit),
+            who: shift.by(),
             allowed,
             stretch,
             view,

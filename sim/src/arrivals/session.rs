@@ -124,12 +124,7 @@ impl City {
         seen.into_iter().for_each(|seen| relay.seen(seen));
         let (screen, who) = shift.map_or_else(
             || (device.label.clone(), device.label.clone()),
-            |shift| {
-                (
-                    format!("{} {}", shift.unit, device.label),
-                    format!("{} ({})", shift.officer, shift.unit),
-                )
-            },
+            |shift| (format!("{} {}", shift.unit, device.label), shift.by()),
         );
         Ok(Ok(Session {
             carrier: Carrier::new(number, screen, who.clone(), carries),

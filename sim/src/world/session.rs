@@ -276,10 +276,7 @@ impl World {
         };
         seen.into_iter().for_each(|seen| relay.seen(seen));
         let held = relay.held();
-        let who = shift.map_or_else(
-            || device.label.clone(),
-            |s| format!("{} ({})", s.officer, s.unit),
-        );
+        let who = shift.map_or_else(|| device.label.clone(), |shift| shift.by());
         let mut session = Session {
             device,
             unit,
